@@ -1,0 +1,1 @@
+"""Prewatt: an open prepaid-electricity platform."""

@@ -1,0 +1,1 @@
+"""Rules: pure Python. No Django, no IO, no clock, no chance."""

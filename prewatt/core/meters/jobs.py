@@ -1,0 +1,92 @@
+"""The values field and office share: what is asked of a meter, and what came of it.
+
+Neither room imports the other; `wiring` hands a job from the mailbox to the line and its outcome
+back. All values are frozen. Amounts are integers in the circuit's credit unit (Wh or minor units).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from prewatt.core.meters.quantities import Quantity
+
+
+class Intent(StrEnum):
+    """What a job wants."""
+
+    READ_STATUS = "read_status"  # balance, count, relay, power, status word: the 60 s clock
+    READ_REGISTERS = "read_registers"  # energies, voltages, currents: the 30 min clock
+    READ_PURSE = "read_purse"  # identity, purse and settings: what opening and closing read
+    CREDIT = "credit"  # apply one order, exactly once
+    RELAY = "relay"  # make the relay follow a wish
+    WRITE_SETTINGS = "write_settings"  # alarm levels, limits; read back
+
+
+class OrderKind(StrEnum):
+    """Kind of a credit instruction (购电指令)."""
+
+    PURCHASE = "purchase"
+    RETURN = "return"
+    CLEAR = "clear"
+
+
+class Wish(StrEnum):
+    """What the operator wants of the relay. A state, not a shot."""
+
+    AUTOMATIC = "automatic"
+    KEEP_ON = "keep_on"
+    TRIP = "trip"
+
+
+class Verdict(StrEnum):
+    """What is known once a conversation ended (architecture, section 2, drivers)."""
+
+    DONE = "done"
+    REFUSED = "refused"  # the meter said no; `code` says why
+    SILENT = "silent"  # nothing that could have changed the meter left our side, or a read had no reply
+    UNKNOWN = "unknown"  # a write left and no good reply came: only a read of the witness resolves it
+    DISPUTED = "disputed"  # what was read back fits neither "it happened" nor "it did not"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One credit instruction. The meter applies it when count == stored + 1, echoes it when
+    count == stored and the content is the same, and refuses it otherwise.
+
+    `amount` is > 0 for a purchase and for a return (energy to take out), 0 for a clear.
+    """
+
+    count: int
+    kind: OrderKind
+    amount: int
+
+    def __post_init__(self) -> None:
+        assert 1 <= self.count <= 0xFFFF, self.count
+        assert (self.amount == 0) == (self.kind is OrderKind.CLEAR), self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the line is asked to do with one circuit of one meter."""
+
+    intent: Intent
+    circuit_index: int = 1
+    order: Order | None = None  # CREDIT
+    wish: Wish | None = None  # RELAY
+    settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a job.
+
+    `code` is a stable refusal code, e.g. "meter_count_wrong", "meter_hoarding_limit",
+    "modbus_exception_02"; None when there is nothing to say. `values` is everything that was read,
+    also when the verdict is not DONE: a person who must decide gets to see it. `sent` says that at
+    least one frame that could change the meter left our side.
+    """
+
+    verdict: Verdict
+    code: str | None = None
+    values: Mapping[Quantity, int] = field(default_factory=dict)
+    sent: bool = False

@@ -1,0 +1,76 @@
+"""What a meter can say or be told, each with its unit.
+
+A quantity's value is always an integer in the unit given here, whatever the meter's own scale is;
+the profile converts. `credit` stands for the meter's credit unit: Wh for a purse in energy, the
+currency's minor unit for a purse in money (glossary: custody, credit).
+"""
+
+from enum import StrEnum
+
+
+class Quantity(StrEnum):
+    """One thing a register holds. The comment gives the unit of the integer."""
+
+    # identity
+    METER_NUMBER = "meter_number"  # the 12 printed digits as an integer
+    MODEL_CODE = "model_code"  # as the maker numbers it
+    CLOCK = "clock"  # seconds since 1970-01-01 UTC
+
+    # energy registers
+    ENERGY_IMPORT_TOTAL = "energy_import_total"  # Wh
+    ENERGY_IMPORT_SHARP = "energy_import_sharp"  # Wh
+    ENERGY_IMPORT_PEAK = "energy_import_peak"  # Wh
+    ENERGY_IMPORT_FLAT = "energy_import_flat"  # Wh
+    ENERGY_IMPORT_VALLEY = "energy_import_valley"  # Wh
+    ENERGY_EXPORT_TOTAL = "energy_export_total"  # Wh
+
+    # momentary
+    POWER_ACTIVE = "power_active"  # W, signed
+    POWER_FACTOR = "power_factor"  # thousandths
+    VOLTAGE_A = "voltage_a"  # mV
+    VOLTAGE_B = "voltage_b"  # mV
+    VOLTAGE_C = "voltage_c"  # mV
+    CURRENT_A = "current_a"  # mA
+    CURRENT_B = "current_b"  # mA
+    CURRENT_C = "current_c"  # mA
+    FREQUENCY = "frequency"  # mHz
+
+    # the purse (meter-held credit)
+    BALANCE = "balance"  # credit, signed: below zero is overdraft or use past zero
+    PURCHASE_COUNT = "purchase_count"  # number of orders applied since opening
+    LAST_ORDER_KIND = "last_order_kind"  # OrderKind code of the last order applied
+    LAST_ORDER_AMOUNT = "last_order_amount"  # credit, signed
+    PURCHASED_TOTAL = "purchased_total"  # credit, sum of all orders, signed
+    USE_PAST_ZERO = "use_past_zero"  # credit used below the permitted overdraft
+
+    # settings written at opening
+    ALARM_LEVEL_1 = "alarm_level_1"  # credit
+    ALARM_LEVEL_2 = "alarm_level_2"  # credit
+    OVERDRAFT_LIMIT = "overdraft_limit"  # credit, >= 0
+    LOAD_LIMIT = "load_limit"  # W, 0 = none
+    HOARDING_LIMIT = "hoarding_limit"  # credit
+
+    # supply
+    RELAY = "relay"  # 0 open, 1 closed
+    STATUS = "status"  # bits named by the profile, see StatusBit
+    FORCE_CONTROL = "force_control"  # 0 the meter's purse decides, 1 the server owns the relay
+    FORCED_STATE = "forced_state"  # 0 close, 1 trip
+
+    # ratios
+    CT_RATIO = "ct_ratio"  # 1 = direct
+
+
+class StatusBit(StrEnum):
+    """Facts a status word can carry; a profile says which bit is which."""
+
+    CREDIT_TRIP = "credit_trip"  # opened because the credit ran out
+    WARNING_TRIP = "warning_trip"  # 预跳闸: opened with credit left, to warn
+    OVERLOAD_TRIP = "overload_trip"
+    MALICIOUS_LOAD_TRIP = "malicious_load_trip"
+    HAND_OPENED = "hand_opened"  # opened at the meter itself
+    COMMAND_TRIP = "command_trip"  # opened by our forced trip
+    KEPT_ON = "kept_on"  # forced closed, 保电
+    ALARM_1 = "alarm_1"
+    ALARM_2 = "alarm_2"
+    TAMPER = "tamper"  # cover open
+    AWAIT_KEY = "await_key"  # closing is permitted, the key has not been pressed

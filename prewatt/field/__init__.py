@@ -1,0 +1,1 @@
+"""Wires: asyncio, sockets, serial lines, simulated meters."""

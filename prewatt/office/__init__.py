@@ -1,0 +1,1 @@
+"""Records: Django models and the verbs of the business. No HTML."""

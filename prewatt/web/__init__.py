@@ -1,0 +1,1 @@
+"""Faces: console, third-party API, live stream."""

@@ -1,0 +1,1 @@
+"""Assembly: settings, URLs, checks, the commands that start things. Nobody imports it."""
