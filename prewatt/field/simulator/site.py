@@ -1,0 +1,472 @@
+"""The site file: which lines, meters and loads the simulator plays, and how each meter starts.
+
+One JSON object. The demo loader writes it, the simulator reads it at start. What a meter *holds* is
+taken from here on its very first start only; from then on its own durable memory counts, and a changed
+opening in the file changes nothing. Unknown keys, missing keys and values out of range are refused with
+a `SiteError` that names the place.
+
+    {
+      "format": "prewatt-site-1",
+      "name": "demo mall",
+      "timezone": "Asia/Shanghai",                 # loads follow local time
+      "lines": [{
+        "id": "1",                                 # [A-Za-z0-9._-]{1,64}; "line" in GET /meters
+        "name": "A-1", "gateway": "GW-A",          # what people call them
+        "transport": "rtu-over-tcp",               # or "modbus-tcp"
+        "host": "127.0.0.1", "port": 15021,        # 0 = any free port
+        "baud": 9600,
+        "turnaround_ms": 40,                       # optional: time a meter needs to answer
+        "gateway_ms": 15,                          # optional: delay of the serial server
+        "gateway_exceptions": false,               # optional, modbus-tcp: exception 0B when a meter is silent
+        "faults": {"seed": 1, "lose_reply": 0.2}   # optional: see `Faults`
+      }],
+      "meters": [{
+        "number": "202500000001",                  # 12 digits, unique
+        "profile": "pilot-spm9511", "unit": 1, "line": "1",
+        "ct_ratio": 1,                             # optional: energy, power and current registers show value / ratio
+        "silent": false,                           # optional: never answers
+        "circuits": [{
+          "index": 1,
+          "opening": {                             # optional, all 0: what lies before the first start
+            "balance_wh": 85000, "purchase_count": 3, "purchased_total_wh": 300000, "energy_wh": 1215000,
+            "last_order": {"kind": "purchase", "amount_wh": 100000}   # optional
+          },
+          "settings": {                            # optional, all 0 and false
+            "alarm_level_1_wh": 20000, "alarm_level_2_wh": 5000, "overdraft_limit_wh": 0,
+            "hoarding_limit_wh": 0,                # 0 = none
+            "load_limit_w": 0,                     # 0 = none
+            "warning_trip": true,                  # level 2 trips as a warning instead of signalling
+            "warning_trip_1": false                # so does level 1
+          },
+          "load": {"kind": "shop", "annual_kwh": 12000, "peak_w": 9000, "seed": 7},   # see `LoadKind`
+          "relay": {                               # optional: how the supply stands at first start
+            "force": "automatic",                  # or "keep_on", "trip"
+            "hand_opened": false, "warning_tripped": false, "tamper": false
+          }
+        }]
+      }]
+    }
+
+A circuit whose balance stands at or below minus its overdraft opens by itself at once; nothing says so
+here. Energy and credit are integers in Wh of the primary side.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from prewatt.core.meters.jobs import OrderKind
+
+FORMAT = "prewatt-site-1"
+SITE_FILE_LIMIT_BYTES = 64 * 1024 * 1024  # some 50,000 meters; a larger file is a mistake
+LINE_LIMIT = 2_000  # one listening socket each
+METER_LIMIT = 50_000
+CIRCUIT_LIMIT = 36  # the SPM2506 has most
+ENERGY_LIMIT_WH = 10**12  # a petawatt-hour in a meter is a slip of the pen
+LOAD_LIMIT_W = 10_000_000
+LATE_LIMIT_MS = 600_000
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NUMBER = re.compile(r"[0-9]{12}")
+E = TypeVar("E", bound=StrEnum)
+_PROBABILITIES = ("lose_request", "lose_reply", "late_reply", "duplicate_reply", "corrupt", "noise", "collision")
+
+
+class SiteError(Exception):
+    """The site file or a request to the simulator is wrong. `code` is stable, `where` names the place."""
+
+    def __init__(self, code: str, where: str, text: str) -> None:
+        super().__init__(f"{where}: {text}")
+        self.code = code
+        self.where = where
+        self.text = text
+
+
+class LoadKind(StrEnum):
+    """How a load runs through the day (`town`)."""
+
+    NONE = "none"  # nothing connected
+    CONSTANT = "constant"  # peak_w all day and night
+    SHOP = "shop"  # 10:00-22:00, light and air conditioning
+    RESTAURANT = "restaurant"  # two peaks, cold room at night
+    SUPERMARKET = "supermarket"  # open hours over refrigeration that never stops
+    COMMON = "common"  # lifts, corridors, lamps
+    DORM = "dorm"  # evening peak, quiet noon
+
+
+class Transport(StrEnum):
+    """How the serial server speaks to the network."""
+
+    RTU_OVER_TCP = "rtu-over-tcp"
+    MODBUS_TCP = "modbus-tcp"
+
+
+class Force(StrEnum):
+    """Who owns the relay at first start."""
+
+    AUTOMATIC = "automatic"
+    KEEP_ON = "keep_on"
+    TRIP = "trip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """Named faults of one line: probabilities 0..1 per request under `seed`; `down` closes the gateway."""
+
+    seed: int = 0
+    lose_request: float = 0.0  # the meter never sees it
+    lose_reply: float = 0.0  # the meter acted, nobody hears
+    late_reply: float = 0.0  # the reply comes `late_ms` after its time
+    late_ms: int = 2_000
+    duplicate_reply: float = 0.0  # the reply comes twice
+    corrupt: float = 0.0  # one byte of request or reply is changed on the wire
+    noise: float = 0.0  # stray bytes before the reply
+    collision: float = 0.0  # another station speaks over the reply
+    down: bool = False
+
+
+NO_FAULTS = Faults()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineSite:
+    """One bus behind its serial server."""
+
+    id: str
+    name: str
+    gateway: str
+    transport: Transport
+    host: str
+    port: int
+    baud: int
+    turnaround_ms: int = 40
+    gateway_ms: int = 15
+    gateway_exceptions: bool = False
+    faults: Faults = NO_FAULTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a circuit holds at its first start; Wh."""
+
+    balance_wh: int = 0
+    purchase_count: int = 0
+    purchased_total_wh: int = 0
+    energy_wh: int = 0
+    last_order_kind: OrderKind | None = None
+    last_order_wh: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What opening an account writes into a circuit; 0 = none."""
+
+    alarm_level_1_wh: int = 0
+    alarm_level_2_wh: int = 0
+    overdraft_limit_wh: int = 0
+    hoarding_limit_wh: int = 0
+    load_limit_w: int = 0
+    warning_trip: bool = False
+    warning_trip_1: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What hangs on a circuit. `peak_w` caps the curve (0 = no cap); `seed` makes its noise its own."""
+
+    kind: LoadKind = LoadKind.NONE
+    annual_kwh: int = 0
+    peak_w: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelayStart:
+    """How the supply stands at first start."""
+
+    force: Force = Force.AUTOMATIC
+    hand_opened: bool = False
+    warning_tripped: bool = False
+    tamper: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitSite:
+    """One outgoing circuit of a meter."""
+
+    index: int
+    opening: Opening = Opening()
+    settings: Settings = Settings()
+    load: Load = Load()
+    relay: RelayStart = RelayStart()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterSite:
+    """One meter on a line."""
+
+    number: str
+    profile: str
+    unit: int
+    line: str
+    ct_ratio: int = 1
+    silent: bool = False
+    circuits: tuple[CircuitSite, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """All that one simulator process plays."""
+
+    name: str
+    timezone: ZoneInfo
+    lines: tuple[LineSite, ...]
+    meters: tuple[MeterSite, ...]
+
+
+@dataclass
+class Fields:
+    """One JSON object being read: each key is taken once, what is left over is refused."""
+
+    where: str
+    left: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: object, where: str) -> "Fields":
+        if not isinstance(value, Mapping):
+            raise SiteError("not_an_object", where, "must be an object")
+        return cls(where, dict(value))
+
+    def _take(self, key: str, default: object) -> object:
+        if key in self.left:
+            return self.left.pop(key)
+        if default is None:
+            raise SiteError("missing", f"{self.where}.{key}", "is missing")
+        return default
+
+    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        value = self._take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise SiteError("not_an_integer", f"{self.where}.{key}", f"must be an integer {low}..{high}")
+        return value
+
+    def probability(self, key: str) -> float:
+        value = self._take(key, 0.0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise SiteError("not_a_probability", f"{self.where}.{key}", "must be a number 0..1")
+        return float(value)
+
+    def flag(self, key: str, default: bool | None = False) -> bool:
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise SiteError("not_a_flag", f"{self.where}.{key}", "must be true or false")
+        return value
+
+    def text(self, key: str, default: str | None = None, *, limit: int = 200) -> str:
+        value = self._take(key, default)
+        if not isinstance(value, str) or not 0 < len(value) <= limit:
+            raise SiteError("not_a_text", f"{self.where}.{key}", f"must be a text of 1..{limit} characters")
+        return value
+
+    def matching(self, key: str, pattern: re.Pattern[str]) -> str:
+        value = self.text(key)
+        if not pattern.fullmatch(value):
+            raise SiteError("not_a_name", f"{self.where}.{key}", f"must match {pattern.pattern}")
+        return value
+
+    def choice(self, key: str, kind: type[E], default: E | None = None) -> E:
+        value = self._take(key, default)
+        if not isinstance(value, str) or value not in [member.value for member in kind]:
+            known = ", ".join(member.value for member in kind)
+            raise SiteError("not_a_choice", f"{self.where}.{key}", f"must be one of {known}")
+        return kind(value)
+
+    def parts(self, key: str, limit: int) -> list["Fields"]:
+        value = self._take(key, None)
+        if not isinstance(value, list) or len(value) > limit:
+            raise SiteError("not_a_list", f"{self.where}.{key}", f"must be a list of at most {limit}")
+        return [Fields.of(item, f"{self.where}.{key}[{position}]") for position, item in enumerate(value)]
+
+    def part(self, key: str) -> "Fields":
+        return Fields.of(self._take(key, {}), f"{self.where}.{key}")
+
+    def done(self) -> None:
+        if self.left:
+            raise SiteError("unknown_key", f"{self.where}.{min(self.left)}", "is not known here")
+
+
+def faults_from(value: object, where: str = "faults") -> Faults:
+    """Read one fault setting (site file, POST /lines/{id}/faults); what is not named is off."""
+    fields = Fields.of(value, where)
+    faults = Faults(
+        seed=fields.integer("seed", 0, 2**63 - 1, 0),
+        late_ms=fields.integer("late_ms", 0, LATE_LIMIT_MS, NO_FAULTS.late_ms),
+        down=fields.flag("down"),
+        **{name: fields.probability(name) for name in _PROBABILITIES},
+    )
+    fields.done()
+    return faults
+
+
+def _line(fields: Fields) -> LineSite:
+    line = LineSite(
+        id=fields.matching("id", _ID),
+        name=fields.text("name"),
+        gateway=fields.text("gateway"),
+        transport=fields.choice("transport", Transport),
+        host=fields.text("host"),
+        port=fields.integer("port", 0, 65_535),
+        baud=fields.integer("baud", 300, 4_000_000),
+        turnaround_ms=fields.integer("turnaround_ms", 0, 5_000, 40),
+        gateway_ms=fields.integer("gateway_ms", 0, 5_000, 15),
+        gateway_exceptions=fields.flag("gateway_exceptions"),
+        faults=faults_from(fields.left.pop("faults", {}), f"{fields.where}.faults"),
+    )
+    fields.done()
+    return line
+
+
+def _opening(fields: Fields) -> Opening:
+    kind: OrderKind | None = None
+    amount_wh = 0
+    if "last_order" in fields.left:
+        order = fields.part("last_order")
+        kind = order.choice("kind", OrderKind)
+        amount_wh = order.integer("amount_wh", -ENERGY_LIMIT_WH, ENERGY_LIMIT_WH)
+        order.done()
+    opening = Opening(
+        balance_wh=fields.integer("balance_wh", -ENERGY_LIMIT_WH, ENERGY_LIMIT_WH, 0),
+        purchase_count=fields.integer("purchase_count", 0, 0xFFFF, 0),
+        purchased_total_wh=fields.integer("purchased_total_wh", -ENERGY_LIMIT_WH, ENERGY_LIMIT_WH, 0),
+        energy_wh=fields.integer("energy_wh", 0, ENERGY_LIMIT_WH, 0),
+        last_order_kind=kind,
+        last_order_wh=amount_wh,
+    )
+    fields.done()
+    return opening
+
+
+def _settings(fields: Fields) -> Settings:
+    settings = Settings(
+        alarm_level_1_wh=fields.integer("alarm_level_1_wh", 0, ENERGY_LIMIT_WH, 0),
+        alarm_level_2_wh=fields.integer("alarm_level_2_wh", 0, ENERGY_LIMIT_WH, 0),
+        overdraft_limit_wh=fields.integer("overdraft_limit_wh", 0, ENERGY_LIMIT_WH, 0),
+        hoarding_limit_wh=fields.integer("hoarding_limit_wh", 0, ENERGY_LIMIT_WH, 0),
+        load_limit_w=fields.integer("load_limit_w", 0, LOAD_LIMIT_W, 0),
+        warning_trip=fields.flag("warning_trip"),
+        warning_trip_1=fields.flag("warning_trip_1"),
+    )
+    fields.done()
+    return settings
+
+
+def _load(fields: Fields) -> Load:
+    load = Load(
+        kind=fields.choice("kind", LoadKind, LoadKind.NONE),
+        annual_kwh=fields.integer("annual_kwh", 0, 100_000_000, 0),
+        peak_w=fields.integer("peak_w", 0, LOAD_LIMIT_W, 0),
+        seed=fields.integer("seed", 0, 2**31 - 1, 0),
+    )
+    fields.done()
+    return load
+
+
+def _relay(fields: Fields) -> RelayStart:
+    relay = RelayStart(
+        force=fields.choice("force", Force, Force.AUTOMATIC),
+        hand_opened=fields.flag("hand_opened"),
+        warning_tripped=fields.flag("warning_tripped"),
+        tamper=fields.flag("tamper"),
+    )
+    fields.done()
+    return relay
+
+
+def _circuit(fields: Fields) -> CircuitSite:
+    circuit = CircuitSite(
+        index=fields.integer("index", 1, CIRCUIT_LIMIT),
+        opening=_opening(fields.part("opening")),
+        settings=_settings(fields.part("settings")),
+        load=_load(fields.part("load")),
+        relay=_relay(fields.part("relay")),
+    )
+    fields.done()
+    return circuit
+
+
+def _meter(fields: Fields) -> MeterSite:
+    meter = MeterSite(
+        number=fields.matching("number", _NUMBER),
+        profile=fields.matching("profile", _ID),
+        unit=fields.integer("unit", 1, 247),
+        line=fields.matching("line", _ID),
+        ct_ratio=fields.integer("ct_ratio", 1, 10_000, 1),
+        silent=fields.flag("silent"),
+        circuits=tuple(_circuit(part) for part in fields.parts("circuits", CIRCUIT_LIMIT)),
+    )
+    fields.done()
+    indexes = [circuit.index for circuit in meter.circuits]
+    if sorted(indexes) != list(range(1, len(indexes) + 1)):
+        raise SiteError("bad_circuits", f"{fields.where}.circuits", "must be numbered 1, 2, ... without a gap")
+    return meter
+
+
+def _check_together(lines: tuple[LineSite, ...], meters: tuple[MeterSite, ...]) -> None:
+    """What no single object can see: names twice, ports twice, units twice on a bus, lines nobody defined."""
+    ids: set[str] = set()
+    doors: set[tuple[str, int]] = set()
+    for position, line in enumerate(lines):
+        if line.id in ids:
+            raise SiteError("duplicate", f"site.lines[{position}].id", f"{line.id} is there twice")
+        if line.port and (line.host, line.port) in doors:
+            raise SiteError("duplicate", f"site.lines[{position}].port", f"{line.port} is there twice")
+        ids.add(line.id)
+        doors.add((line.host, line.port))
+    numbers: set[str] = set()
+    places: set[tuple[str, int]] = set()
+    for position, meter in enumerate(meters):
+        where = f"site.meters[{position}]"
+        if meter.line not in ids:
+            raise SiteError("unknown_line", f"{where}.line", f"no line {meter.line}")
+        if meter.number in numbers:
+            raise SiteError("duplicate", f"{where}.number", f"{meter.number} is there twice")
+        if (meter.line, meter.unit) in places:
+            raise SiteError("duplicate", f"{where}.unit", f"unit {meter.unit} is twice on line {meter.line}")
+        numbers.add(meter.number)
+        places.add((meter.line, meter.unit))
+
+
+def site_from(value: object) -> Site:
+    """Read a parsed site file. Raises `SiteError`."""
+    fields = Fields.of(value, "site")
+    if (form := fields.text("format")) != FORMAT:
+        raise SiteError("unknown_format", "site.format", f"{form} is not {FORMAT}")
+    zone = fields.text("timezone", "Asia/Shanghai")
+    try:
+        timezone = ZoneInfo(zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise SiteError("unknown_timezone", "site.timezone", zone) from error
+    name = fields.text("name")
+    lines = tuple(_line(part) for part in fields.parts("lines", LINE_LIMIT))
+    meters = tuple(_meter(part) for part in fields.parts("meters", METER_LIMIT))
+    fields.done()
+    _check_together(lines, meters)
+    return Site(name=name, timezone=timezone, lines=lines, meters=meters)
+
+
+def load_site(path: Path) -> Site:
+    """Read and check a site file. Raises `SiteError` also when the file is missing or no JSON."""
+    try:
+        if path.stat().st_size > SITE_FILE_LIMIT_BYTES:
+            raise SiteError("too_large", str(path), f"is larger than {SITE_FILE_LIMIT_BYTES} bytes")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SiteError("unreadable", str(path), str(error)) from error
+    except ValueError as error:
+        raise SiteError("not_json", str(path), str(error)) from error
+    return site_from(value)
