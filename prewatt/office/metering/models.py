@@ -1,0 +1,171 @@
+"""Readings, jobs, wishes and the health of wires.
+
+The large tables (readings, latest, daily) are plain SQL (`sql/0001_readings.sql`), lead with
+`site_id` and are never the target of a foreign key. Field-facing code is plain psycopg
+(`mailbox.py`); ids of the estate are foreign keys only where the ORM writes.
+"""
+
+from django.db import models
+from django.db.models import CheckConstraint, Q, UniqueConstraint
+
+from prewatt.office.estate.models import Circuit, Gateway, Line, Meter
+
+
+class Heartbeat(models.Model):
+    """A process that lives: `part` is "worker", "stream", "headend:<name>" or "web"."""
+
+    part = models.CharField(max_length=80, primary_key=True)
+    at = models.DateTimeField()  # database clock
+    detail = models.JSONField(default=dict)
+
+
+class GatewayLease(models.Model):
+    """Which head-end owns a gateway. A row for each gateway; database clock only.
+
+    `epoch` grows with each change of owner; every write of the field carries it, so a head-end that
+    was paused and wakes up changes nothing.
+    """
+
+    gateway = models.OneToOneField(Gateway, primary_key=True, on_delete=models.PROTECT)
+    owner = models.CharField(max_length=80, blank=True)
+    epoch = models.BigIntegerField(default=0)
+    valid_until = models.DateTimeField()
+
+
+class LineState(models.Model):
+    """Health of a link, apart from its meters."""
+
+    line = models.OneToOneField(Line, primary_key=True, on_delete=models.PROTECT)
+    up = models.BooleanField(default=False)
+    error = models.CharField(max_length=32, blank=True)
+    since = models.DateTimeField()  # of `up`
+    at = models.DateTimeField()
+    replies = models.BigIntegerField(default=0)
+    timeouts = models.BigIntegerField(default=0)
+    last_reply_at = models.DateTimeField(null=True)
+
+
+class MeterState(models.Model):
+    """Whether a meter answers, apart from its link."""
+
+    meter = models.OneToOneField(Meter, primary_key=True, on_delete=models.PROTECT)
+    silent = models.BooleanField(default=False)
+    misses = models.IntegerField(default=0)
+    since = models.DateTimeField()
+    at = models.DateTimeField()
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    DONE = "done"
+    DROPPED = "dropped"  # its reason had gone, or its time was over, before it was sent
+
+
+class JobRow(models.Model):
+    """A command or read for one circuit, in the mailbox of the head-end.
+
+    `then_task` names a background job that is deferred in the transaction that stores an outcome
+    (also one that leaves the job queued): what stands above looks at the row then, nothing is
+    called upward.
+    """
+
+    site_id = models.BigIntegerField()
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
+    line_id = models.BigIntegerField()
+    meter_id = models.BigIntegerField()
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
+    key = models.CharField(max_length=120, unique=True)  # made by the caller
+    intent = models.CharField(max_length=16)  # core.meters.jobs.Intent
+    payload = models.JSONField()  # the Job, see metering.jobs.encode
+    priority = models.SmallIntegerField()  # 0 credit and relay, 1 read now, 2 settings
+    state = models.CharField(max_length=8, choices=JobState.choices)
+    due_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)  # dropped when not sent by then; null for credit
+    claim = models.IntegerField(default=0)  # grows with each claim
+    claimed_by = models.CharField(max_length=80, blank=True)
+    claimed_epoch = models.BigIntegerField(default=0)
+    claimed_at = models.DateTimeField(null=True)
+    attempts = models.IntegerField(default=0)
+    verdict = models.CharField(max_length=8, blank=True)  # of the last attempt
+    code = models.CharField(max_length=48, blank=True)
+    values = models.JSONField(default=dict)  # what the last attempt read
+    ever_sent = models.BooleanField(default=False)  # a frame that could change the meter may have left
+    then_task = models.CharField(max_length=80, blank=True)
+    then_args = models.JSONField(default=dict)
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "metering_job"
+        indexes = [
+            models.Index(
+                fields=["gateway", "priority", "due_at"], name="job_open", condition=Q(state__in=["queued", "claimed"])
+            ),
+            models.Index(fields=["circuit", "-id"], name="job_circuit"),
+        ]
+
+
+class RelayWish(models.Model):
+    """What the operator wants of a circuit's relay. No row: automatic."""
+
+    circuit = models.OneToOneField(Circuit, primary_key=True, on_delete=models.PROTECT)
+    wish = models.CharField(max_length=9)  # core.meters.jobs.Wish
+    reason = models.CharField(max_length=255)
+    until = models.DateTimeField(null=True)  # keep_on only
+    actor = models.CharField(max_length=80)
+    set_at = models.DateTimeField()
+    agreed_at = models.DateTimeField(null=True)  # telemetry agreed with the wish
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="wish_keep_on_until",
+                condition=Q(wish="keep_on", until__isnull=False) | (~Q(wish="keep_on") & Q(until__isnull=True)),
+            )
+        ]
+
+
+class MaintenanceTag(models.Model):
+    """People at work: do not close (检修挂牌)."""
+
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
+    name = models.CharField(max_length=64)  # who works there
+    reason = models.CharField(max_length=255)
+    set_at = models.DateTimeField()
+    until = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+    actor = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="one_tag_per_circuit", fields=["circuit"], condition=Q(removed_at__isnull=True))
+        ]
+
+
+class SupplyEvent(models.Model):
+    """A change of supply seen in telemetry: relay opened or closed, and why; a link lost or back."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened"
+        CLOSED = "closed"
+        LINE_LOST = "line_lost"
+        LINE_BACK = "line_back"
+        METER_LOST = "meter_lost"
+        METER_BACK = "meter_back"
+
+    site_id = models.BigIntegerField()
+    circuit_id = models.BigIntegerField(null=True)
+    line_id = models.BigIntegerField(null=True)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    cause = models.CharField(max_length=24, blank=True)  # StatusBit, when known
+    at = models.DateTimeField()
+    balance = models.BigIntegerField(null=True)
+    power_w = models.IntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["site_id", "at"], name="supply_event_site"),
+            models.Index(fields=["circuit_id", "-at"], name="supply_event_circuit"),
+        ]

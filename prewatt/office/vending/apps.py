@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class VendingConfig(AppConfig):
+    name = "prewatt.office.vending"
+    label = "vending"

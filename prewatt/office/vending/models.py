@@ -1,0 +1,235 @@
+"""Sales, their delivery to the meter, and the acts that correct them."""
+
+from django.db import models
+from django.db.models import CheckConstraint, Q, UniqueConstraint
+
+from prewatt.office.estate.models import Circuit, Contract, SupplyPoint
+from prewatt.office.metering.models import JobRow
+from prewatt.office.payments.models import Payment, Tender
+
+
+class Till(models.Model):
+    """A counter window (窗口), or an API key's own till. Receipts are numbered per till."""
+
+    site_id = models.BigIntegerField()
+    code = models.CharField(max_length=8)  # "W1"; printed before the receipt number
+    name = models.CharField(max_length=32)
+    needs_shift = models.BooleanField(default=True)  # an API key's till needs none
+    next_receipt = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = [UniqueConstraint(name="till_code", fields=["site_id", "code"])]
+
+
+class Shift(models.Model):
+    """One cashier at one till, from opening float to a hand-over that agrees (交班)."""
+
+    till = models.ForeignKey(Till, on_delete=models.PROTECT)
+    operator_id = models.BigIntegerField()
+    opened_at = models.DateTimeField()
+    float_minor = models.BigIntegerField(default=0)  # cash in the drawer when opened
+    closed_at = models.DateTimeField(null=True)
+    counted_minor = models.BigIntegerField(null=True)
+    expected_minor = models.BigIntegerField(null=True)  # frozen at hand-over
+    note = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="one_open_shift_per_till", fields=["till"], condition=Q(closed_at__isnull=True))
+        ]
+
+
+class CircuitCredit(models.Model):
+    """What the platform holds to be true of a meter's purse; its row is the lock of a sale.
+
+    `purchase_count` is the last count that we know to be applied: read at opening, moved by
+    confirmed deliveries, or set by a person who settles a dispute.
+    """
+
+    circuit = models.OneToOneField(Circuit, primary_key=True, on_delete=models.PROTECT)
+    site_id = models.BigIntegerField()
+    purchase_count = models.IntegerField()
+    updated_at = models.DateTimeField()
+
+
+class SaleState(models.TextChoices):
+    SOLD = "sold"
+    REVERSED = "reversed"
+
+
+class Sale(models.Model):
+    """A sale of electricity (售电)."""
+
+    site_id = models.BigIntegerField()
+    number = models.CharField(max_length=20, unique=True)  # S2611230006
+    request_key = models.CharField(max_length=160)  # "<actor>:<key of the form or of the API caller>"
+    request_hash = models.CharField(max_length=64)  # sha256 of the canonical body
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT)
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
+    supply_point = models.ForeignKey(SupplyPoint, on_delete=models.PROTECT)
+    till = models.ForeignKey(Till, on_delete=models.PROTECT)
+    shift = models.ForeignKey(Shift, null=True, on_delete=models.PROTECT)
+    actor = models.CharField(max_length=80)
+    actor_name = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=SaleState.choices)
+    tender = models.CharField(max_length=16, choices=Tender.choices)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    plan_version_id = models.BigIntegerField()
+    price = models.DecimalField(max_digits=12, decimal_places=6)  # per kWh, of that version
+    credit = models.BigIntegerField()  # what the order carries, credit unit
+    credit_unit = models.CharField(max_length=3)
+    balance_before = models.BigIntegerField(null=True)  # as read, with its time
+    balance_before_at = models.DateTimeField(null=True)
+    repaid_overdraft = models.BigIntegerField(default=0)  # part of the credit that repays permitted overdraft
+    repaid_past_zero = models.BigIntegerField(default=0)  # and use past zero (过零电量)
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT)
+    entry_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="sale_request", fields=["site_id", "request_key"]),
+            CheckConstraint(name="sale_positive", condition=Q(amount_minor__gt=0, credit__gt=0)),
+        ]
+        indexes = [
+            models.Index(fields=["site_id", "-at"], name="sale_site_at"),
+            models.Index(fields=["circuit", "-at"], name="sale_circuit_at"),
+            models.Index(fields=["shift"], name="sale_shift"),
+        ]
+
+
+class DeliveryState(models.TextChoices):
+    WAITING = "waiting"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DISPUTED = "disputed"
+
+
+OPEN_DELIVERY_STATES = ("waiting", "sent", "unknown", "disputed")  # a disputed one waits for a person
+
+
+class Delivery(models.Model):
+    """One order on its way to a meter (下发). At most one open per circuit.
+
+    `origin` says which act it carries out: a sale, a make-up (补电), a return (退电), a clear at closing.
+    """
+
+    class Origin(models.TextChoices):
+        SALE = "sale"
+        MAKE_UP = "make_up"
+        RETURN = "return"
+        CLEAR = "clear"
+
+    site_id = models.BigIntegerField()
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
+    origin = models.CharField(max_length=8, choices=Origin.choices)
+    sale = models.OneToOneField(Sale, null=True, on_delete=models.PROTECT)
+    job = models.ForeignKey(JobRow, null=True, on_delete=models.PROTECT)  # the newest; a rewrite makes another
+    kind = models.CharField(max_length=8)  # core OrderKind
+    amount = models.BigIntegerField()  # credit unit, as in the order
+    value_minor = models.BigIntegerField()  # what stands in the books for it
+    expected_count = models.IntegerField()
+    state = models.CharField(max_length=9, choices=DeliveryState.choices)
+    code = models.CharField(max_length=48, blank=True)  # of the last outcome
+    read_count = models.IntegerField(null=True)  # purchase count last read
+    read_values = models.JSONField(default=dict)  # everything read with it, for a person
+    next_try_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    confirmed_values = models.JSONField(default=dict)  # balance, count, relay after confirmation
+    load_seen_at = models.DateTimeField(null=True)  # first reading with power after confirmation
+    load_deadline = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(
+                name="one_open_delivery_per_circuit", fields=["circuit"], condition=Q(state__in=OPEN_DELIVERY_STATES)
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["site_id", "created_at"], name="delivery_open", condition=Q(state__in=OPEN_DELIVERY_STATES)
+            ),
+        ]
+
+
+class DeliveryStep(models.Model):
+    """What happened to a delivery, in order. Append-only."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="steps")
+    state = models.CharField(max_length=16)  # a DeliveryState, or "load_observed", "rewritten", "settled_by_hand"
+    at = models.DateTimeField()
+    code = models.CharField(max_length=48, blank=True)
+    detail = models.JSONField(default=dict)
+
+
+class Act(models.Model):
+    """A correction at the desk, kept apart from sales: make-up, return, refund, rewrite, reversal, settlement.
+
+    `second_person` is the operator who agreed, where the act demands one.
+    """
+
+    class Kind(models.TextChoices):
+        REWRITE = "rewrite"  # 补写
+        MAKE_UP = "make_up"  # 补电
+        RETURN = "return"  # 退电
+        REFUND = "refund"  # 退费
+        REVERSAL = "reversal"  # 冲正
+        SETTLEMENT = "settlement"  # a disputed delivery settled by a person
+
+    class State(models.TextChoices):
+        ASKED = "asked"  # waits for the second person
+        RUNNING = "running"  # waits for the meter
+        DONE = "done"
+        REFUSED = "refused"
+
+    site_id = models.BigIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    state = models.CharField(max_length=8, choices=State.choices)
+    request_key = models.CharField(max_length=160)
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
+    sale = models.ForeignKey(Sale, null=True, on_delete=models.PROTECT)
+    delivery = models.ForeignKey(Delivery, null=True, on_delete=models.PROTECT)
+    credit = models.BigIntegerField(default=0)
+    amount_minor = models.BigIntegerField(default=0)
+    reason = models.CharField(max_length=255)
+    actor = models.CharField(max_length=80)
+    second_person = models.CharField(max_length=80, blank=True)
+    till = models.ForeignKey(Till, null=True, on_delete=models.PROTECT)
+    shift = models.ForeignKey(Shift, null=True, on_delete=models.PROTECT)
+    entry_id = models.BigIntegerField(null=True)
+    at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [UniqueConstraint(name="act_request", fields=["site_id", "request_key"])]
+        indexes = [models.Index(fields=["site_id", "kind", "-at"], name="act_site")]
+
+
+class Receipt(models.Model):
+    """A numbered receipt (收据, 非发票) with everything it prints, frozen. Reprints are counted."""
+
+    class Kind(models.TextChoices):
+        SALE = "sale"
+        RETURN = "return"
+        OPENING = "opening"
+        CLOSING = "closing"
+        REVERSAL = "reversal"
+        REFUND = "refund"
+
+    site_id = models.BigIntegerField()
+    till = models.ForeignKey(Till, on_delete=models.PROTECT)
+    number = models.IntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    sale = models.ForeignKey(Sale, null=True, on_delete=models.PROTECT)
+    act = models.ForeignKey(Act, null=True, on_delete=models.PROTECT)
+    contract = models.ForeignKey(Contract, null=True, on_delete=models.PROTECT)
+    data = models.JSONField()
+    at = models.DateTimeField()
+    prints = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [UniqueConstraint(name="receipt_number", fields=["till", "number"])]

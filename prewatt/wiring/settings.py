@@ -1,0 +1,93 @@
+"""Django settings. Everything that differs between machines comes from the environment."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+BASE = Path(__file__).resolve().parent.parent
+
+
+def _database(url: str) -> dict[str, object]:
+    """A Django database entry from a libpq URL or key=value string; empty: the libpq environment."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    if url and "://" in url and not urlsplit(url).scheme.startswith("postgres"):
+        raise ValueError(f"PREWATT_DATABASE_URL: not a PostgreSQL address: {urlsplit(url).scheme}")
+    parts = {k: str(v) for k, v in conninfo_to_dict(url).items() if v is not None}
+    entry: dict[str, object] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "prewatt"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**parts, "connect_timeout": int(parts.pop("connect_timeout", "3"))},
+    }
+    return entry
+
+
+DATABASES = {"default": _database(os.environ.get("PREWATT_DATABASE_URL", ""))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SECRET_KEY = os.environ.get("PREWATT_SECRET_KEY", "insecure-only-for-checks-and-tests")
+DEBUG = False
+ALLOWED_HOSTS = os.environ.get("PREWATT_HOSTS", "*").split(",")
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
+    "prewatt.office.staff",
+    "prewatt.office.ledger",
+    "prewatt.office.payments",
+    "prewatt.office.estate",
+    "prewatt.office.metering",
+    "prewatt.office.vending",
+    "prewatt.office.alarms",
+    "prewatt.office.reports",
+    "prewatt.web.ui",
+    "prewatt.web.console",
+    "prewatt.web.api",
+]
+AUTH_USER_MODEL = "staff.Operator"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+ROOT_URLCONF = "prewatt.wiring.urls"
+WSGI_APPLICATION = "prewatt.wiring.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "中文"), ("en", "English")]
+LOCALE_PATHS = [BASE / "web" / "ui" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+LOGIN_URL = "/console/login"
+LOGIN_REDIRECT_URL = "/console/"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SILENCED_SYSTEM_CHECKS: list[str] = []
