@@ -1,0 +1,117 @@
+"""The whole check, as `make test` runs it: lint, types, then every test. Ends with one closing line.
+
+All stages run even when an early one fails, so that one run tells everything. Tests that start real
+processes or a browser run alone at the end: they measure time, and company would disturb them.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+WORKERS = 2  # more than two fight for the one database server of the run
+ALONE = "processes or browser"
+NO_TESTS = 5  # pytest's exit code when nothing was collected
+TALLY_ENV = "PREWATT_TALLY"  # a file that carries the counts from the tests to the soak (.ci/run)
+PARTS = {
+    "tests side by side": ["-n", str(WORKERS), "--dist", "loadfile", "-m", f"not soak and not ({ALONE})"],
+    "tests that run alone": ["-m", f"not soak and ({ALONE})"],
+}
+SOAK = {"soak": ["-m", "soak", "-s"]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How the tests of a run ended."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            skipped=self.skipped + other.skipped,
+        )
+
+
+def main() -> int:
+    """Exit 0 when all is well, 1 otherwise."""
+    began = time.monotonic()
+    soak = "--soak" in sys.argv[1:]
+    before = carried() if soak else Counts()
+    failed_stages = [] if soak else [name for name, command in stages() if not run(name, command)]
+    counts = Counts()
+    for name, options in (SOAK if soak else PARTS).items():
+        part, code = pytest(name, options)
+        counts += part
+        if code not in (0, NO_TESTS) and part.failed == 0:
+            failed_stages.append(name)
+    counts += Counts(failed=len(failed_stages))
+    for name in failed_stages:
+        print(f"FAILED stage: {name}")
+    carry(before + counts)
+    total, took_s = before + counts, time.monotonic() - began
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {took_s:.2f}s", flush=True)
+    return 1 if counts.failed or not counts.passed else 0
+
+
+def carried() -> Counts:
+    """What an earlier part of the same check counted."""
+    path = os.environ.get(TALLY_ENV)
+    if not path:
+        return Counts()
+    passed, failed, skipped = map(int, Path(path).read_text().split())
+    return Counts(passed=passed, failed=failed, skipped=skipped)
+
+
+def carry(counts: Counts) -> None:
+    """Leave the counts for the next part."""
+    path = os.environ.get(TALLY_ENV)
+    if path:
+        Path(path).write_text(f"{counts.passed} {counts.failed} {counts.skipped}\n")
+
+
+def stages() -> list[tuple[str, list[str]]]:
+    """What comes before the tests."""
+    return [
+        ("ruff", [str(BIN / "ruff"), "check", "prewatt", "tests", "scripts"]),
+        ("mypy --strict", [sys.executable, "-m", "mypy"]),
+    ]
+
+
+def run(name: str, command: list[str]) -> bool:
+    """Run one stage and say how it went."""
+    print(f"== {name}", flush=True)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def pytest(name: str, options: list[str]) -> tuple[Counts, int]:
+    """Run pytest with these options; the counts and its exit code."""
+    print(f"== {name}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="prewatt-check-") as scratch:
+        report = Path(scratch) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", *options, f"--junit-xml={report}", "tests"]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        return (tally(report) if report.exists() else Counts()), code
+
+
+def tally(report: Path) -> Counts:
+    """The counts of one pytest run, from its report."""
+    total = failed = skipped = 0
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        total += int(suite.get("tests", "0"))
+        failed += int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+        skipped += int(suite.get("skipped", "0"))
+    return Counts(passed=total - failed - skipped, failed=failed, skipped=skipped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

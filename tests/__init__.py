@@ -1,0 +1,1 @@
+"""The proof: mirrors the rooms, plus vectors, contracts, journeys, browser and house rules."""

