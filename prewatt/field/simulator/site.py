@@ -35,6 +35,7 @@ a `SiteError` that names the place.
             "alarm_level_1_wh": 20000, "alarm_level_2_wh": 5000, "overdraft_limit_wh": 0,
             "hoarding_limit_wh": 0,                # 0 = none
             "load_limit_w": 0,                     # 0 = none
+            "malicious_step_w": 0,                 # a load that jumps by so much is forbidden; 0 = never
             "warning_trip": true,                  # level 2 trips as a warning instead of signalling
             "warning_trip_1": false                # so does level 1
           },
@@ -171,6 +172,7 @@ class Settings:
     overdraft_limit_wh: int = 0
     hoarding_limit_wh: int = 0
     load_limit_w: int = 0
+    malicious_step_w: int = 0
     warning_trip: bool = False
     warning_trip_1: bool = False
 
@@ -358,6 +360,7 @@ def _settings(fields: Fields) -> Settings:
         overdraft_limit_wh=fields.integer("overdraft_limit_wh", 0, ENERGY_LIMIT_WH, 0),
         hoarding_limit_wh=fields.integer("hoarding_limit_wh", 0, ENERGY_LIMIT_WH, 0),
         load_limit_w=fields.integer("load_limit_w", 0, LOAD_LIMIT_W, 0),
+        malicious_step_w=fields.integer("malicious_step_w", 0, LOAD_LIMIT_W, 0),
         warning_trip=fields.flag("warning_trip"),
         warning_trip_1=fields.flag("warning_trip_1"),
     )
