@@ -1,5 +1,6 @@
 """Shared by all tests: how hypothesis runs. The throw-away database is started by tests/pytest_prewatt.py."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.system import in_ci
@@ -8,3 +9,25 @@ from tests.system import in_ci
 settings.register_profile("prewatt", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("prewatt-ci", parent=settings.get_profile("prewatt"), max_examples=200)
 settings.load_profile("prewatt-ci" if in_ci() else "prewatt")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Between tests everything is emptied, also what the database itself protects and what the ORM does not know.
+
+    The books refuse TRUNCATE by triggers, as they should; a test run's superuser may step around them.
+    """
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    def flush(operations: DatabaseOperations, sql_list: list[str]) -> None:
+        with operations.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT string_agg(format('%I', c.relname), ', ') FROM pg_class c"
+                " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+                " AND c.relname NOT IN ('django_migrations', 'django_content_type')"
+            )
+            [tables] = cursor.fetchone()
+            cursor.execute(f"SET session_replication_role = replica; TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            cursor.execute("SET session_replication_role = origin")
+
+    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]

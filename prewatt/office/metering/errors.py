@@ -1,0 +1,42 @@
+"""Refusals of metering: codes and texts."""
+
+from prewatt.core.refusals import Text, register
+
+register(
+    {
+        "circuit_unknown": Text(en="No such circuit.", zh="没有这个回路。"),
+        "wish_needs_until": Text(
+            en="Keeping supply on needs an end. Nothing was changed. Give the time until which it holds.",
+            zh="保电必须有截止时间。什么都没有改。请填写到什么时候为止。",
+        ),
+        "wish_until_past": Text(en="The end lies in the past. Nothing was changed.", zh="截止时间已经过去。什么都没有改。"),
+        "wish_until_not_allowed": Text(
+            en="Only keeping supply on has an end. Nothing was changed.",
+            zh="只有保电才有截止时间。什么都没有改。",
+        ),
+        "wish_needs_reason": Text(en="A reason is needed. Nothing was changed.", zh="必须填写原因。什么都没有改。"),
+        "never_cut": Text(
+            en="This circuit must never be cut (fire pump, lift, emergency light). Nothing was changed.",
+            zh="这个回路不允许拉闸（消防、电梯、应急照明）。什么都没有改。",
+        ),
+        "close_blocked_maintenance_tag": Text(
+            en="Cannot close: {name} is at work here until {until}. Nothing was changed.",
+            zh="不能合闸：{name} 检修挂牌至 {until}。什么都没有改。",
+        ),
+        "close_blocked_overload": Text(
+            en="Cannot close: the meter tripped on overload. Remove the load and reset it at the meter first.",
+            zh="不能合闸：电表因过载跳闸。请先排除负载，再到表前处理。",
+        ),
+        "close_blocked_malicious_load": Text(
+            en="Cannot close: the meter tripped on a forbidden load.",
+            zh="不能合闸：电表因恶性负载跳闸。",
+        ),
+        "close_blocked_tamper": Text(en="Cannot close: the meter reports tamper.", zh="不能合闸：电表报开盖。"),
+        "close_blocked_hand_opened": Text(
+            en="Cannot close: it was opened by hand at the meter.",
+            zh="不能合闸：是人在表前手动断开的。",
+        ),
+        "tag_exists": Text(en="A maintenance tag hangs here already.", zh="这里已经挂了检修牌。"),
+        "tag_unknown": Text(en="No maintenance tag hangs here.", zh="这里没有检修牌。"),
+    }
+)

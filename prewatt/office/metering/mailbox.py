@@ -1,0 +1,291 @@
+"""The mailbox that the head-end works from: plain synchronous psycopg, batched, no ORM.
+
+Implements `core.meters.mailbox.Mailbox`. One connection serves claim, report, store and tick (the
+head-end calls them from one thread at a time), a second one waits for notifications. A connection
+that broke is made anew at the next call; the head-end keeps what it could not deliver.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from prewatt.core.meters.jobs import Outcome
+from prewatt.core.meters.mailbox import (
+    CircuitPlan,
+    ClaimedJob,
+    JobReport,
+    Lease,
+    LineHealth,
+    LinePlan,
+    MeterPlan,
+    MeterSilence,
+    PollResult,
+    PollSettings,
+)
+from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.office.metering.jobs import decode
+
+LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
+STATEMENT_TIMEOUT_MS = 10_000  # a store that takes longer is retried, it must not hang the wires
+CAUSES = [bit.value for bit in StatusBit]
+_Q = Quantity
+_COLUMNS: LiteralString = (
+    "site_id, circuit_id, gateway_id, epoch, at, full_read, source, energy_wh, power_w, balance, purchase_count,"
+    " last_order_kind, last_order_amount, purchased_total, use_past_zero, relay, status, rates_wh, voltage_mv,"
+    " current_ma"
+)
+_TYPES = [
+    "int8", "int8", "int8", "int8", "timestamptz", "bool", "int2", "int8", "int4", "int8", "int4",
+    "int2", "int8", "int8", "int8", "int2", "int4", "int8[]", "int4[]", "int4[]",
+]  # fmt: skip
+SOURCE_POLL, SOURCE_COMMAND = 0, 1
+
+Row = tuple[Any, ...]
+
+
+def reading_row(
+    *, site_id: int, circuit_id: int, gateway_id: int, epoch: int, at: Any, full: bool, source: int,
+    values: dict[Quantity, int],
+) -> Row:  # fmt: skip
+    """One row of `incoming`: what was read, None where the meter said nothing."""
+    get = values.get
+    rates = [get(q) for q in (_Q.ENERGY_IMPORT_SHARP, _Q.ENERGY_IMPORT_PEAK, _Q.ENERGY_IMPORT_FLAT,
+                              _Q.ENERGY_IMPORT_VALLEY)]  # fmt: skip
+    volts = [v for v in (get(_Q.VOLTAGE_A), get(_Q.VOLTAGE_B), get(_Q.VOLTAGE_C)) if v is not None]
+    amps = [v for v in (get(_Q.CURRENT_A), get(_Q.CURRENT_B), get(_Q.CURRENT_C)) if v is not None]
+    return (
+        site_id, circuit_id, gateway_id, epoch, at, full, source,
+        get(_Q.ENERGY_IMPORT_TOTAL), get(_Q.POWER_ACTIVE), get(_Q.BALANCE), get(_Q.PURCHASE_COUNT),
+        get(_Q.LAST_ORDER_KIND), get(_Q.LAST_ORDER_AMOUNT), get(_Q.PURCHASED_TOTAL), get(_Q.USE_PAST_ZERO),
+        get(_Q.RELAY), get(_Q.STATUS),
+        rates if rates[0] is not None else None, volts or None, amps or None,
+    )  # fmt: skip
+
+
+class PostgresMailbox:
+    """A `Mailbox` over one PostgreSQL database, given by its conninfo string."""
+
+    def __init__(self, conninfo: str, *, settings: PollSettings) -> None:
+        self._conninfo = conninfo
+        self._settings = settings
+        self._connection: psycopg.Connection[Row] | None = None
+        self._listener: psycopg.Connection[Row] | None = None
+        self._lock = threading.Lock()
+
+    def _connect(self) -> psycopg.Connection[Row]:
+        connection = self._connection
+        if connection is None or connection.closed or connection.broken:
+            connection = psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                connect_timeout=3,
+                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+                application_name="prewatt-headend",
+            )
+            connection.execute("SELECT metering_incoming()")
+            self._connection = connection
+        return connection
+
+    def join(self, *, headend: str) -> None:
+        """Make today's partitions and say that this head-end lives."""
+        with self._lock:
+            connection = self._connect()
+            connection.execute("SELECT metering_make_partitions((now() AT TIME ZONE 'UTC')::date, 1, 7)")
+        self.tick(headend=headend)
+
+    def leave(self, *, headend: str) -> None:
+        with self._lock, self._connect().transaction():
+            connection = self._connect()
+            connection.execute(
+                "UPDATE metering_gatewaylease SET owner = '', valid_until = clock_timestamp() WHERE owner = %s",
+                [headend],
+            )
+            connection.execute("DELETE FROM metering_heartbeat WHERE part = %s", ["headend:" + headend])
+
+    def tick(self, *, headend: str) -> Sequence[Lease]:
+        with self._lock:
+            rows = self._connect().execute("SELECT * FROM metering_tick(%s, %s)", [headend, LEASE_TTL]).fetchall()
+        return [Lease(gateway_id=gateway, epoch=epoch, revision=revision) for gateway, epoch, revision in rows]
+
+    def plan(self, *, gateway_id: int) -> Sequence[LinePlan]:
+        with self._lock:
+            rows = self._connect().execute(_PLAN, [gateway_id]).fetchall()
+        lines: dict[int, dict[str, Any]] = {}
+        for line_id, site, transport, host, port, baud, meter_id, number, profile, unit, circuits in rows:
+            line = lines.setdefault(
+                line_id,
+                {"line_id": line_id, "site_id": site, "transport": transport, "host": host, "port": port,
+                 "baud": baud, "meters": []},
+            )  # fmt: skip
+            if meter_id is not None:
+                line["meters"].append(
+                    MeterPlan(
+                        meter_id=meter_id,
+                        number=number,
+                        profile=profile,
+                        unit=unit,
+                        circuits=tuple(CircuitPlan(circuit_id=c, index=i, ratio=r) for c, i, r in circuits),
+                    )
+                )
+        return [LinePlan(**{**line, "meters": tuple(line["meters"])}) for line in lines.values()]
+
+    def poll_settings(self) -> PollSettings:
+        return self._settings
+
+    def claim(self, *, headend: str, leases: Sequence[Lease], limit: int) -> Sequence[ClaimedJob]:
+        if not leases:
+            return []
+        arguments = [headend, [lease.gateway_id for lease in leases], [lease.epoch for lease in leases], limit]
+        with self._lock, self._connect().cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute("SELECT * FROM metering_claim(%s, %s, %s, %s)", arguments).fetchall()
+        return [
+            ClaimedJob(
+                job_id=row["id"],
+                claim=row["claim"],
+                gateway_id=row["gateway_id"],
+                epoch=row["claimed_epoch"],
+                line_id=row["line_id"],
+                meter_id=row["meter_id"],
+                circuit_id=row["circuit_id"],
+                priority=row["priority"],
+                job=decode(row["payload"]),
+            )
+            for row in rows
+        ]
+
+    def report(self, reports: Sequence[JobReport]) -> None:
+        with self._lock, self._connect().transaction():
+            connection = self._connect()
+            kept = []
+            for report in reports:
+                claimed, outcome = report.claimed, report.outcome
+                row = connection.execute(
+                    "SELECT metering_report(%s, %s, %s, %s, %s, %s, %s::jsonb, %s)",
+                    [claimed.job_id, claimed.claim, claimed.gateway_id, claimed.epoch, outcome.verdict.value,
+                     outcome.code, json.dumps({k.value: v for k, v in outcome.values.items()}), outcome.sent],
+                ).fetchone()  # fmt: skip
+                if row is not None and row[0] and outcome.values:
+                    kept.append(report)
+            if kept:
+                sites = self._sites([report.claimed.circuit_id for report in kept])
+                self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
+
+    def store(
+        self, *, polls: Sequence[PollResult], silences: Sequence[MeterSilence], lines: Sequence[LineHealth]
+    ) -> None:
+        with self._lock, self._connect().transaction():
+            if polls:
+                self._absorb([
+                    reading_row(
+                        site_id=poll.site_id, circuit_id=poll.circuit_id, gateway_id=poll.gateway_id,
+                        epoch=poll.epoch, at=poll.at, full=poll.full, source=SOURCE_POLL, values=poll.values,
+                    )
+                    for poll in polls
+                ])  # fmt: skip
+            connection = self._connect()
+            if silences:
+                arguments = [(s.meter_id, s.silent, s.misses, s.at, s.gateway_id, s.epoch) for s in silences]
+                connection.cursor().executemany(_SILENCE, arguments)
+            if lines:
+                connection.cursor().executemany(
+                    _LINE,
+                    [(h.line_id, h.up, h.error or "", h.at, h.replies, h.timeouts, h.gateway_id, h.epoch)
+                     for h in lines],
+                )  # fmt: skip
+
+    def wait(self, *, timeout_s: float) -> bool:
+        listener = self._listener
+        if listener is None or listener.closed or listener.broken:
+            listener = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3)
+            listener.execute("LISTEN prewatt_jobs")
+            self._listener = listener
+            return True  # something may have come while nobody listened
+        return any(True for _ in listener.notifies(timeout=timeout_s, stop_after=1))
+
+    def close(self) -> None:
+        for connection in (self._connection, self._listener):
+            if connection is not None:
+                connection.close()
+        self._connection = self._listener = None
+
+    def _sites(self, circuit_ids: list[int]) -> dict[int, int]:
+        rows = self._connect().execute("SELECT id, site_id FROM estate_circuit WHERE id = ANY(%s)", [circuit_ids])
+        return {circuit: site for circuit, site in rows.fetchall()}
+
+    def _absorb(self, rows: list[Row]) -> None:
+        """Copy rows and let the database judge them, inside the caller's transaction."""
+        connection = self._connect()
+        with connection.cursor() as cursor:
+            with cursor.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(_TYPES)
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute("SELECT metering_absorb(%s::text[])", [CAUSES])
+
+
+def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:
+    claimed = report.claimed
+    return reading_row(
+        site_id=site_id,
+        circuit_id=claimed.circuit_id,
+        gateway_id=claimed.gateway_id,
+        epoch=claimed.epoch,
+        at=report.finished_at,
+        full=False,
+        source=SOURCE_COMMAND,
+        values=dict(outcome.values),
+    )
+
+
+_PLAN: LiteralString = """
+SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, m.id, m.number, m.profile, m.unit,
+    (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio) ORDER BY c.index)
+     FROM estate_circuit c WHERE c.meter_id = m.id)
+FROM estate_line l JOIN estate_gateway g ON g.id = l.gateway_id
+LEFT JOIN estate_meter m ON m.line_id = l.id AND m.removed_at IS NULL
+    AND EXISTS (SELECT FROM estate_circuit c WHERE c.meter_id = m.id)
+WHERE g.id = %s ORDER BY l.id, m.unit
+"""
+
+_FENCE: LiteralString = (
+    " WHERE EXISTS (SELECT FROM metering_gatewaylease WHERE gateway_id = %s AND epoch = %s)"
+)
+
+_SILENCE: LiteralString = (
+    """
+INSERT INTO metering_meterstate AS t (meter_id, silent, misses, since, at)
+SELECT v.meter_id, v.silent, v.misses, v.at, v.at
+FROM (SELECT %s::bigint AS meter_id, %s::boolean AS silent, %s::integer AS misses, %s::timestamptz AS at) v"""
+    + _FENCE
+    + """
+ON CONFLICT (meter_id) DO UPDATE SET silent = excluded.silent, misses = excluded.misses, at = excluded.at,
+    since = CASE WHEN t.silent = excluded.silent THEN t.since ELSE excluded.at END
+"""
+)
+
+_LINE: LiteralString = (
+    """
+WITH v AS (SELECT %s::bigint AS line_id, %s::boolean AS up, %s::text AS error, %s::timestamptz AS at,
+                  %s::bigint AS replies, %s::bigint AS timeouts),
+edge AS (
+    INSERT INTO metering_supplyevent (site_id, line_id, kind, cause, at)
+    SELECT g.site_id, v.line_id, CASE WHEN v.up THEN 'line_back' ELSE 'line_lost' END, '', v.at
+    FROM v JOIN metering_linestate s ON s.line_id = v.line_id AND s.up <> v.up
+    JOIN estate_line l ON l.id = v.line_id JOIN estate_gateway g ON g.id = l.gateway_id
+)
+INSERT INTO metering_linestate AS t (line_id, up, error, since, at, replies, timeouts, last_reply_at)
+SELECT v.line_id, v.up, v.error, v.at, v.at, v.replies, v.timeouts, CASE WHEN v.replies > 0 THEN v.at END
+FROM v"""
+    + _FENCE
+    + """
+ON CONFLICT (line_id) DO UPDATE SET up = excluded.up, error = excluded.error, at = excluded.at,
+    since = CASE WHEN t.up = excluded.up THEN t.since ELSE excluded.at END,
+    replies = t.replies + excluded.replies, timeouts = t.timeouts + excluded.timeouts,
+    last_reply_at = coalesce(excluded.last_reply_at, t.last_reply_at)
+"""
+)

@@ -1,0 +1,27 @@
+"""Background jobs of metering. Each looks at the rows again before it acts."""
+
+from procrastinate.contrib.django import app
+
+from prewatt.office.metering import partitions, wishes
+from prewatt.office.metering.clock import database_now
+from prewatt.office.metering.models import RelayWish
+
+
+@app.task(name="metering.relay_done", queue="office")
+def relay_done(circuit_id: int) -> None:
+    """A relay job has an outcome: note when telemetry agrees with the wish."""
+    row = RelayWish.objects.select_related("circuit").filter(circuit_id=circuit_id, agreed_at=None).first()
+    if row is not None and wishes.agrees(wishes.Wish(row.wish), wishes.latest(row.circuit)):
+        RelayWish.objects.filter(pk=row.pk, set_at=row.set_at).update(agreed_at=database_now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="metering.sweep_wishes", queue="office", queueing_lock="metering.sweep_wishes", pass_context=False)
+def sweep_wishes(timestamp: int) -> None:
+    wishes.sweep(at=database_now())
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="metering.partitions", queue="office", queueing_lock="metering.partitions")
+def make_partitions(timestamp: int) -> None:
+    partitions.make(around=database_now().date())
