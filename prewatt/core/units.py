@@ -60,9 +60,7 @@ class Currency:
 
 
 def _currency(code: str, exponent: int, symbol: str, name_zh: str, major_en: str, minor_en: str = "") -> Currency:
-    return Currency(
-        code=code, exponent=exponent, symbol=symbol, name_zh=name_zh, major_en=major_en, minor_en=minor_en
-    )
+    return Currency(code=code, exponent=exponent, symbol=symbol, name_zh=name_zh, major_en=major_en, minor_en=minor_en)
 
 
 CURRENCIES: Final[dict[str, Currency]] = {
@@ -101,7 +99,7 @@ def _fixed(value: int, exponent: int) -> str:
 
 
 def format_amount(amount_minor: int, currency: Currency, *, symbol: bool = False) -> str:
-    """"1,234.50", or "¥1,234.50" and "-¥1,234.50" with `symbol`."""
+    """ "1,234.50", or "¥1,234.50" and "-¥1,234.50" with `symbol`."""
     text = _fixed(amount_minor, currency.exponent)
     if not symbol:
         return text
@@ -149,7 +147,7 @@ def _parse(text: str, exponent: int, largest: int, subject: str) -> int:
 
 
 def parse_amount(text: str, currency: Currency) -> int:
-    """"1,234.5" -> 123450 minor units. Signed; the caller refuses what must be positive.
+    """ "1,234.5" -> 123450 minor units. Signed; the caller refuses what must be positive.
 
     Raises Refused `amount_malformed`, `amount_too_precise`, `amount_too_large`.
     """

@@ -42,6 +42,7 @@ class Quantity(StrEnum):
     LAST_ORDER_AMOUNT = "last_order_amount"  # credit, signed
     PURCHASED_TOTAL = "purchased_total"  # credit, sum of all orders, signed
     USE_PAST_ZERO = "use_past_zero"  # credit used below the permitted overdraft
+    ORDER_RESULT = "order_result"  # why the last order frame was refused: a code the profile names, 0 = it was not
 
     # settings written at opening
     ALARM_LEVEL_1 = "alarm_level_1"  # credit

@@ -199,14 +199,18 @@ def fault_of(request: Request) -> str | None:
     """The stable code of what the protocol forbids in a request, or None."""
     match request:
         case ReadRequest():
-            return "function" if request.function not in READS else _fault(
-                request.function, request.address, request.count, None
+            return (
+                "function"
+                if request.function not in READS
+                else _fault(request.function, request.address, request.count, None)
             )
         case WriteSingle():
             return "function" if request.function not in WRITE_SINGLES else _fault_single(request)
         case WriteMultiple():
-            return "function" if request.function not in WRITE_MULTIPLES else _fault(
-                request.function, request.address, request.count, request.data
+            return (
+                "function"
+                if request.function not in WRITE_MULTIPLES
+                else _fault(request.function, request.address, request.count, request.data)
             )
 
 
@@ -318,6 +322,4 @@ def answers(request: Request, reply: Reply) -> bool:
         case WriteSingle():
             return reply == request
         case WriteMultiple():
-            return (
-                isinstance(reply, WriteReply) and reply.address == request.address and reply.count == request.count
-            )
+            return isinstance(reply, WriteReply) and reply.address == request.address and reply.count == request.count

@@ -83,8 +83,10 @@ class RtuClientDecoder:
         self._request = request
         self._size = reply_size(request) + 3
         function = int(request.function)
-        self._good = bytes((unit, function, self._size - 5)) if isinstance(request, ReadRequest) else (
-            bytes((unit, function)) + encode_request(request)[1:5]
+        self._good = (
+            bytes((unit, function, self._size - 5))
+            if isinstance(request, ReadRequest)
+            else (bytes((unit, function)) + encode_request(request)[1:5])
         )
         self._bad = bytes((unit, function | EXCEPTION_BIT))
         self._buffer = bytearray()

@@ -1,0 +1,52 @@
+"""Drivers: a job for a meter of some profile becomes a conversation."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from prewatt.core.meters.drivers.codes import BLOCKS_CLOSING
+from prewatt.core.meters.drivers.conversation import (
+    Await,
+    Bus,
+    Conversation,
+    Driver,
+    Finished,
+    MeterAddress,
+    Send,
+)
+from prewatt.core.meters.drivers.modbus import modbus
+from prewatt.core.meters.jobs import Job
+from prewatt.core.meters.model import Profile, Protocol
+
+__all__ = [
+    "BLOCKS_CLOSING",
+    "DRIVERS",
+    "LINK_MS",
+    "Await",
+    "Conversation",
+    "Finished",
+    "MeterAddress",
+    "Send",
+    "converse",
+]
+
+DRIVERS: Final[Mapping[Protocol, Driver]] = MappingProxyType({Protocol.MODBUS: modbus})
+LINK_MS: Final = 300  # a serial server on a site network
+
+
+def converse(
+    profile: Profile,
+    meter: MeterAddress,
+    job: Job,
+    *,
+    transport: Literal["rtu", "tcp"],
+    baud: int | None = None,
+    link_ms: int = LINK_MS,
+    transaction: int = 1,
+) -> Conversation:
+    """Begin a conversation. `baud` is that of the bus (default: the profile's); over Modbus TCP the line
+    should give each conversation a `transaction` well apart from the last one's, so that a late reply of
+    an earlier conversation is told apart.
+    """
+    bus = Bus(transport=transport, baud=baud or profile.baud_default, link_ms=link_ms, transaction=transaction & 0xFFFF)
+    return DRIVERS[profile.protocol](profile, meter, job, bus)

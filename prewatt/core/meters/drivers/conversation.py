@@ -1,0 +1,71 @@
+"""The face of every driver: bytes and deadlines out, bytes and time-outs in, one outcome at the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from prewatt.core.meters.jobs import Job, Outcome
+from prewatt.core.meters.model import Profile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeterAddress:
+    """Where a meter is and who it must be: `number` is what is printed on it ("" when not known yet)."""
+
+    unit: int
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Put `data` on the line, then wait for bytes: receive() when some come, timed_out() after `timeout_ms`."""
+
+    data: bytes
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Send nothing; wait for bytes until `deadline_ms` after the last Send left, then call timed_out()."""
+
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The conversation is over."""
+
+    outcome: Outcome
+
+
+class Conversation(Protocol):
+    """One job with one meter. The line calls next(), does what it says, and reports what happened:
+
+        while not isinstance(step := conversation.next(), Finished):
+            if isinstance(step, Send): write(step.data)
+            data = read until the deadline
+            conversation.receive(data) if data else conversation.timed_out()
+
+    A lost link is reported by timed_out() again and again until Finished comes; it never takes more than
+    a few calls. After an outcome other than DONE or REFUSED the line keeps quiet and drains before it
+    speaks to the next meter.
+    """
+
+    def next(self) -> Send | Await | Finished: ...
+
+    def receive(self, data: bytes) -> None: ...
+
+    def timed_out(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bus:
+    """What a driver must know of the line. `link_ms` is what the way to the bus adds to a reply."""
+
+    transport: str  # "rtu" | "tcp"
+    baud: int
+    link_ms: int
+    transaction: int  # first Modbus TCP transaction number of this conversation
+
+
+Driver = Callable[[Profile, MeterAddress, Job, Bus], Conversation]

@@ -1,0 +1,149 @@
+"""Request by request: framing, tries, draining. A script says what to ask; this says how it reaches the line."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from prewatt.core.meters.drivers.conversation import Await, Bus, Finished, Send
+from prewatt.core.meters.jobs import Outcome
+from prewatt.core.meters.model import Profile
+from prewatt.core.wire.errors import RemoteProtocolError
+from prewatt.core.wire.modbus import (
+    Reply,
+    Request,
+    RtuClientDecoder,
+    TcpClientDecoder,
+    encode_rtu_request,
+    encode_tcp_request,
+    reply_size,
+)
+
+READ_TRIES: Final = 2
+WRITE_TRIES: Final = 1  # a write is sent once; then the witness is read
+MAX_CHUNKS: Final = 64  # receive() calls per request: a line that never falls silent is not a meter
+CACHED_FRAMES: Final = 65_536  # two poll frames each for 30,000 meters
+BITS_PER_BYTE: Final = 11
+FRAME_OVERHEAD: Final = 16  # unit, CRC and silences of request and reply, in byte times
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send a request; the script gets the reply, or None when there was none."""
+
+    request: Request
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let time pass; counted from the last Send. The script gets None."""
+
+    until_ms: int
+
+
+Script = Generator[Ask | Pause, Reply | None, Outcome]
+
+
+@lru_cache(maxsize=CACHED_FRAMES)
+def _rtu_frame(unit: int, request: Request) -> bytes:
+    return encode_rtu_request(unit, request)
+
+
+@lru_cache(maxsize=1024)
+def _bus_ms(size: int, baud: int) -> int:
+    return -(-(size + FRAME_OVERHEAD) * BITS_PER_BYTE * 1000 // baud)
+
+
+class Exchange:
+    """A Conversation that runs a script over Modbus RTU or TCP."""
+
+    def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus) -> None:
+        self._script = script
+        self._profile = profile
+        self._unit = unit
+        self._bus = bus
+        self._transaction = bus.transaction
+        self._outcome: Outcome | None = None
+        self._decoder: RtuClientDecoder | TcpClientDecoder | None = None
+        self._unsent: Send | None = None
+        self._deadline_ms = 0
+        self._drain_ms = 0
+        self._tries = 0
+        self._chunks = 0
+        self._draining = False
+        self._broken = False
+        self._ask: Ask | None = None
+        self._advance(None, start=True)
+
+    def next(self) -> Send | Await | Finished:
+        if self._outcome is not None:
+            return Finished(self._outcome)
+        if self._unsent is not None:
+            send, self._unsent = self._unsent, None
+            return send
+        return Await(self._deadline_ms)
+
+    def receive(self, data: bytes) -> None:
+        if self._outcome is not None or self._decoder is None or not data:
+            return
+        try:
+            reply = self._decoder.receive(data)
+        except RemoteProtocolError:
+            # no later frame of this stream can be found either
+            self._broken = True
+            self._advance(None)
+            return
+        if reply is not None:
+            self._advance(reply)
+            return
+        self._chunks += 1
+        if self._chunks >= MAX_CHUNKS:
+            self.timed_out()
+
+    def timed_out(self) -> None:
+        if self._outcome is not None:
+            return
+        if self._ask is None:
+            self._advance(None)
+        elif not self._draining and (self._tries > 0 or self._ask.write):
+            # a late reply still counts while we wait for the line to fall silent
+            self._draining, self._chunks = True, 0
+            self._deadline_ms += self._drain_ms
+        elif self._tries > 0 and not self._broken:
+            self._send(self._ask)
+        else:
+            self._advance(None)
+
+    def _advance(self, reply: Reply | None, *, start: bool = False) -> None:
+        self._decoder = self._ask = self._unsent = None
+        try:
+            step = next(self._script) if start else self._script.send(reply)
+            while self._broken:
+                step = self._script.send(None)
+        except StopIteration as stop:
+            self._outcome = stop.value
+            return
+        if isinstance(step, Pause):
+            self._deadline_ms = step.until_ms
+            return
+        self._ask = step
+        self._tries = WRITE_TRIES if step.write else READ_TRIES
+        self._send(step)
+
+    def _send(self, ask: Ask) -> None:
+        request, unit = ask.request, self._unit
+        self._tries -= 1
+        self._chunks = 0
+        self._draining = False
+        if self._bus.transport == "rtu":
+            data = _rtu_frame(unit, request)
+            self._decoder = RtuClientDecoder(unit, request)
+        else:
+            data = encode_tcp_request(self._transaction, unit, request)
+            self._decoder = TcpClientDecoder(self._transaction, unit, request)
+            self._transaction = self._transaction + 1 & 0xFFFF
+        on_bus_ms = _bus_ms(len(data) + reply_size(request), self._bus.baud)
+        self._deadline_ms = on_bus_ms + self._profile.turnaround_ms + self._bus.link_ms
+        self._drain_ms = on_bus_ms + self._profile.turnaround_ms + self._profile.quiet_ms
+        self._unsent = Send(data, self._deadline_ms)

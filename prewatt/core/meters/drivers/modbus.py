@@ -1,0 +1,343 @@
+"""Modbus meters: every intent as a script of requests.
+
+No script ever writes a balance, sends a write twice, or believes a write that was not read back.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import Final
+
+from prewatt.core.meters.drivers.codes import (
+    BLOCKS_CLOSING,
+    UNDECIDED_EXCEPTIONS,
+    exception_code,
+    signed_amount,
+)
+from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
+from prewatt.core.meters.drivers.exchange import Ask, Exchange, Pause, Script
+from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
+from prewatt.core.meters.model import Custody, Group, Profile
+from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.registers import (
+    Layout,
+    RegisterImage,
+    encode_value,
+    layouts,
+    order_write,
+    relay_write,
+)
+from prewatt.core.refusals import Refused
+from prewatt.core.wire.modbus import (
+    ExceptionReply,
+    Function,
+    ReadReply,
+    ReadRequest,
+    Reply,
+    WriteMultiple,
+    WriteReply,
+)
+
+RELAY_READS: Final = 3  # a contactor moves within a second; then a person has to look
+RELAY_SETTLE_MS: Final = 600
+
+Values = dict[Quantity, int]
+READ_GROUPS: Final[Mapping[Intent, tuple[Group, ...]]] = {
+    Intent.READ_STATUS: (Group.STATUS,),
+    Intent.READ_REGISTERS: (Group.REGISTERS,),
+    Intent.READ_PURSE: (Group.IDENTITY, Group.STATUS, Group.PURSE, Group.SETTINGS),
+}
+
+
+class _Talk:
+    """What one conversation has read so far, and the reads every script needs."""
+
+    def __init__(self, profile: Profile, meter: MeterAddress, circuit_index: int) -> None:
+        self.profile = profile
+        self.meter = meter
+        self.circuit_index = circuit_index
+        self.values: Values = {}
+        self.raw: dict[int, bytes] = {}  # block address -> bytes of the last read
+        self.sent = False
+
+    def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
+        return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
+
+    def read(self, group: Group, *, vary: bool = False) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
+        """Read a group into `values`; an Outcome when the meter did not give it.
+
+        `vary` asks for one register more where the profile allows it, so that a late reply to an
+        earlier read of the same block cannot pass for this one.
+        """
+        for layout in layouts(self.profile, group, self.circuit_index):
+            spare = layout.block.spare if vary else 0
+            reply = yield Ask(_read_request(self.profile, layout, spare))
+            if isinstance(reply, ReadReply):
+                self.values.update(layout.decode(reply.data))
+                self.raw[layout.address] = reply.data[: layout.size]
+                continue
+            return self._unread(reply)
+        if self.profile.relay is not None and self.profile.relay.derived:
+            self._derive_relay()
+        return None
+
+    def _unread(self, reply: Reply | None) -> Outcome:
+        if isinstance(reply, ExceptionReply):
+            code = exception_code(reply.code)
+            if reply.code not in UNDECIDED_EXCEPTIONS:
+                return self.end(Verdict.REFUSED, code)
+            return self.end(Verdict.SILENT, code)
+        return self.end(Verdict.SILENT, "no_reply")
+
+    def _derive_relay(self) -> None:
+        """No telemetry: under force control the forced state is what the relay was told, else nothing is known."""
+        self.values.pop(Quantity.RELAY, None)
+        if self.values.get(Quantity.FORCE_CONTROL) == 1 and Quantity.FORCED_STATE in self.values:
+            self.values[Quantity.RELAY] = 0 if self.values[Quantity.FORCED_STATE] else 1
+
+    def identify(self) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
+        """Before any write: is this the meter we mean? An Outcome when it is not, or does not say."""
+        if Quantity.METER_NUMBER not in self.profile.registers or not self.meter.number:
+            return None
+        ended = yield from self.read(Group.IDENTITY)
+        if ended is not None:
+            return ended
+        if self.values.get(Quantity.METER_NUMBER) != int(self.meter.number):
+            return self.end(Verdict.DISPUTED, "meter_number_differs")
+        return None
+
+    def write(self, address: int, data: bytes) -> Generator[Ask | Pause, Reply | None, Reply | None]:
+        """One function 10h request, once."""
+        self.sent = True
+        request = WriteMultiple(function=Function.WRITE_REGISTERS, address=address, count=len(data) // 2, data=data)
+        return (yield Ask(request, write=True))
+
+
+def _read_request(profile: Profile, layout: Layout, spare: int) -> ReadRequest:
+    return ReadRequest(
+        function=Function(profile.read_function), address=layout.address, count=layout.block.count + spare
+    )
+
+
+def _rejected(reply: Reply | None) -> str | None:
+    """The code of an exception by which the meter itself decided against a write."""
+    if isinstance(reply, ExceptionReply) and reply.code not in UNDECIDED_EXCEPTIONS:
+        return exception_code(reply.code)
+    return None
+
+
+def _reading(talk: _Talk, intent: Intent) -> Script:
+    for group in READ_GROUPS[intent]:
+        ended = yield from talk.read(group)
+        if ended is not None:
+            return ended
+    return talk.end(Verdict.DONE)
+
+
+# --- credit ----------------------------------------------------------------------------------
+
+
+def _same_order(profile: Profile, order: Order, values: Values) -> bool:
+    """Does the meter's last order agree with ours in kind and amount?"""
+    assert profile.order is not None
+    if values.get(Quantity.LAST_ORDER_KIND) != profile.order.kinds[order.kind]:
+        return False
+    return order.kind is OrderKind.CLEAR or values.get(Quantity.LAST_ORDER_AMOUNT) == signed_amount(order)
+
+
+def _total_grew(order: Order, before: int | None, values: Values) -> bool:
+    after = values.get(Quantity.PURCHASED_TOTAL)
+    if before is None or after is None or order.kind is OrderKind.CLEAR:
+        return False
+    return after - before == signed_amount(order)
+
+
+def _credit(talk: _Talk, job: Job) -> Script:
+    profile, order = talk.profile, job.order
+    if order is None:
+        return talk.end(Verdict.REFUSED, "order_missing")
+    if profile.order is None or Custody.METER not in profile.custody:
+        return talk.end(Verdict.REFUSED, "custody_not_supported")
+    try:
+        address, data = order_write(profile, order, talk.circuit_index)
+    except Refused as refused:
+        return talk.end(Verdict.REFUSED, refused.code)
+    ended = (yield from talk.identify()) or (yield from talk.read(Group.STATUS))
+    if ended is not None:
+        return ended
+    count, total = talk.values.get(Quantity.PURCHASE_COUNT), talk.values.get(Quantity.PURCHASED_TOTAL)
+    if count is None:
+        return talk.end(Verdict.DISPUTED, "purse_unreadable")
+    if count == order.count:
+        if _same_order(profile, order, talk.values):
+            return talk.end(Verdict.DONE)
+        return talk.end(Verdict.DISPUTED, "meter_count_taken")
+    if count != order.count - 1:
+        return talk.end(Verdict.DISPUTED, "meter_count_differs")
+    reply = yield from talk.write(address, data)
+    return (yield from _credit_witness(talk, order, reply, total))
+
+
+def _credit_witness(talk: _Talk, order: Order, reply: Reply | None, total: int | None) -> Script:
+    """After the one write: what the meter shows decides, not what it answered."""
+    ended = yield from talk.read(Group.STATUS, vary=True)
+    rejected = _rejected(reply)
+    if ended is not None:
+        return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
+    count = talk.values.get(Quantity.PURCHASE_COUNT)
+    if count == order.count:
+        if _same_order(talk.profile, order, talk.values) or _total_grew(order, total, talk.values):
+            return talk.end(Verdict.DONE)
+        return talk.end(Verdict.DISPUTED, "meter_count_taken")
+    if count != order.count - 1:
+        return talk.end(Verdict.DISPUTED, "meter_count_differs")
+    assert talk.profile.order is not None
+    result = talk.values.get(Quantity.ORDER_RESULT, 0)
+    if rejected is not None:
+        return talk.end(Verdict.REFUSED, talk.profile.order.results.get(result, rejected))
+    if isinstance(reply, WriteReply):
+        if result:
+            return talk.end(Verdict.REFUSED, talk.profile.order.results.get(result, "meter_refused"))
+        return talk.end(Verdict.UNKNOWN, "write_not_applied")
+    return talk.end(Verdict.UNKNOWN, "write_unanswered")
+
+
+# --- relay -----------------------------------------------------------------------------------
+
+
+def _blocked(talk: _Talk, wish: Wish) -> str | None:
+    """Closing again is allowed only while the cause of the opening was credit or our own command."""
+    if wish is Wish.TRIP or talk.values.get(Quantity.RELAY) == 1:
+        return None
+    bits = talk.profile.bits(talk.values.get(Quantity.STATUS, 0))
+    for bit in BLOCKS_CLOSING:
+        if bit in bits:
+            return f"closing_blocked_{bit.value}"
+    return None
+
+
+def _taken(target: Mapping[Quantity, int], values: Values) -> bool:
+    """Do the command registers show the wish? Without force control the forced state means nothing."""
+    if target.get(Quantity.FORCE_CONTROL) == 0:
+        return values.get(Quantity.FORCE_CONTROL) == 0
+    return all(values.get(quantity) == value for quantity, value in target.items())
+
+
+def _moved(target: Mapping[Quantity, int], values: Values) -> bool:
+    """Does the relay stand as forced? Left to the meter, any position is right."""
+    if target.get(Quantity.FORCE_CONTROL) == 0:
+        return True
+    return values.get(Quantity.RELAY) == (0 if target.get(Quantity.FORCED_STATE) else 1)
+
+
+def _relay(talk: _Talk, job: Job) -> Script:
+    wish = job.wish
+    command = relay_write(talk.profile, wish, talk.circuit_index) if wish is not None else None
+    if wish is None or command is None:
+        return talk.end(Verdict.REFUSED, "wish_not_supported")
+    ended = (yield from talk.identify()) or (yield from talk.read(Group.STATUS))
+    if ended is not None:
+        return ended
+    address, words = command
+    data = b"".join(word.to_bytes(2, "big") for word in words)
+    written = RegisterImage(talk.profile).values(address, data)
+    assert written is not None, talk.profile.code
+    target = written[talk.circuit_index]
+    if _taken(target, talk.values) and _moved(target, talk.values):
+        return talk.end(Verdict.DONE)
+    blocked = _blocked(talk, wish)
+    if blocked is not None:
+        return talk.end(Verdict.REFUSED, blocked)
+    reply = yield from talk.write(address, data)
+    return (yield from _relay_witness(talk, target, reply))
+
+
+def _relay_witness(talk: _Talk, target: Mapping[Quantity, int], reply: Reply | None) -> Script:
+    for attempt in range(RELAY_READS):
+        if attempt:
+            yield Pause(RELAY_SETTLE_MS)
+        ended = yield from talk.read(Group.STATUS, vary=attempt % 2 == 0)
+        if ended is not None:
+            return talk.end(Verdict.UNKNOWN, _rejected(reply) or "write_unanswered")
+        if not _taken(target, talk.values):
+            rejected = _rejected(reply)
+            if rejected is not None:
+                return talk.end(Verdict.REFUSED, rejected)
+            answered = isinstance(reply, WriteReply)
+            return talk.end(Verdict.UNKNOWN, "write_not_applied" if answered else "write_unanswered")
+        if _moved(target, talk.values):
+            return talk.end(Verdict.DONE)
+        if StatusBit.AWAIT_KEY in talk.profile.bits(talk.values.get(Quantity.STATUS, 0)):
+            return talk.end(Verdict.DONE, "await_key")
+    return talk.end(Verdict.UNKNOWN, "relay_not_moved")
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+def _patch(talk: _Talk, settings: Mapping[Quantity, int]) -> tuple[int, bytes]:
+    """One write from the first to the last register that changes; what lies between keeps its read value.
+
+    Raises Refused `setting_not_supported`, `value_too_fine`, `value_out_of_range`.
+    """
+    (layout,) = layouts(talk.profile, Group.SETTINGS, talk.circuit_index)
+    block = bytearray(talk.raw[layout.address])
+    first, last = len(block), 0
+    for quantity, value in settings.items():
+        register = talk.profile.registers[quantity]
+        at = (register.address - layout.block.address) * 2
+        data = encode_value(register, value)
+        block[at : at + len(data)] = data
+        first, last = min(first, at), max(last, at + len(data))
+    return layout.address + first // 2, bytes(block[first:last])
+
+
+def _settings_refused(talk: _Talk, settings: Mapping[Quantity, int]) -> str | None:
+    for quantity, value in settings.items():
+        if quantity not in talk.profile.settings:
+            return "setting_not_supported"
+        try:
+            encode_value(talk.profile.registers[quantity], value)
+        except Refused as refused:
+            return refused.code
+    return None
+
+
+def _write_settings(talk: _Talk, job: Job) -> Script:
+    refused = "setting_not_supported" if not job.settings else _settings_refused(talk, job.settings)
+    if refused is not None:
+        return talk.end(Verdict.REFUSED, refused)
+    ended = (yield from talk.identify()) or (yield from talk.read(Group.SETTINGS))
+    if ended is not None:
+        return ended
+    old = {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
+    new = {**old, **job.settings}
+    if new == old:
+        return talk.end(Verdict.DONE)
+    address, data = _patch(talk, job.settings)
+    reply = yield from talk.write(address, data)
+    ended = yield from talk.read(Group.SETTINGS, vary=True)
+    rejected = _rejected(reply)
+    if ended is not None:
+        return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
+    now = {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
+    if now == new:
+        return talk.end(Verdict.DONE)
+    if now != old:
+        return talk.end(Verdict.DISPUTED, "settings_partly_written")
+    if rejected is not None:
+        return talk.end(Verdict.REFUSED, rejected)
+    return talk.end(Verdict.UNKNOWN, "write_not_applied" if isinstance(reply, WriteReply) else "write_unanswered")
+
+
+def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Conversation:
+    """The driver of Protocol.MODBUS."""
+    talk = _Talk(profile, meter, job.circuit_index)
+    match job.intent:
+        case Intent.CREDIT:
+            script = _credit(talk, job)
+        case Intent.RELAY:
+            script = _relay(talk, job)
+        case Intent.WRITE_SETTINGS:
+            script = _write_settings(talk, job)
+        case _:
+            script = _reading(talk, job.intent)
+    return Exchange(script, profile, meter.unit, bus)

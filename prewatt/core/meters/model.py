@@ -1,0 +1,210 @@
+"""Values of a meter profile: what a model holds at which address, as checked data.
+
+A profile is a TOML file (`profiles/*.toml`); driver and simulator read the same one. Every register
+carries its source, or `assumed = true` where no public document gives it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
+
+from prewatt.core.meters.jobs import OrderKind, Wish
+from prewatt.core.meters.quantities import Quantity, StatusBit
+
+
+class Group(StrEnum):
+    """What is read together."""
+
+    IDENTITY = "identity"  # meter number, model
+    STATUS = "status"  # the 60 s clock; holds the whole purse where there is one
+    REGISTERS = "registers"  # the 30 min clock
+    SETTINGS = "settings"
+    PURSE = "purse"  # what else opening reads: a purse outside the status block
+
+
+class Kind(StrEnum):
+    """How a value lies in registers; high word first ("be") or low word first ("le")."""
+
+    U16 = "u16"
+    I16 = "i16"
+    U32BE = "u32be"
+    I32BE = "i32be"
+    U32LE = "u32le"
+    I32LE = "i32le"
+    U64BE = "u64be"
+    I64BE = "i64be"
+    BCD16 = "bcd16"
+    BCD32 = "bcd32"
+    BCD48 = "bcd48"
+
+
+WORDS: Final[Mapping[Kind, int]] = MappingProxyType(
+    {
+        Kind.U16: 1,
+        Kind.I16: 1,
+        Kind.U32BE: 2,
+        Kind.I32BE: 2,
+        Kind.U32LE: 2,
+        Kind.I32LE: 2,
+        Kind.U64BE: 4,
+        Kind.I64BE: 4,
+        Kind.BCD16: 1,
+        Kind.BCD32: 2,
+        Kind.BCD48: 3,
+    }
+)
+
+
+class Custody(StrEnum):
+    """Who holds the credit."""
+
+    METER = "meter"
+    SERVER = "server"
+
+
+class Switch(StrEnum):
+    """What opens the circuit."""
+
+    INTERNAL = "internal"
+    CONTACTOR = "contactor"
+    SHUNT_TRIP = "shunt_trip"
+
+
+class Protocol(StrEnum):
+    """Which driver speaks to the meter."""
+
+    MODBUS = "modbus"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Register:
+    """One quantity in the map. Raw times `factor` is the integer in the quantity's unit.
+
+    `address` is that of circuit 1; circuit n stands (n - 1) x the profile's stride higher unless the
+    register is shared by all circuits.
+    """
+
+    quantity: Quantity
+    group: Group
+    address: int
+    kind: Kind
+    scale: Decimal
+    factor: Fraction
+    shared: bool
+    invalid: int | None  # raw value that means "no such value"
+    source: str
+    assumed: bool
+
+    @property
+    def words(self) -> int:
+        return WORDS[self.kind]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """One read request. `spare` registers behind it may be read too, which lets two reads of the same
+    block differ in length, so that a late reply to the first is not taken for the second's."""
+
+    group: Group
+    address: int
+    count: int
+    spare: int
+    shared: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderBlock:
+    """The registers of one credit instruction, written by one function 10h request: count u16, kind u16,
+    amount i32 high word first, in this order."""
+
+    address: int
+    scale: Decimal
+    factor: Fraction
+    kinds: Mapping[OrderKind, int]
+    results: Mapping[int, str]  # raw order_result -> refusal code
+    source: str
+    assumed: bool
+
+    def kind_of(self, code: int) -> OrderKind | None:
+        """The kind a raw last_order_kind stands for."""
+        for kind, raw in self.kinds.items():
+            if raw == code:
+                return kind
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RelayCommand:
+    """Words written from `address` by one function 10h request for each wish."""
+
+    address: int
+    words: Mapping[Wish, tuple[int, ...]]
+    derived: bool  # no relay telemetry: under force control the forced state is all that is known
+    shared: bool
+    source: str
+    assumed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A meter model. Times in ms, `resolution` in the credit unit."""
+
+    code: str
+    maker: str
+    name: str
+    phases: int
+    circuits: int
+    protocol: Protocol
+    baud_default: int
+    custody: frozenset[Custody]
+    switch: Switch
+    credit_unit: str  # "Wh" or "minor" (the company's currency)
+    resolution: int
+    model_code: int | None
+    ct: bool  # may be connected through current transformers
+    ratio_applied: bool  # energy and power are primary values already
+    stride: int
+    read_function: int
+    max_block: int
+    quiet_ms: int
+    turnaround_ms: int
+    registers: Mapping[Quantity, Register]
+    blocks: Mapping[Group, tuple[Block, ...]]
+    order: OrderBlock | None
+    relay: RelayCommand | None
+    settings: frozenset[Quantity]
+    status_bits: Mapping[StatusBit, int]
+    note: str = ""
+
+    @cached_property
+    def assumed(self) -> bool:
+        """Is any register from no public document?"""
+        return any(register.assumed for register in self.registers.values())
+
+    def bits(self, status: int) -> frozenset[StatusBit]:
+        """The facts a raw status word carries."""
+        return frozenset(bit for bit, position in self.status_bits.items() if status >> position & 1)
+
+    def status_word(self, bits: frozenset[StatusBit]) -> int:
+        """The raw status word for facts; bits the model does not know are left out."""
+        return sum(1 << position for bit, position in self.status_bits.items() if bit in bits)
+
+    def offset(self, circuit_index: int, *, shared: bool) -> int:
+        """What to add to an address of circuit 1."""
+        assert 1 <= circuit_index <= self.circuits, circuit_index
+        return 0 if shared else (circuit_index - 1) * self.stride
+
+
+def inside(register: Register, block: Block) -> bool:
+    """Does a read of this block bring the whole register?"""
+    return (
+        register.group is block.group
+        and register.shared == block.shared
+        and block.address <= register.address
+        and register.address + register.words <= block.address + block.count
+    )

@@ -1,0 +1,467 @@
+"""TOML text -> Profile, refusing with a stable code whatever could make a meter be misread."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from prewatt.core.meters.jobs import OrderKind, Wish
+from prewatt.core.meters.model import (
+    Block,
+    Custody,
+    Group,
+    Kind,
+    OrderBlock,
+    Profile,
+    Protocol,
+    Register,
+    RelayCommand,
+    Switch,
+    inside,
+)
+from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.refusals import Refused, Text, register
+
+__all__ = [
+    "Block",
+    "Custody",
+    "Group",
+    "Kind",
+    "OrderBlock",
+    "Profile",
+    "Protocol",
+    "Register",
+    "RelayCommand",
+    "Switch",
+    "load",
+    "units_of",
+]
+
+E = TypeVar("E", bound=StrEnum)
+
+MAX_TEXT: Final = 200_000  # characters; the largest real map is far below
+MAX_CIRCUITS: Final = 36  # SPM2506
+BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+ORDER_WORDS: Final = 4
+
+register(
+    {
+        "profile_malformed": Text("The profile is not valid TOML: {detail}", "表型档案不是有效的 TOML：{detail}"),
+        "profile_missing": Text("The profile lacks {key}.", "表型档案缺少 {key}。"),
+        "profile_unknown_key": Text("The profile has an unknown key {key}.", "表型档案含有未知键 {key}。"),
+        "profile_value": Text("{key} = {value} is not allowed.", "{key} = {value} 不允许。"),
+        "profile_unknown_quantity": Text("{value} is no known quantity.", "未知的量 {value}。"),
+        "profile_unknown_type": Text("{quantity}: {value} is no known type.", "{quantity}：未知的数据类型 {value}。"),
+        "profile_unit": Text("{quantity} cannot be in {value}.", "{quantity} 的单位不能是 {value}。"),
+        "profile_scale": Text("{quantity}: scale {value} is not allowed.", "{quantity}：比例 {value} 不允许。"),
+        "profile_duplicate": Text("{quantity} is given twice.", "{quantity} 重复定义。"),
+        "profile_overlap": Text(
+            "{first} and {second} overlap at {address}.", "{first} 与 {second} 在 {address} 处重叠。"
+        ),
+        "profile_address": Text(
+            "{quantity}: the address {address} is out of range.", "{quantity}：地址 {address} 超出范围。"
+        ),
+        "profile_no_source": Text(
+            "{quantity} has neither a source nor assumed = true.", "{quantity} 既没有来源，也未标明 assumed = true。"
+        ),
+        "profile_block_too_long": Text(
+            "The block of {group} is longer than {limit}.", "{group} 数据块超过 {limit} 个寄存器。"
+        ),
+        "profile_not_in_block": Text(
+            "{quantity} lies in no block of its group.", "{quantity} 不在其分组的任何数据块中。"
+        ),
+        "profile_no_witness": Text(
+            "A meter-held purse needs purchase_count and a last order or a total in one block, and an order block.",
+            "表内计费需要在同一数据块中有购电次数以及上次购电或累计购电量，并有购电指令块。",
+        ),
+    }
+)
+
+_ENERGY: Final = {"kWh": 1000, "Wh": 1}
+_UNITS: Final[dict[str, dict[str, int]]] = {
+    "energy": _ENERGY,
+    "power": {"kW": 1000, "W": 1},
+    "voltage": {"V": 1000, "mV": 1},
+    "current": {"A": 1000, "mA": 1},
+    "frequency": {"Hz": 1000, "mHz": 1},
+    "factor": {"1": 1000},
+    "plain": {"": 1},
+}
+_CREDIT: Final = frozenset(
+    {
+        Quantity.BALANCE,
+        Quantity.LAST_ORDER_AMOUNT,
+        Quantity.PURCHASED_TOTAL,
+        Quantity.USE_PAST_ZERO,
+        Quantity.ALARM_LEVEL_1,
+        Quantity.ALARM_LEVEL_2,
+        Quantity.OVERDRAFT_LIMIT,
+        Quantity.HOARDING_LIMIT,
+    }
+)
+_PLAIN_GROUPS: Final = {
+    Quantity.POWER_ACTIVE: "power",
+    Quantity.LOAD_LIMIT: "power",
+    Quantity.POWER_FACTOR: "factor",
+    Quantity.FREQUENCY: "frequency",
+}
+_WITNESS: Final = frozenset({Quantity.PURCHASE_COUNT, Quantity.BALANCE})
+
+
+def units_of(quantity: Quantity, credit_unit: str) -> dict[str, int]:
+    """Units a profile may name for a quantity, each with its multiple of the quantity's own unit."""
+    if quantity in _CREDIT:
+        return _ENERGY if credit_unit == "Wh" else {"minor": 1}
+    if quantity in _PLAIN_GROUPS:
+        return _UNITS[_PLAIN_GROUPS[quantity]]
+    for prefix in ("energy", "voltage", "current"):
+        if quantity.value.startswith(prefix + "_"):
+            return _UNITS[prefix]
+    return _UNITS["plain"]
+
+
+class _Table:
+    """A TOML table whose every key must be asked for: what is left over is a typing error."""
+
+    def __init__(self, raw: object, name: str) -> None:
+        if not isinstance(raw, dict):
+            raise Refused("profile_value", key=name, value="not a table")
+        self._raw: dict[str, object] = dict(raw)
+        self.name = name
+
+    def has(self, key: str) -> bool:
+        return key in self._raw
+
+    def _take(self, key: str, default: object) -> object:
+        if key not in self._raw:
+            if default is None:
+                raise Refused("profile_missing", key=f"{self.name}.{key}")
+            return default
+        return self._raw.pop(key)
+
+    def refuse(self, key: str, value: object) -> Refused:
+        return Refused("profile_value", key=f"{self.name}.{key}", value=str(value)[:40])
+
+    def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
+        value = self._take(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self.refuse(key, value)
+        return value
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._take(key, default)
+        if not isinstance(value, str):
+            raise self.refuse(key, value)
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise self.refuse(key, value)
+        return value
+
+    def word(self, key: str, names: type[E], default: str | None = None) -> E:
+        value = self.text(key, default)
+        return self.named(key, value, names)
+
+    def named(self, key: str, value: object, names: type[E]) -> E:
+        if not isinstance(value, str) or value not in {each.value for each in names}:
+            raise self.refuse(key, value)
+        return names(value)
+
+    def table(self, key: str) -> "_Table":
+        return _Table(self._take(key, None), f"{self.name}.{key}")
+
+    def tables(self, key: str) -> "list[_Table]":
+        raw = self._take(key, [])
+        if not isinstance(raw, list):
+            raise self.refuse(key, raw)
+        return [_Table(each, f"{self.name}.{key}[{index}]") for index, each in enumerate(raw)]
+
+    def items(self) -> dict[str, object]:
+        taken, self._raw = self._raw, {}
+        return taken
+
+    def names(self, key: str, default: list[str] | None = None) -> list[object]:
+        value = self._take(key, default)
+        if not isinstance(value, list):
+            raise self.refuse(key, value)
+        return value
+
+    def done(self) -> None:
+        for key in self._raw:
+            raise Refused("profile_unknown_key", key=f"{self.name}.{key}")
+
+
+def _provenance(table: _Table, name: str) -> tuple[str, bool]:
+    source, assumed = table.text("source", ""), table.flag("assumed")
+    if not source and not assumed:
+        raise Refused("profile_no_source", quantity=name)
+    return source, assumed
+
+
+def _scale(table: _Table, quantity: Quantity, credit_unit: str) -> tuple[Decimal, Fraction]:
+    """Engineering value per count, and the same in the quantity's own unit."""
+    text = table.text("scale", "1")
+    try:
+        scale = Decimal(text)
+    except InvalidOperation:
+        raise Refused("profile_scale", quantity=quantity.value, value=text[:40]) from None
+    if not scale.is_finite() or not 0 < scale <= 10**6:
+        raise Refused("profile_scale", quantity=quantity.value, value=text[:40])
+    units = units_of(quantity, credit_unit)
+    unit = table.text("unit", "")
+    if unit not in units:
+        raise Refused("profile_unit", quantity=quantity.value, value=unit)
+    return scale, Fraction(scale) * units[unit]
+
+
+def _register(table: _Table, credit_unit: str) -> Register:
+    name = table.text("quantity")
+    if name not in {each.value for each in Quantity}:
+        raise Refused("profile_unknown_quantity", value=name[:40])
+    quantity = Quantity(name)
+    kind = table.text("type")
+    if kind not in {each.value for each in Kind}:
+        raise Refused("profile_unknown_type", quantity=name, value=kind[:40])
+    scale, factor = _scale(table, quantity, credit_unit)
+    source, assumed = _provenance(table, name)
+    made = Register(
+        quantity=quantity,
+        group=table.word("group", Group),
+        address=table.integer("address", 0, 0xFFFF),
+        kind=Kind(kind),
+        scale=scale,
+        factor=factor,
+        shared=table.flag("shared"),
+        invalid=table.integer("invalid", 0, 2**64) if table.has("invalid") else None,
+        source=source,
+        assumed=assumed,
+    )
+    table.done()
+    return made
+
+
+def _block(table: _Table, max_block: int) -> Block:
+    group = table.word("group", Group)
+    made = Block(
+        group=group,
+        address=table.integer("address", 0, 0xFFFF),
+        count=table.integer("count", 1, 0xFFFF),
+        spare=table.integer("spare", 0, 1, 0),
+        shared=table.flag("shared"),
+    )
+    table.done()
+    if made.count + made.spare > max_block:
+        raise Refused("profile_block_too_long", group=group.value, limit=max_block)
+    return made
+
+
+def _order(table: _Table, credit_unit: str) -> OrderBlock:
+    scale, factor = _scale(table, Quantity.BALANCE, credit_unit)
+    kinds_table, results_table = table.table("kinds"), table.table("results")
+    kinds = {kind: kinds_table.integer(kind.value, 1, 0xFFFF) for kind in OrderKind}
+    kinds_table.done()
+    if len(set(kinds.values())) != len(kinds):
+        raise kinds_table.refuse("kinds", sorted(kinds.values()))
+    results: dict[int, str] = {}
+    for key, code in results_table.items().items():
+        if not key.isdecimal() or not 0 < int(key) <= 0xFFFF or not isinstance(code, str) or not code.isidentifier():
+            raise results_table.refuse(key, code)
+        results[int(key)] = code
+    source, assumed = _provenance(table, "order")
+    made = OrderBlock(
+        address=table.integer("address", 0, 0x10000 - ORDER_WORDS),
+        scale=scale,
+        factor=factor,
+        kinds=MappingProxyType(kinds),
+        results=MappingProxyType(results),
+        source=source,
+        assumed=assumed,
+    )
+    table.done()
+    return made
+
+
+def _relay(table: _Table) -> RelayCommand:
+    words_table = table.table("words")
+    words: dict[Wish, tuple[int, ...]] = {}
+    for key, value in words_table.items().items():
+        wish = words_table.named(key, key, Wish)
+        good = isinstance(value, list) and 1 <= len(value) <= 8
+        if not good or not all(type(word) is int and 0 <= word <= 0xFFFF for word in value):  # type: ignore[attr-defined]
+            raise words_table.refuse(key, value)
+        words[wish] = tuple(value)  # type: ignore[arg-type]
+    if len({len(each) for each in words.values()}) != 1:
+        raise words_table.refuse("words", "lengths differ")
+    source, assumed = _provenance(table, "relay")
+    made = RelayCommand(
+        address=table.integer("address", 0, 0xFFFF),
+        words=MappingProxyType(words),
+        derived=table.flag("derived"),
+        shared=table.flag("shared"),
+        source=source,
+        assumed=assumed,
+    )
+    table.done()
+    return made
+
+
+Span = tuple[int, int, str]  # first address, address behind the last, name
+
+
+def _check_overlap(spans: Iterable[Span]) -> None:
+    last: Span | None = None
+    for span in sorted(spans):
+        if last is not None and span[0] < last[1]:
+            raise Refused("profile_overlap", first=last[2], second=span[2], address=f"{span[0]:04X}h")
+        last = span
+
+
+def _spans(registers: Iterable[Register], order: OrderBlock | None, circuits: int, stride: int) -> Iterable[Span]:
+    """Every register of every circuit: a stride that is too short shows as an overlap."""
+    for each in registers:
+        for index in range(1 if each.shared else circuits):
+            start = each.address + index * stride
+            if start + each.words > 0x10000:
+                raise Refused("profile_address", quantity=each.quantity.value, address=f"{start:X}h")
+            yield start, start + each.words, each.quantity.value
+    if order is not None:
+        for index in range(circuits):
+            start = order.address + index * stride
+            if start + ORDER_WORDS > 0x10000:
+                raise Refused("profile_address", quantity="order", address=f"{start:X}h")
+            yield start, start + ORDER_WORDS, "order"
+
+
+def _by_quantity(registers: Iterable[Register]) -> Mapping[Quantity, Register]:
+    found: dict[Quantity, Register] = {}
+    for each in registers:
+        if each.quantity in found:
+            raise Refused("profile_duplicate", quantity=each.quantity.value)
+        found[each.quantity] = each
+    return MappingProxyType(found)
+
+
+def _by_group(blocks: Iterable[Block]) -> Mapping[Group, tuple[Block, ...]]:
+    found: dict[Group, tuple[Block, ...]] = {}
+    for each in blocks:
+        found[each.group] = (*found.get(each.group, ()), each)
+    return MappingProxyType(found)
+
+
+def _check_blocks(profile: Profile) -> None:
+    for each in profile.registers.values():
+        if not any(inside(each, block) for block in profile.blocks.get(each.group, ())):
+            raise Refused("profile_not_in_block", quantity=each.quantity.value)
+
+
+def _check_witness(profile: Profile) -> None:
+    if Custody.METER not in profile.custody:
+        return
+    held = profile.registers
+    last = {Quantity.LAST_ORDER_KIND, Quantity.LAST_ORDER_AMOUNT}
+    together = _WITNESS | (last if last <= held.keys() else {Quantity.PURCHASED_TOTAL})
+    blocks = profile.blocks.get(Group.STATUS, ())
+    if (
+        profile.order is None
+        or not together <= held.keys()
+        or not any(all(inside(held[quantity], block) for quantity in together) for block in blocks)
+    ):
+        raise Refused("profile_no_witness")
+
+
+def _status_bits(table: _Table) -> Mapping[StatusBit, int]:
+    bits = {table.named(key, key, StatusBit): value for key, value in table.items().items()}
+    checked: dict[StatusBit, int] = {}
+    for bit, value in bits.items():
+        if not isinstance(value, int) or not 0 <= value <= 31 or value in checked.values():
+            raise table.refuse(bit.value, value)
+        checked[bit] = value
+    return MappingProxyType(checked)
+
+
+def load(text: str) -> Profile:
+    """A checked profile; raises Refused with a `profile_...` code."""
+    if len(text) > MAX_TEXT:
+        raise Refused("profile_malformed", detail="too long")
+    try:
+        root = _Table(tomllib.loads(text), "profile")
+    except tomllib.TOMLDecodeError as error:
+        raise Refused("profile_malformed", detail=str(error)[:120]) from None
+    model = root.table("model")
+    credit_unit = model.text("credit_unit", "Wh")
+    if credit_unit not in ("Wh", "minor"):
+        raise model.refuse("credit_unit", credit_unit)
+    circuits = model.integer("circuits", 1, MAX_CIRCUITS)
+    stride = model.integer("stride", 0, 0xFFFF, 0)
+    max_block = model.integer("max_block", 1, 125)
+    registers = [_register(each, credit_unit) for each in root.tables("register")]
+    order = _order(root.table("order"), credit_unit) if root.has("order") else None
+    relay = _relay(root.table("relay")) if root.has("relay") else None
+    by_quantity = _by_quantity(registers)
+    _check_overlap(_spans(registers, order, circuits, stride))
+    profile = Profile(
+        code=_code(model),
+        maker=model.text("maker"),
+        name=model.text("name"),
+        note=model.text("note", ""),
+        phases=_choice(model, "phases", (1, 3)),
+        circuits=circuits,
+        protocol=model.word("protocol", Protocol),
+        baud_default=_choice(model, "baud_default", BAUDS),
+        custody=frozenset(model.named("custody", each, Custody) for each in model.names("custody")),
+        switch=model.word("switch", Switch),
+        credit_unit=credit_unit,
+        resolution=model.integer("resolution", 1, 10**6),
+        model_code=model.integer("model_code", 0, 0xFFFF) if model.has("model_code") else None,
+        ct=model.flag("ct"),
+        ratio_applied=model.flag("ratio_applied"),
+        stride=stride,
+        read_function=_choice(model, "read_function", (3, 4)),
+        max_block=max_block,
+        quiet_ms=model.integer("quiet_ms", 0, 10_000),
+        turnaround_ms=model.integer("turnaround_ms", 1, 60_000),
+        registers=by_quantity,
+        blocks=_by_group(_block(each, max_block) for each in root.tables("block")),
+        order=order,
+        relay=relay,
+        settings=_settings(root, by_quantity),
+        status_bits=_status_bits(root.table("status_bits")) if root.has("status_bits") else MappingProxyType({}),
+    )
+    model.done()
+    root.done()
+    if not profile.custody:
+        raise model.refuse("custody", "[]")
+    _check_blocks(profile)
+    _check_witness(profile)
+    return profile
+
+
+def _code(model: _Table) -> str:
+    code = model.text("code")
+    if not 1 <= len(code) <= 40 or not code.replace("-", "").isalnum() or code != code.lower() or not code.isascii():
+        raise model.refuse("code", code)
+    return code
+
+
+def _choice(table: _Table, key: str, allowed: tuple[int, ...]) -> int:
+    value = table.integer(key, min(allowed), max(allowed))
+    if value not in allowed:
+        raise table.refuse(key, value)
+    return value
+
+
+def _settings(root: _Table, registers: Mapping[Quantity, Register]) -> frozenset[Quantity]:
+    table = root.table("settings") if root.has("settings") else None
+    if table is None:
+        return frozenset()
+    writable = frozenset(table.named("writable", each, Quantity) for each in table.names("writable"))
+    for quantity in writable:
+        if quantity not in registers:
+            raise Refused("profile_missing", key=f"register {quantity.value}")
+    table.done()
+    return writable
