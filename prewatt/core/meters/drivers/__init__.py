@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from prewatt.core.meters.drivers.codes import BLOCKS_CLOSING
+from prewatt.core.meters.codes import BLOCKS_CLOSING
 from prewatt.core.meters.drivers.conversation import (
     Await,
     Bus,

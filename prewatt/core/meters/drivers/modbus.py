@@ -6,7 +6,7 @@ No script ever writes a balance, sends a write twice, or believes a write that w
 from collections.abc import Generator, Mapping
 from typing import Final
 
-from prewatt.core.meters.drivers.codes import (
+from prewatt.core.meters.codes import (
     BLOCKS_CLOSING,
     UNDECIDED_EXCEPTIONS,
     exception_code,
