@@ -10,7 +10,7 @@ PREWATT_SOAK_S ?= 86400
 export PREWATT_SOAK_S
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint types house journeys browser bench soak tidy docs locks python
+.PHONY: help setup setup-dev run test lint types house journeys browser bench soak tidy docs messages locks python
 
 help: ## say what can be made
 	@sed -n 's/^# \(.*\)/\1/p;/^$$/q' Makefile
@@ -52,6 +52,9 @@ soak: setup-dev ## the long run; PREWATT_SOAK_S says how many seconds (a day unl
 
 docs: setup-dev ## check that links in the documents resolve and recipes exist
 	@$(PYTEST) -q tests/house/test_docs.py
+
+messages: setup-dev ## for those who write pages: add missing texts to the Chinese catalogue
+	@$(BIN)/python scripts/messages.py
 
 locks: setup-dev ## maintainers: compile the lock files anew (needs uv)
 	@$(PYTHON) scripts/locks.py
