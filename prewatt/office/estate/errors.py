@@ -1,0 +1,45 @@
+"""Refusals of the estate: codes and texts."""
+
+from prewatt.core.refusals import Text, register
+
+register(
+    {
+        "name_needed": Text(en="A name is needed. Nothing was saved.", zh="必须填写名称。什么都没有保存。"),
+        "code_taken": Text(en="{code} is taken already. Nothing was saved.", zh="{code} 已经有了。什么都没有保存。"),
+        "meter_number_malformed": Text(
+            en="A meter number has 6 to 20 digits. Nothing was saved.", zh="表号是 6 到 20 位数字。什么都没有保存。"
+        ),
+        "meter_number_taken": Text(
+            en="Meter {number} is installed already. Nothing was saved.", zh="表号 {number} 已经装在别处。什么都没有保存。"
+        ),
+        "unit_taken": Text(
+            en="Address {unit} is taken on this line. Nothing was saved.", zh="这条总线上地址 {unit} 已被占用。什么都没有保存。"
+        ),
+        "unit_out_of_range": Text(
+            en="A Modbus address lies between 1 and 247. Nothing was saved.", zh="Modbus 地址在 1 到 247 之间。什么都没有保存。"
+        ),
+        "ratio_out_of_range": Text(
+            en="A CT ratio is a whole number between 1 and 10000. Nothing was saved.",
+            zh="互感器倍率是 1 到 10000 的整数。什么都没有保存。",
+        ),
+        "profile_unknown": Text(en="No such meter profile: {profile}.", zh="没有这个表型档案：{profile}。"),
+        "transport_unknown": Text(en="No such transport: {transport}.", zh="没有这种传输方式：{transport}。"),
+        "port_out_of_range": Text(en="A port lies between 1 and 65535.", zh="端口在 1 到 65535 之间。"),
+        "price_malformed": Text(
+            en="A price per kWh is a number above 0 with at most 6 decimals. Nothing was saved.",
+            zh="每千瓦时单价是大于 0、最多 6 位小数的数。什么都没有保存。",
+        ),
+        "plan_version_past": Text(
+            en="A price cannot begin in the past: what was sold then stays sold at the old price. Nothing was saved.",
+            zh="电价不能从过去开始：已经卖出的仍按原价。什么都没有保存。",
+        ),
+        "plan_without_price": Text(
+            en="This plan has no price in force at that time.", zh="这个电价方案在那个时间没有生效的单价。"
+        ),
+        "plan_other_company": Text(
+            en="This plan belongs to another company. Nothing was saved.", zh="这个电价方案属于别的公司。什么都没有保存。"
+        ),
+        "timezone_unknown": Text(en="No such time zone: {timezone}.", zh="没有这个时区：{timezone}。"),
+        "currency_unknown": Text(en="No such currency: {currency}.", zh="没有这种货币：{currency}。"),
+    }
+)

@@ -1,0 +1,11 @@
+"""Pinyin initials of a name, stored beside it: the embedded database knows no pinyin (no ICU)."""
+
+from pypinyin import Style, lazy_pinyin
+
+MAX_INITIALS = 64  # width of the columns
+
+
+def initials(name: str) -> str:
+    """Lower-case initials for the find box: 星野烘焙 -> "xyhb"; Latin words give their first letters."""
+    parts = lazy_pinyin(name, style=Style.FIRST_LETTER, errors=lambda text: [w[0] for w in text.split() if w])
+    return "".join(part.lower() for part in parts if part.isalnum())[:MAX_INITIALS]

@@ -1,0 +1,96 @@
+"""Tariff plans: versions that never change, and which one holds for a supply point."""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from django.db import IntegrityError, transaction
+
+from prewatt.core.refusals import Refused
+from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.estate.models import Company, Plan, PlanAssignment, PlanVersion, SupplyPoint
+from prewatt.office.staff.audit import audit
+
+PRICE_DECIMALS = 6
+PRICE_BELOW = Decimal(1_000_000)
+
+
+def parse_price(text: str) -> Decimal:
+    """A unit price typed by a person. Refuses price_malformed."""
+    try:
+        price = Decimal(text.strip())
+    except InvalidOperation:
+        raise Refused("price_malformed") from None
+    exponent = price.as_tuple().exponent
+    if not price.is_finite() or not 0 < price < PRICE_BELOW:
+        raise Refused("price_malformed")
+    if not isinstance(exponent, int) or -exponent > PRICE_DECIMALS:
+        raise Refused("price_malformed")
+    return price
+
+
+def add_plan(
+    company: Company, *, code: str, name: str, price: Decimal, valid_from: datetime, actor: str, at: datetime
+) -> Plan:
+    """A plan with its first version. Refuses code_taken, name_needed."""
+    if not name.strip() or not code.strip():
+        raise Refused("name_needed")
+    try:
+        with transaction.atomic():
+            plan = Plan.objects.create(company=company, code=code.strip(), name=name.strip())
+            PlanVersion.objects.create(plan=plan, price=price, valid_from=valid_from, created_at=at)
+            audit(
+                at=at, actor=actor, action="estate.plan_add", site_id=None, object_type="plan", object_id=str(plan.pk),
+                after={"code": code, "price": str(price), "valid_from": valid_from.isoformat()},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", code=code) from None
+    return plan
+
+
+def add_version(plan: Plan, *, price: Decimal, valid_from: datetime, actor: str, at: datetime) -> PlanVersion:
+    """A new price from a moment on. Refuses plan_version_past, code_taken (same moment twice)."""
+    if valid_from < at:
+        raise Refused("plan_version_past")
+    try:
+        with transaction.atomic():
+            version = PlanVersion.objects.create(plan=plan, price=price, valid_from=valid_from, created_at=at)
+            audit(
+                at=at, actor=actor, action="estate.plan_version", site_id=None, object_type="plan",
+                object_id=str(plan.pk), after={"price": str(price), "valid_from": valid_from.isoformat()},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", code=valid_from.isoformat()) from None
+    return version
+
+
+def assign(supply_point: SupplyPoint, plan: Plan, *, valid_from: datetime, actor: str, at: datetime) -> PlanAssignment:
+    """Let a plan hold for a supply point from a moment on. Refuses plan_version_past, plan_other_company."""
+    if valid_from < at:
+        raise Refused("plan_version_past")
+    if plan.company_id != supply_point.contract.site.company_id:
+        raise Refused("plan_other_company")
+    with transaction.atomic():
+        assignment, _ = PlanAssignment.objects.update_or_create(
+            supply_point=supply_point, valid_from=valid_from, defaults={"plan": plan}
+        )
+        audit(
+            at=at, actor=actor, action="estate.plan_assign", site_id=supply_point.contract.site_id,
+            object_type="supply_point", object_id=str(supply_point.pk),
+            after={"plan": plan.code, "valid_from": valid_from.isoformat()},
+        )  # fmt: skip
+    return assignment
+
+
+def version_in_force(supply_point: SupplyPoint, *, at: datetime) -> PlanVersion:
+    """The price that holds for a supply point at a moment. Refuses plan_without_price."""
+    assignment = (
+        PlanAssignment.objects.filter(supply_point=supply_point, valid_from__lte=at).order_by("-valid_from").first()
+    )
+    version = (
+        PlanVersion.objects.filter(plan_id=assignment.plan_id, valid_from__lte=at).order_by("-valid_from").first()
+        if assignment is not None
+        else None
+    )
+    if version is None:
+        raise Refused("plan_without_price")
+    return version

@@ -1,0 +1,95 @@
+"""Gateways, lines, meters and circuits: what is installed where."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from prewatt.core.meters import catalogue
+from prewatt.core.refusals import Refused
+from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Room, Site
+from prewatt.office.staff.audit import audit
+
+TRANSPORTS: Final = ("rtu-over-tcp", "modbus-tcp")
+_NUMBER = re.compile(r"[0-9]{6,20}")
+
+
+def touch(gateway: Gateway) -> None:
+    """Tell the head-end that something below this gateway changed."""
+    Gateway.objects.filter(pk=gateway.pk).update(revision=F("revision") + 1)
+
+
+def add_gateway(site: Site, *, code: str, name: str, host: str, actor: str, at: datetime) -> Gateway:
+    """A serial server or manager. Refuses name_needed, code_taken."""
+    if not code.strip() or not host.strip():
+        raise Refused("name_needed")
+    try:
+        with transaction.atomic():
+            gateway = Gateway.objects.create(site=site, code=code.strip(), name=name.strip(), host=host.strip())
+            audit(
+                at=at, actor=actor, action="estate.gateway_add", site_id=site.pk, object_type="gateway",
+                object_id=str(gateway.pk), after={"code": code, "host": host},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", code=code) from None
+    return gateway
+
+
+def add_line(
+    gateway: Gateway, *, code: str, transport: str, port: int, baud: int, actor: str, at: datetime
+) -> Line:
+    """A bus behind a gateway. Refuses transport_unknown, port_out_of_range, code_taken."""
+    if transport not in TRANSPORTS:
+        raise Refused("transport_unknown", transport=transport)
+    if not 1 <= port <= 65535:
+        raise Refused("port_out_of_range")
+    try:
+        with transaction.atomic():
+            line = Line.objects.create(gateway=gateway, code=code.strip(), transport=transport, port=port, baud=baud)
+            touch(gateway)
+            audit(
+                at=at, actor=actor, action="estate.line_add", site_id=gateway.site_id, object_type="line",
+                object_id=str(line.pk), after={"code": code, "transport": transport, "port": port, "baud": baud},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", code=code) from None
+    return line
+
+
+def add_meter(
+    line: Line, *, number: str, profile: str, unit: int, ct_ratio: int, room: Room | None, common: bool,
+    actor: str, at: datetime,
+) -> Meter:  # fmt: skip
+    """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, profile_unknown,
+    unit_out_of_range, unit_taken, ratio_out_of_range."""
+    known = catalogue().get(profile)
+    if known is None:
+        raise Refused("profile_unknown", profile=profile)
+    if not _NUMBER.fullmatch(number):
+        raise Refused("meter_number_malformed")
+    if not 1 <= unit <= 247:
+        raise Refused("unit_out_of_range")
+    if not 1 <= ct_ratio <= 10_000:
+        raise Refused("ratio_out_of_range")
+    if Meter.objects.filter(number=number).exists():
+        raise Refused("meter_number_taken", number=number)
+    site = line.gateway.site
+    try:
+        with transaction.atomic():
+            meter = Meter.objects.create(
+                site=site, number=number, profile=profile, line=line, unit=unit, ct_ratio=ct_ratio
+            )
+            use = Circuit.Use.COMMON if common else Circuit.Use.TENANT
+            for index in range(1, known.circuits + 1):
+                Circuit.objects.create(site=site, meter=meter, index=index, room=room, use=use)
+            touch(line.gateway)
+            audit(
+                at=at, actor=actor, action="estate.meter_add", site_id=site.pk, object_type="meter",
+                object_id=str(meter.pk), after={"number": number, "profile": profile, "unit": unit, "ratio": ct_ratio},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("unit_taken", unit=unit) from None
+    return meter

@@ -1,0 +1,113 @@
+"""Circuits with their newest telemetry, as lists and the API show them. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from prewatt.core.meters import catalogue
+from prewatt.office.estate.models import Circuit
+from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering.states import CircuitState, circuit_state
+from prewatt.office.staff.models import Operator
+
+_RELAY: Final = {0: "open", 1: "closed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitView:
+    """One circuit: what it is, what it said last, and when. Amounts in `credit_unit`."""
+
+    id: int
+    site_id: int
+    meter_number: str
+    circuit_index: int
+    room: str | None
+    contract_number: str | None
+    profile: str
+    custody: str
+    credit_unit: str
+    balance: int | None
+    purchase_count: int | None
+    energy_wh: int | None
+    power_w: int | None
+    relay: str
+    wish: str
+    state: CircuitState
+    read_at: datetime | None
+
+
+_SELECT = """
+SELECT c.id, c.site_id, m.number, c.index, r.code, k.number, m.profile, s.custody, s.credit_unit, co.currency,
+    l.balance, l.purchase_count, l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use
+FROM estate_circuit c
+JOIN estate_meter m ON m.id = c.meter_id
+JOIN estate_site si ON si.id = c.site_id
+JOIN estate_company co ON co.id = si.company_id
+LEFT JOIN estate_room r ON r.id = c.room_id
+LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state IN ('open', 'closing')
+LEFT JOIN estate_contract k ON k.id = s.contract_id
+LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
+LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
+WHERE c.id = ANY(%s) ORDER BY c.id
+"""
+
+
+def page(
+    operator: Operator, *, after_id: int, limit: int, at: datetime, stale: timedelta
+) -> Sequence[CircuitView]:
+    """At most `limit` circuits the operator may see, by id, after `after_id`."""
+    ids = visible_to(operator, Circuit).filter(pk__gt=after_id).order_by("pk").values_list("pk", flat=True)[:limit]
+    return _views(list(ids), at=at, stale=stale)
+
+
+def one(operator: Operator, circuit_id: int, *, at: datetime, stale: timedelta) -> CircuitView | None:
+    """One circuit, or None where the operator may not see it."""
+    if not visible_to(operator, Circuit).filter(pk=circuit_id).exists():
+        return None
+    return _views([circuit_id], at=at, stale=stale)[0]
+
+
+def _views(ids: list[int], *, at: datetime, stale: timedelta) -> list[CircuitView]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT, [ids])
+        return [_view(row, at=at, stale=stale) for row in cursor.fetchall()]
+
+
+def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitView:
+    (pk, site_id, number, index, room, contract, profile, custody, unit, currency, balance, count, energy, power, relay,
+     wish, read_at, alarm_1, alarm_2, use) = row  # fmt: skip
+    known = catalogue().get(profile)
+    meter_held = custody == "meter" if custody else bool(known and "meter" in known.custody)
+    if custody is None:
+        unit = "Wh" if meter_held else currency
+    return CircuitView(
+        id=pk,
+        site_id=site_id,
+        meter_number=number,
+        circuit_index=index,
+        room=room,
+        contract_number=contract,
+        profile=profile,
+        custody="meter" if meter_held else "server",
+        credit_unit=unit,
+        balance=balance if meter_held else None,
+        purchase_count=count if meter_held else None,
+        energy_wh=energy,
+        power_w=power,
+        relay=_RELAY.get(relay, "unknown"),
+        wish=wish or "automatic",
+        state=circuit_state(
+            opened=contract is not None,
+            common=use == Circuit.Use.COMMON,
+            read_at=read_at,
+            at=at,
+            stale=stale,
+            balance=balance if meter_held else None,
+            alarm_1=alarm_1 or 0,
+            alarm_2=alarm_2 or 0,
+        ),
+        read_at=read_at,
+    )
