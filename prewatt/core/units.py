@@ -22,7 +22,7 @@ MAX_TEXT: Final = 40  # characters accepted from a form field
 
 register(
     {
-        "currency_unknown": Text("The currency {currency} is not known.", "未知币种 {currency}。"),
+        "currency_not_known": Text("The currency {currency} is not known.", "未知币种 {currency}。"),
         "amount_malformed": Text("“{text}” is not an amount.", "“{text}”不是有效金额。"),
         "amount_too_precise": Text(
             "“{text}” has more than {decimals} decimals.", "“{text}”的小数位超过 {decimals} 位。"
@@ -31,7 +31,7 @@ register(
         "energy_malformed": Text("“{text}” is not an energy in kWh.", "“{text}”不是有效电量（kWh）。"),
         "energy_too_precise": Text("“{text}” is finer than 1 Wh.", "“{text}”精度超过 1 Wh。"),
         "energy_too_large": Text("“{text}” kWh is too large.", "“{text}” kWh 过大。"),
-        "price_malformed": Text("“{text}” is not a price per kWh.", "“{text}”不是有效电价。"),
+        "price_unreadable": Text("“{text}” is not a price per kWh.", "“{text}”不是有效电价。"),
         "price_too_precise": Text(
             "The price “{text}” has more than {decimals} decimals.", "电价“{text}”的小数位超过 {decimals} 位。"
         ),
@@ -81,10 +81,10 @@ CNY: Final = CURRENCIES["CNY"]
 
 
 def currency(code: str) -> Currency:
-    """The currency of an ISO code; raises Refused `currency_unknown`."""
+    """The currency of an ISO code; raises Refused `currency_not_known`."""
     found = CURRENCIES.get(code)
     if found is None:
-        raise Refused("currency_unknown", currency=code[:8])
+        raise Refused("currency_not_known", currency=code[:8])
     return found
 
 
@@ -160,11 +160,11 @@ def parse_energy(text: str) -> int:
 
 
 def parse_price(text: str) -> Decimal:
-    """A price per kWh, above 0. Raises Refused `price_malformed`, `price_too_precise`, `price_out_of_range`."""
+    """A price per kWh, above 0. Raises Refused `price_unreadable`, `price_too_precise`, `price_out_of_range`."""
     shown = text.strip()[:MAX_TEXT]
     match = _PLAIN.fullmatch(unicodedata.normalize("NFKC", text).strip()) if len(text) <= MAX_TEXT else None
     if match is None:
-        raise Refused("price_malformed", text=shown)
+        raise Refused("price_unreadable", text=shown)
     price = Decimal(match[0].replace(",", ""))
     check_price(price)
     return price
