@@ -1,7 +1,7 @@
 """Add what the code asks to be translated and the Chinese catalogue does not hold yet; tell what is untranslated.
 
-For those who write pages: `make messages` appends the missing entries, empty, with their places; fill them in. Entries that
-nobody asks for any more are listed, not deleted: some are looked up by a variable.
+For those who write pages: `make messages` appends the missing entries, empty, with their places; fill them in.
+Entries that nobody asks for any more are listed, not deleted: some are looked up by a variable.
 """
 
 import sys

@@ -97,7 +97,7 @@ def install(home: Path, *, dev: bool) -> None:
     if wanted[True] in have or (not dev and wanted[False] in have):
         return
     print(f"installing {LOCKS[dev].name}", file=sys.stderr)
-    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run(
         [*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", LOCKS[dev]],
         cwd=ROOT,

@@ -1,5 +1,7 @@
 """Shared by all tests: how hypothesis runs. The throw-away database is started by tests/pytest_prewatt.py."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,9 +19,10 @@ def django_db_setup(django_db_setup: None) -> None:
 
     The books refuse TRUNCATE by triggers, as they should; a test run's superuser may step around them.
     """
+    from django.db.backends.base.operations import BaseDatabaseOperations
     from django.db.backends.postgresql.operations import DatabaseOperations
 
-    def flush(operations: DatabaseOperations, sql_list: list[str]) -> None:
+    def flush(operations: BaseDatabaseOperations, sql_list: Iterable[str]) -> None:
         with operations.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT string_agg(format('%I', c.relname), ', ') FROM pg_class c"
@@ -30,4 +33,4 @@ def django_db_setup(django_db_setup: None) -> None:
             cursor.execute(f"SET session_replication_role = replica; TRUNCATE {tables} RESTART IDENTITY CASCADE")
             cursor.execute("SET session_replication_role = origin")
 
-    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+    DatabaseOperations.execute_sql_flush = flush  # type: ignore[assignment]

@@ -65,7 +65,7 @@ def calls(module: Module) -> Iterator[ast.Call]:
 
 def floats(module: Module) -> Lines:
     """`float` by name, but for annotations of things that end in a unit of time."""
-    timed = set()
+    timed: set[int] = set()
     for node in ast.walk(module.tree):
         match node:
             case ast.arg(arg=name, annotation=ast.expr() as kind) if SECONDS.search(name):

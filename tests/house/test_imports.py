@@ -155,13 +155,11 @@ def faces(known: Iterable[Module]) -> Mapping[str, frozenset[str]]:
     """Package -> the names it offers, for packages that list them in `__all__`."""
     found = {}
     for module in known:
-        if module.is_package:
-            for node in module.tree.body:
-                match node:
-                    case ast.Assign(
-                        targets=[ast.Name(id="__all__")], value=ast.List(elts=names) | ast.Tuple(elts=names)
-                    ):
-                        found[module.name] = frozenset(n.value for n in names if isinstance(n, ast.Constant))
+        for node in module.tree.body if module.is_package else ():
+            match node:
+                case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=names) | ast.Tuple(elts=names)):
+                    texts = (name.value for name in names if isinstance(name, ast.Constant))
+                    found[module.name] = frozenset(text for text in texts if isinstance(text, str))
     return found
 
 
