@@ -5,6 +5,7 @@ numbers are used again, at once after a container restart.
 """
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import threading
@@ -106,3 +107,13 @@ def kill_group(group: int, signum: signal.Signals) -> bool:
 def group_members(group: int) -> list[ProcessStat]:
     """Live (not zombie) members of a process group."""
     return [stat for stat in all_processes() if stat.group == group and stat.alive]
+
+
+def die_with_server() -> None:
+    """Called in a server's worker: end at once when the server ends. A worker that outlives it would serve on beside
+    the next one. Does nothing outside a process made by multiprocessing."""
+    server = multiprocessing.parent_process()
+    if server is None or server.pid is None:
+        return
+    if _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0 or os.getppid() != server.pid:
+        os._exit(1)  # the server died before we asked

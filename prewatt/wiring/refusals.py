@@ -5,8 +5,11 @@ text. Codes never change; texts may.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+
+from prewatt.core.refusals import CHINESE, ENGLISH, Refused, Text, register
 
 
 class Exit(IntEnum):
@@ -20,170 +23,180 @@ class Exit(IntEnum):
     PORT_TAKEN = 5
 
 
-def language(environ: dict[str, str] | None = None) -> str:
-    """ "zh" or "en": PREWATT_LANG decides, else LC_ALL, LC_MESSAGES, LANG; nothing said is English."""
+def language(environ: Mapping[str, str] | None = None) -> str:
+    """The language of this terminal: PREWATT_LANG decides, else LC_ALL, LC_MESSAGES, LANG; nothing said is English."""
     env = os.environ if environ is None else environ
     for name in ("PREWATT_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = env.get(name, "")
         if value:
-            return "zh" if value.lower().startswith("zh") else "en"
-    return "en"
+            return CHINESE if value.lower().startswith("zh") else ENGLISH
+    return ENGLISH
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Text:
+class _Refusal:
     exit: Exit
     zh: str
     en: str
 
 
-_TEXTS: dict[str, _Text] = {
-    "usage": _Text(exit=Exit.USAGE, zh="命令用法有误：{detail}", en="wrong usage: {detail}"),
-    "setting_invalid": _Text(
+_REFUSALS: Mapping[str, _Refusal] = {
+    "usage": _Refusal(exit=Exit.USAGE, zh="命令用法有误：{detail}", en="wrong usage: {detail}"),
+    "setting_invalid": _Refusal(
         exit=Exit.USAGE,
         zh="环境变量 {name} 的值无效：{detail}",
         en="the environment variable {name} has a value that cannot be used: {detail}",
     ),
-    "ports_overlap": _Text(
+    "ports_overlap": _Refusal(
         exit=Exit.USAGE,
         zh="网页、数据流和模拟站点的端口必须互不相同：{detail}",
         en="the ports of web, stream and simulated site must differ: {detail}",
     ),
-    "home_unusable": _Text(
+    "home_unusable": _Refusal(
         exit=Exit.USAGE,
         zh="无法使用目录 PREWATT_HOME={path}：{detail}",
         en="the directory PREWATT_HOME={path} cannot be used: {detail}",
     ),
-    "already_running": _Text(
+    "already_running": _Refusal(
         exit=Exit.ALREADY_RUNNING,
         zh="{path} 已有一个 Prewatt 实例在运行；请先停止它，或另设 PREWATT_HOME",
         en="another Prewatt already runs in {path}; stop it first, or give this one its own PREWATT_HOME",
     ),
-    "port_taken": _Text(
+    "port_taken": _Refusal(
         exit=Exit.PORT_TAKEN,
         zh="端口 {address} 已被占用（{part}）；请关闭占用者，或设置 {setting}",
         en="{address} is taken (wanted for {part}); stop what uses it, or set {setting}",
     ),
-    "bind_unusable": _Text(
+    "bind_unusable": _Refusal(
         exit=Exit.USAGE,
         zh="无法监听 PREWATT_BIND={address}：{detail}",
         en="cannot listen on PREWATT_BIND={address}: {detail}",
     ),
-    "postgres_missing": _Text(
+    "postgres_missing": _Refusal(
         exit=Exit.DATABASE,
         zh="找不到 PostgreSQL 15 或更新版本的程序（{detail}）；请运行 make setup，或设置 PREWATT_PG_BIN 或 "
         "PREWATT_DATABASE_URL",
         en="no PostgreSQL programs of version 15 or later found ({detail}); run make setup, or set PREWATT_PG_BIN or "
         "PREWATT_DATABASE_URL",
     ),
-    "wrong_major_version": _Text(
+    "wrong_major_version": _Refusal(
         exit=Exit.DATABASE,
         zh="数据目录 {path} 由 PostgreSQL {found} 建立，而现有程序是 {wanted}；"
         "请用 PREWATT_PG_BIN 指定 {found} 版程序，或导出后重新导入",
         en="the data directory {path} was made by PostgreSQL {found}, the programs here are {wanted}; point "
         "PREWATT_PG_BIN at the programs of version {found}, or dump with them and load anew",
     ),
-    "disk_full": _Text(
+    "database_disk_full": _Refusal(
         exit=Exit.DATABASE,
         zh="磁盘空间不足：{path} 仅剩 {free_mib} MiB，至少需要 {need_mib} MiB；请先腾出空间",
         en="the disk is full: {path} has {free_mib} MiB left, at least {need_mib} MiB are needed; make room first",
     ),
-    "home_unreachable": _Text(
+    "home_unreachable": _Refusal(
         exit=Exit.DATABASE,
         zh="数据库用户 {user} 无法进入 {path}；请把 PREWATT_HOME 放到该用户可进入的目录",
         en="the database user {user} cannot enter {path}; put PREWATT_HOME where that user may go",
     ),
-    "no_service_user": _Text(
+    "no_service_user": _Refusal(
         exit=Exit.DATABASE,
         zh="以 root 运行时需要用户 postgres 或 nobody，两者都不存在",
         en="as root a user postgres or nobody is needed to run the database, and neither exists",
     ),
-    "unknown_os_user": _Text(
+    "unknown_os_user": _Refusal(
         exit=Exit.DATABASE,
         zh="当前用户号 {uid} 没有用户名，PostgreSQL 不能启动；请以有名字的用户运行",
         en="user id {uid} has no name, and PostgreSQL will not start for it; run as a user with a name",
     ),
-    "socket_dir_foreign": _Text(
+    "socket_dir_foreign": _Refusal(
         exit=Exit.DATABASE,
         zh="套接字目录 {path} 属于他人或权限不符，拒绝使用；请删除它或换一个 PREWATT_HOME",
         en="the socket directory {path} belongs to somebody else or is open to others; remove it or use another "
         "PREWATT_HOME",
     ),
-    "database_init_failed": _Text(
+    "database_init_failed": _Refusal(
         exit=Exit.DATABASE, zh="无法建立数据库：{detail}", en="the database could not be made: {detail}"
     ),
-    "database_start_failed": _Text(
+    "database_start_failed": _Refusal(
         exit=Exit.DATABASE,
         zh="数据库未能启动：{detail}（详见 {path}）",
         en="the database did not start: {detail} (see {path})",
     ),
-    "database_start_stalled": _Text(
+    "database_start_stalled": _Refusal(
         exit=Exit.DATABASE,
         zh="数据库启动停滞 {seconds} 秒没有进展（详见 {path}）",
         en="the database start made no progress for {seconds} s (see {path})",
     ),
-    "database_busy": _Text(
+    "database_busy": _Refusal(
         exit=Exit.DATABASE,
         zh="仍有旧的数据库进程占用 {path}：{detail}",
         en="old database processes still use {path}: {detail}",
     ),
-    "database_unreachable": _Text(
+    "database_unreachable": _Refusal(
         exit=Exit.DATABASE,
         zh="无法连接数据库（{detail}）；请检查 PREWATT_DATABASE_URL",
         en="the database cannot be reached ({detail}); check PREWATT_DATABASE_URL",
     ),
-    "database_too_old": _Text(
+    "database_too_old": _Refusal(
         exit=Exit.DATABASE,
         zh="数据库版本 {found} 过旧，需要 PostgreSQL 15 或更新版本",
         en="the database is version {found}; PostgreSQL 15 or later is needed",
     ),
-    "database_encoding": _Text(
+    "database_encoding": _Refusal(
         exit=Exit.DATABASE,
         zh="数据库编码是 {found}，必须是 UTF8",
         en="the database encoding is {found}, it must be UTF8",
     ),
-    "database_not_running": _Text(
+    "database_not_running": _Refusal(
         exit=Exit.DATABASE,
         zh="{path} 的内置数据库没有运行；请用 prewatt up 启动，或设置 PREWATT_DATABASE_URL",
         en="the embedded database of {path} is not running; start it with prewatt up, or set PREWATT_DATABASE_URL",
     ),
-    "migration_failed": _Text(
+    "migration_failed": _Refusal(
         exit=Exit.DATABASE, zh="数据库结构更新失败：{detail}", en="the database could not be migrated: {detail}"
     ),
-    "demo_failed": _Text(
+    "demo_failed": _Refusal(
         exit=Exit.UNEXPECTED, zh="演示数据装载失败：{detail}", en="the demo site could not be loaded: {detail}"
     ),
-    "child_failed": _Text(
+    "child_failed": _Refusal(
         exit=Exit.UNEXPECTED,
         zh="进程 {part} 未能启动（详见 {path}）",
         en="the process {part} did not come up (see {path})",
     ),
-    "not_main_thread": _Text(
+    "not_main_thread": _Refusal(
         exit=Exit.UNEXPECTED,
         zh="数据库必须从主线程启动",
         en="the database must be started from the main thread (the death signal follows the thread)",
     ),
-    "unexpected": _Text(exit=Exit.UNEXPECTED, zh="意外错误：{detail}", en="unexpected error: {detail}"),
+    "unexpected_failure": _Refusal(exit=Exit.UNEXPECTED, zh="意外错误：{detail}", en="unexpected error: {detail}"),
+    "database_url_invalid": _Refusal(
+        exit=Exit.DATABASE,
+        zh="PREWATT_DATABASE_URL 不是有效的 PostgreSQL 地址：{detail}",
+        en="PREWATT_DATABASE_URL is not a PostgreSQL address: {detail}",
+    ),
+    "demo_switched_off": _Refusal(
+        exit=Exit.USAGE,
+        zh="模拟站点只在演示中运行；请设 PREWATT_DEMO=1",
+        en="the simulated site runs in the demo only; set PREWATT_DEMO=1",
+    ),
+    "part_missing": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="本安装缺少 {part}：{detail}；请运行 make setup",
+        en="this installation lacks {part}: {detail}; run make setup",
+    ),
 }
 
-CODES = frozenset(_TEXTS)
+register({code: Text(en=refusal.en, zh=refusal.zh) for code, refusal in _REFUSALS.items()})
 
 
-class StartRefused(Exception):
-    """A start that was refused. `code` is stable; `exit` is the exit code; `text(lang)` says how to mend it."""
+class StartRefused(Refused):
+    """A start that was refused. `code` is stable; `exit` is the exit code; `message(lang)` says how to mend it."""
 
-    def __init__(self, code: str, **details: object) -> None:
-        assert code in _TEXTS, code
-        self.code = code
-        self.details = details
-        super().__init__(f"{code}: {self.text('en')}")
+    def __init__(self, code: str, **params: object) -> None:
+        assert code in _REFUSALS, code
+        super().__init__(code)
+        # one line: what libraries and systems say may have several
+        self.params = {name: " ".join(str(value).split()) for name, value in params.items()}
 
     @property
     def exit(self) -> Exit:
         """The exit code of the command."""
-        return _TEXTS[self.code].exit
-
-    def text(self, lang: str) -> str:
-        """One line for people, "zh" or "en"."""
-        text = _TEXTS[self.code]
-        return " ".join((text.zh if lang == "zh" else text.en).format(**self.details).split())
+        return _REFUSALS[self.code].exit

@@ -15,7 +15,7 @@ PART_LIMIT = 80  # characters, as the table has it
 
 @dataclass(frozen=True, kw_only=True)
 class Beat:
-    """The last sign of life of one part; `age_s` in seconds of the database clock, never negative."""
+    """The last sign of life of one part; `age_s` in seconds of the database clock, to a tenth, never negative."""
 
     part: str
     age_s: float
@@ -39,7 +39,7 @@ def forget(connection: "psycopg.Connection[Any]", *, part: str) -> None:
 def beats(connection: "psycopg.Connection[Any]") -> list[Beat]:
     """All parts that ever beat and were not forgotten."""
     rows = connection.execute(
-        "SELECT part, greatest(extract(epoch FROM clock_timestamp() - at), 0)::float8 FROM metering_heartbeat"
-        " ORDER BY part"
+        "SELECT part, greatest(round(extract(epoch FROM clock_timestamp() - at), 1), 0)::float8"
+        " FROM metering_heartbeat ORDER BY part"
     ).fetchall()
     return [Beat(part=str(part), age_s=float(age)) for part, age in rows]

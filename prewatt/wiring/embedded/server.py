@@ -35,7 +35,9 @@ FREE_TO_START_MIB = 40  # two log segments of 16 MiB and a little
 _INITDB_TIMEOUT_S = 180
 _STALL_S = 60.0  # without any sign of life a start is given up; with one it may take as long as it needs
 _POLL_S = 0.02
-_STOPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0))  # within the 20 s of a clean stop
+_STOP_S = 10.0
+# A fast shutdown writes a checkpoint; one that does not end is made an immediate one, which only costs a recovery.
+_STOPS = ((signal.SIGINT, 0.8), (signal.SIGQUIT, 0.15), (signal.SIGKILL, 0.05))  # shares of the time given
 _LOG_LIMIT_BYTES = 16 * _MIB
 _LOG_TAIL_BYTES = 4096
 _CONNECT_TIMEOUT_S = 5
@@ -113,7 +115,8 @@ class EmbeddedPostgres:
         except OSError as error:
             self.stop()
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StartRefused("disk_full", path=self.home, free_mib=0, need_mib=FREE_TO_START_MIB) from error
+                need = FREE_TO_START_MIB
+                raise StartRefused("database_disk_full", path=self.home, free_mib=0, need_mib=need) from error
             raise
         except BaseException:
             self.stop()
@@ -155,15 +158,15 @@ class EmbeddedPostgres:
         except psycopg.OperationalError:
             return False
 
-    def stop(self) -> None:
+    def stop(self, *, within_s: float = _STOP_S) -> None:
         """Fast shutdown with a checkpoint; harder when that hangs. Safe to call at any time, also twice."""
         process, self._process = self._process, None
         if process is not None:
-            for signum, patience_s in _STOPS:
+            for signum, share in _STOPS:
                 if process.poll() is None:
                     process.send_signal(signum)
                 try:
-                    process.wait(patience_s)
+                    process.wait(max(share * within_s, 0.5))
                     break
                 except subprocess.TimeoutExpired:
                     logger.warning("the database did not stop after %s", signum.name)
@@ -306,12 +309,12 @@ class EmbeddedPostgres:
     def _check_space(self, need_mib: int) -> None:
         free_mib = shutil.disk_usage(self.place.base).free // _MIB
         if free_mib < need_mib:
-            raise StartRefused("disk_full", path=self.place.base, free_mib=free_mib, need_mib=need_mib)
+            raise StartRefused("database_disk_full", path=self.place.base, free_mib=free_mib, need_mib=need_mib)
 
     def _raise_if_full(self, said: str, need_mib: int) -> None:
         if "No space left on device" in said or "Disk quota exceeded" in said:
             free_mib = shutil.disk_usage(self.place.base).free // _MIB
-            raise StartRefused("disk_full", path=self.place.base, free_mib=free_mib, need_mib=need_mib)
+            raise StartRefused("database_disk_full", path=self.place.base, free_mib=free_mib, need_mib=need_mib)
 
     def _tidy(self) -> None:
         if self._place is None:

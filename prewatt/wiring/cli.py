@@ -1,0 +1,155 @@
+"""The command `prewatt`. Sub-commands import what they need when they run: `--help` costs nothing."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import NoReturn
+
+from prewatt import __version__
+from prewatt.wiring import config as configuration
+from prewatt.wiring.refusals import Exit, StartRefused, language
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+Command = Callable[[configuration.Config, argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses wrong usage the way all our refusals look."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise StartRefused("usage", detail=message)
+
+
+def _up(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.up import Up
+
+    return Up(config, out=sys.stdout, err=sys.stderr).run()
+
+
+def _web(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.web import serve
+
+    return serve(config)
+
+
+def _stream(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.stream import serve
+
+    return serve(config)
+
+
+def _headend(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.headend import serve
+
+    return serve(config, name=given.name)
+
+
+def _worker(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.worker import serve
+
+    return serve(config)
+
+
+def _simulate(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.simulate import serve
+
+    return serve(config)
+
+
+def _migrate(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.migrate import run
+
+    return run(config, out=sys.stderr)
+
+
+def _demo(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.demo import run
+
+    return run(config, out=sys.stderr)
+
+
+def _doctor(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.doctor import run
+
+    return run(config, out=sys.stdout, as_json=given.json)
+
+
+def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.bench import run
+
+    return run(config, names=given.names, out=sys.stdout)
+
+
+_COMMANDS: dict[str, tuple[Command, str, str]] = {
+    "up": (_up, "start everything and keep it running", "启动并看护全部进程"),
+    "web": (_web, "pages and API", "网页与接口"),
+    "stream": (_stream, "live stream for the console", "实时数据流"),
+    "headend": (_headend, "read and command the meters", "前置机：抄表与控制"),
+    "worker": (_worker, "background jobs and sweeps", "后台任务"),
+    "simulate": (_simulate, "the simulated site (demo only)", "模拟站点（仅演示）"),
+    "migrate": (_migrate, "bring the database up to date", "更新数据库结构"),
+    "demo": (_demo, "load the demo site into an empty database", "向空数据库装载演示数据"),
+    "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
+    "bench": (_bench, "measure, as JSON lines, on a throw-away database", "性能测量"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of `prewatt`."""
+    zh = language().startswith("zh")
+    top = _Parser(prog="prewatt", description="预付费售电平台" if zh else "An open platform for prepaid electricity")
+    top.add_argument("--version", action="version", version=f"prewatt {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    made: dict[str, argparse.ArgumentParser] = {}
+    for name, (_, en, chinese) in _COMMANDS.items():
+        text = chinese if zh else en
+        made[name] = commands.add_parser(name, help=text, description=text)
+    made["headend"].add_argument(
+        "--name", help="name unique among head-ends (default: host and process)", type=_headend_name, default=""
+    )
+    made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
+    made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
+    return top
+
+
+def _headend_name(text: str) -> str:
+    if not 1 <= len(text) <= 60 or not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise argparse.ArgumentTypeError("1 to 60 letters, digits, dots, dashes")
+    return text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `prewatt`; the exit code. A refusal's last line on stderr is `error CODE: text`."""
+    sys.excepthook = _say_unexpected
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=LOG_FORMAT)
+    try:
+        given = parser().parse_args(argv)
+        config = configuration.read()
+        logging.getLogger().setLevel(config.log_level)
+        code: int = _COMMANDS[given.command][0](config, given)
+    except StartRefused as refused:
+        return _refuse(refused)
+    except KeyboardInterrupt:
+        return Exit.OK
+    return int(code)
+
+
+def _say_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last line of a failure nobody foresaw has the agreed form too; Python's exit code 1 is ours as well."""
+    sys.__excepthook__(kind, error, trace)
+    _refuse(StartRefused("unexpected_failure", detail=f"{kind.__name__}: {error}"))
+
+
+def _refuse(refused: StartRefused) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"error {refused.code}: {refused.message(language())}\n")
+    sys.stderr.flush()
+    return int(refused.exit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

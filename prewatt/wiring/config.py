@@ -1,0 +1,173 @@
+"""What the environment says, read once, checked at once: one frozen value for everything that `prewatt` starts."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prewatt.wiring.refusals import StartRefused
+
+PORT_MIN, PORT_MAX = 1, 65535
+POLL_MIN_S, POLL_MAX_S = 1, 24 * 3600  # below a second a bus cannot follow, above a day nothing is live
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$")
+_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+NAMES = frozenset(
+    {
+        "PREWATT_HOME",
+        "PREWATT_BIND",
+        "PREWATT_PORT",
+        "PREWATT_STREAM_PORT",
+        "PREWATT_SIM_PORT",
+        "PREWATT_DEMO",
+        "PREWATT_DATABASE_URL",
+        "PREWATT_POLL_S",
+        "PREWATT_REGISTER_S",
+        "PREWATT_PG_BIN",
+        "PREWATT_LANG",
+        "PREWATT_LOG_LEVEL",
+        "PREWATT_HOSTS",
+        "PREWATT_SECRET_KEY",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Times in seconds, ports as numbers; `database_url` is empty for the embedded database."""
+
+    home: Path
+    home_named: bool  # PREWATT_HOME was set: obeyed or refused, never moved
+    bind: str
+    port: int
+    stream_port: int
+    sim_port: int
+    demo: bool
+    database_url: str
+    poll_s: int
+    register_s: int
+    pg_bin: str
+    log_level: str
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the console."""
+        return f"http://{_bracketed(ANY_ADDRESS.get(self.bind, self.bind))}:{self.port}"
+
+    @property
+    def stream_url(self) -> str:
+        """Where the live stream answers."""
+        return f"http://{_bracketed(ANY_ADDRESS.get(self.bind, self.bind))}:{self.stream_port}"
+
+    @property
+    def sim_url(self) -> str:
+        """Where the simulated site is controlled; loopback only."""
+        return f"http://127.0.0.1:{self.sim_port}"
+
+    @property
+    def logs(self) -> Path:
+        """What the processes say."""
+        return self.home / "log"
+
+
+def read(environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration of this process. Raises `setting_invalid`, `ports_overlap`, `database_url_invalid`."""
+    env = os.environ if environ is None else environ
+    port = _number(env, "PREWATT_PORT", 8000, PORT_MIN, PORT_MAX)
+    config = Config(
+        home=_home(env),
+        home_named=bool(env.get("PREWATT_HOME")),
+        bind=_bind(env),
+        port=port,
+        stream_port=_number(env, "PREWATT_STREAM_PORT", port + 1, PORT_MIN, PORT_MAX),
+        sim_port=_number(env, "PREWATT_SIM_PORT", port + 2, PORT_MIN, PORT_MAX),
+        demo=_switch(env, "PREWATT_DEMO", True),
+        database_url=_database_url(env),
+        poll_s=_number(env, "PREWATT_POLL_S", 60, POLL_MIN_S, POLL_MAX_S),
+        register_s=_number(env, "PREWATT_REGISTER_S", 1800, POLL_MIN_S, POLL_MAX_S),
+        pg_bin=env.get("PREWATT_PG_BIN", ""),
+        log_level=_log_level(env),
+    )
+    if len({config.port, config.stream_port, config.sim_port}) != 3:
+        ports = f"{config.port}, {config.stream_port}, {config.sim_port}"
+        raise StartRefused("ports_overlap", detail=ports)
+    _language(env)
+    return config
+
+
+def _invalid(name: str, detail: str) -> StartRefused:
+    return StartRefused("setting_invalid", name=name, detail=detail)
+
+
+def _number(env: Mapping[str, str], name: str, default: int, smallest: int, largest: int) -> int:
+    text = env.get(name, "").strip() or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise _invalid(name, f"{text!r} is not a whole number")
+    value = int(text)
+    if not smallest <= value <= largest:
+        raise _invalid(name, f"{value} is not within {smallest}..{largest}")
+    return value
+
+
+def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in _YES | _NO:
+        raise _invalid(name, f"{text!r} is neither 0 nor 1")
+    return text in _YES
+
+
+def _bind(env: Mapping[str, str]) -> str:
+    text = env.get("PREWATT_BIND", "").strip() or "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        if re.fullmatch(r"[0-9.]+", text) or not _HOST.match(text):
+            raise _invalid("PREWATT_BIND", f"{text!r} is no address") from None
+    return text
+
+
+def _log_level(env: Mapping[str, str]) -> str:
+    text = env.get("PREWATT_LOG_LEVEL", "").strip().upper() or "INFO"
+    if text not in _LEVELS:
+        raise _invalid("PREWATT_LOG_LEVEL", f"{text!r} is none of {', '.join(_LEVELS)}")
+    return text
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    text = env.get("PREWATT_HOME", "") or "var"
+    if "\n" in text or "\0" in text:
+        raise _invalid("PREWATT_HOME", "a path of one line is needed")
+    return Path(text).expanduser().absolute()
+
+
+def _database_url(env: Mapping[str, str]) -> str:
+    text = env.get("PREWATT_DATABASE_URL", "").strip()
+    if not text:
+        return ""
+    scheme = text.partition("://")[0]
+    if "://" in text and scheme not in {"postgres", "postgresql"}:
+        raise StartRefused("database_url_invalid", detail=f"scheme {scheme!r}")
+    from psycopg import ProgrammingError  # only here: most starts use the embedded database
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(text)
+    except ProgrammingError as error:
+        # libpq quotes what it could not read; a password must not reach the terminal or a log
+        raise StartRefused("database_url_invalid", detail=type(error).__name__) from None
+    return text
+
+
+def _language(env: Mapping[str, str]) -> None:
+    text = env.get("PREWATT_LANG", "").strip().lower()
+    if text and not text.startswith(("zh", "en")):
+        raise _invalid("PREWATT_LANG", f"{text!r} is neither zh nor en")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,1 @@
+"""The processes of Prewatt, one module each: what `prewatt web`, `stream`, `headend`, ... run."""

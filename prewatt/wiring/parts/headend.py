@@ -1,0 +1,42 @@
+"""The head-end process: introduces the wires (`field.headend`) to the records (`office.metering`)."""
+
+import asyncio
+import os
+import signal
+import socket
+from datetime import UTC, datetime
+
+from prewatt.core.meters.catalogue import catalogue
+from prewatt.core.meters.mailbox import PollSettings
+from prewatt.field.headend import main
+from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
+from prewatt.wiring.config import Config
+from prewatt.wiring.parts.ground import running_database
+
+_HOST_LIMIT = 40  # characters; the heartbeat's key has room for 80
+
+
+def default_name() -> str:
+    """Unique among head-ends of several hosts: host and process."""
+    return f"{socket.gethostname()[:_HOST_LIMIT]}-{os.getpid()}"
+
+
+def serve(config: Config, *, name: str) -> int:
+    """Serve until a signal; the exit code."""
+    mailbox = PostgresMailbox(
+        running_database(config), settings=PollSettings(status_s=config.poll_s, register_s=config.register_s)
+    )
+    main(
+        mailbox,
+        name=name or default_name(),
+        catalogue=catalogue(),
+        clock=lambda: datetime.now(UTC),
+        lease_s=LEASE_TTL.total_seconds(),
+        started=_stop_on_signals,
+    )
+    return 0
+
+
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)

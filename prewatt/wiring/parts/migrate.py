@@ -1,0 +1,20 @@
+"""Bringing the database up to date."""
+
+from typing import TextIO
+
+from prewatt.wiring import database, migrations
+from prewatt.wiring.config import Config
+from prewatt.wiring.parts.ground import set_up_django, some_database
+
+
+def run(config: Config, *, out: TextIO) -> int:
+    """Apply what is missing; the exit code. One at a time, also when several hosts start at once."""
+    with some_database(config) as dsn:
+        database.check(dsn)
+        set_up_django(config, dsn)
+        from django.core.management import call_command
+
+        with database.connect(dsn) as lock:
+            lock.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK_KEY,))
+            call_command("migrate", interactive=False, verbosity=1, stdout=out, stderr=out)
+    return 0
