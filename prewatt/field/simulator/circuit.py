@@ -27,8 +27,8 @@ PowerUntil = Callable[[int], tuple[int, int]]
 """At a time in ms since 1970 UTC: the power in W and the ms at which it may next change."""
 
 
-class Refused(Exception):
-    """The circuit says no to an order; nothing has changed. `code` is stable."""
+class OrderRefused(Exception):
+    """The circuit says no to an order; nothing has changed. `code` is the one profiles name in order.results."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -223,14 +223,14 @@ class Circuit:
     # acts
 
     def apply(self, order: Order) -> Accepted | None:
-        """Apply one order at the time settled to. None: it was applied before (echo). Raises `Refused`."""
+        """Apply one order at the time settled to. None: it was applied before (echo). Raises `OrderRefused`."""
         s = self.state
         if not s.purse:
-            raise Refused("meter_no_purse")
+            raise OrderRefused("meter_order_malformed")
         if order.count == s.purchase_count and order.kind == s.last_kind and order.amount == s.last_asked_wh:
             return None
         if order.count != s.purchase_count + 1:
-            raise Refused("meter_count_wrong")
+            raise OrderRefused("meter_count_wrong")
         applied_wh = self._effect(order)
         s.balance_wh += applied_wh
         s.purchased_total_wh += applied_wh
@@ -268,13 +268,13 @@ class Circuit:
         if order.kind is OrderKind.CLEAR:
             return -s.balance_wh
         if not 0 < order.amount <= ENERGY_LIMIT_WH:
-            raise Refused("meter_amount_wrong")
+            raise OrderRefused("meter_order_malformed")
         if order.kind is OrderKind.RETURN:
             if order.amount > s.balance_wh:
-                raise Refused("meter_balance_short")
+                raise OrderRefused("meter_credit_too_low")
             return -order.amount
         if s.hoarding_limit_wh and s.balance_wh + order.amount > s.hoarding_limit_wh:
-            raise Refused("meter_hoarding_limit")
+            raise OrderRefused("meter_hoarding_limit")
         return order.amount
 
     def _count(self, watt_ms: int) -> None:

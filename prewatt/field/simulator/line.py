@@ -1,0 +1,286 @@
+"""One bus behind a serial server: bytes in, bytes out, and the time each takes. No socket, no clock of ours.
+
+The serial server takes requests from any number of connections and puts them on the bus one after the
+other. A conversation costs what it costs on RS485: the frames at the baud rate (11 bits a character), the
+meter's turnaround, the server's own delay. Faults are named probabilities under a seed. A late reply leaves
+the bus free meanwhile, so it really arrives in the middle of whatever the master does next.
+
+Whoever runs a line calls `receive` when bytes come, `advance` when `next_due_ms` has come, and sends what
+`advance` returns. With real sockets that is `bus`; under a virtual clock it is a test.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Protocol
+
+from prewatt.core.wire.modbus import (
+    ExceptionCode,
+    ExceptionReply,
+    Reply,
+    Request,
+    RtuServerDecoder,
+    TcpServerDecoder,
+    encode_rtu_reply,
+    encode_rtu_request,
+    encode_tcp_reply,
+)
+from prewatt.field.simulator.circuit import Accepted
+from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.site import Faults, LineSite, Transport
+
+BITS_PER_CHARACTER: Final = 11
+SILENCE_MS: Final = 250  # bytes after such a pause begin a new frame
+QUEUE_LIMIT: Final = 64  # requests waiting for the bus; a serial server drops what comes on top
+GATEWAY_TIMEOUT_MS: Final = 1_000  # after this a Modbus-TCP gateway gives a meter up
+NOISE_BYTES: Final = 8
+DUPLICATE_MS: Final = 400  # a duplicate comes within this after its original
+
+
+class NotKept(Exception):
+    """What a write changed could not be made durable: the meter must not have done it."""
+
+
+class Keeper(Protocol):
+    """Makes a meter's state durable."""
+
+    def keep(self, meter: Meter, accepted: Sequence[tuple[int, Accepted]]) -> None:
+        """Durable when this returns; raises `NotKept` and has changed nothing otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Bytes that leave through a connection now."""
+
+    connection: int
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One request on its way to the bus."""
+
+    connection: int
+    unit: int
+    request: Request | None  # None: refused by the gateway itself
+    transaction: int = 0
+    refusal: Reply | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fate:
+    """What happens to one conversation; drawn whole, so that a seed gives the same run whatever is asked."""
+
+    request_lost: bool
+    reply_lost: bool
+    late: bool
+    duplicated_after_ms: int  # 0: not
+    corrupt_at: int  # -1: not
+    noise: bytes
+    collision: bytes
+
+
+class SimulatedLine:
+    """The bus with its meters and its serial server."""
+
+    def __init__(self, site: LineSite, meters: Iterable[Meter], keeper: Keeper) -> None:
+        self.site = site
+        self.meters = {meter.site.unit: meter for meter in meters}
+        self._keeper = keeper
+        self._decoders: dict[int, RtuServerDecoder | TcpServerDecoder] = {}
+        self._heard_ms: dict[int, int] = {}
+        self._waiting: deque[_Asked] = deque()
+        self._busy = False
+        self._due: list[tuple[int, int, Callable[[int], list[Output]]]] = []
+        self._sequence = 0
+        self.requests = 0  # conversations begun, for people to look at
+        self.set_faults(site.faults)
+
+    def set_faults(self, faults: Faults) -> None:
+        """Replace all faults and begin their chance anew."""
+        self.faults = faults
+        self._chance = Random(faults.seed)
+
+    # connections
+
+    def connect(self, connection: int) -> None:
+        """A client has connected."""
+        tcp = self.site.transport is Transport.MODBUS_TCP
+        self._decoders[connection] = TcpServerDecoder() if tcp else RtuServerDecoder()
+        self._heard_ms[connection] = 0
+
+    def disconnect(self, connection: int) -> None:
+        """A client is gone. What it asked is still asked on the bus."""
+        self._decoders.pop(connection, None)
+        self._heard_ms.pop(connection, None)
+
+    def cut(self) -> None:
+        """The gateway lost its power: nothing waiting or on its way survives."""
+        self._decoders.clear()
+        self._heard_ms.clear()
+        self._waiting.clear()
+        self._due.clear()
+        self._busy = False
+
+    def receive(self, connection: int, data: bytes, now_ms: int) -> None:
+        """Bytes from a client. Raises `RemoteProtocolError` where the connection must be closed."""
+        decoder = self._decoders[connection]
+        if isinstance(decoder, TcpServerDecoder):
+            asked = [
+                _Asked(
+                    connection=connection,
+                    unit=each.unit,
+                    request=each.request,
+                    transaction=each.transaction,
+                    refusal=None if each.request else ExceptionReply(function=each.function, code=each.exception),
+                )
+                for each in decoder.receive(data)
+            ]
+        else:
+            found = decoder.idle() if now_ms - self._heard_ms[connection] > SILENCE_MS else []
+            found += decoder.receive(data)
+            asked = [_Asked(connection=connection, unit=unit, request=request) for unit, request in found]
+        self._heard_ms[connection] = now_ms
+        self._waiting.extend(asked[: QUEUE_LIMIT - len(self._waiting)])
+        if not self._busy:
+            self._next(now_ms)
+
+    # time
+
+    def next_due_ms(self) -> int | None:
+        """When `advance` has something to do; None when nothing is under way."""
+        return self._due[0][0] if self._due else None
+
+    def advance(self, now_ms: int) -> list[Output]:
+        """Everything that was due up to now, in order."""
+        outputs: list[Output] = []
+        while self._due and self._due[0][0] <= now_ms:
+            at_ms, _, act = heapq.heappop(self._due)
+            outputs += act(at_ms)
+        return outputs
+
+    def answer(self, connection: int, data: bytes, now_ms: int) -> list[tuple[int, bytes]]:
+        """For a memory transport: every reply to these bytes, each with its delay in ms, all at once."""
+        self.receive(connection, data, now_ms)
+        found = []
+        while (due_ms := self.next_due_ms()) is not None:
+            found += [(due_ms - now_ms, output.data) for output in self.advance(due_ms)]
+        return found
+
+    def _at(self, at_ms: int, act: Callable[[int], list[Output]]) -> None:
+        self._sequence += 1
+        heapq.heappush(self._due, (at_ms, self._sequence, act))
+
+    def _characters_ms(self, count: int) -> int:
+        return -(-count * BITS_PER_CHARACTER * 1_000 // self.site.baud)
+
+    # one conversation
+
+    def _next(self, now_ms: int) -> list[Output]:
+        """Put the next waiting request on the bus."""
+        self._busy = bool(self._waiting)
+        if not self._busy:
+            return []
+        asked = self._waiting.popleft()
+        self.requests += 1
+        if asked.request is None:
+            self._at(now_ms + self.site.gateway_ms, lambda at: self._refuse(asked, at))
+            return []
+        fate = self._draw()
+        frame = encode_rtu_request(asked.unit, asked.request)
+        heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(frame))
+        self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive(asked, fate, at))
+        return []
+
+    def _refuse(self, asked: _Asked, at_ms: int) -> list[Output]:
+        assert asked.refusal is not None
+        self._next(at_ms)
+        return self._out(asked.connection, encode_tcp_reply(asked.transaction, asked.unit, asked.refusal))
+
+    def _arrive(self, asked: _Asked, fate: _Fate, at_ms: int) -> list[Output]:
+        """The request has reached the meters and the one it is for has had its time to answer."""
+        assert asked.request is not None
+        meter = self.meters.get(asked.unit)
+        reply = None
+        if meter is not None and not meter.state.silent and not fate.request_lost:
+            reply = self._act(meter, asked.request, at_ms)
+        data = b"" if reply is None or fate.reply_lost else encode_rtu_reply(asked.unit, reply)
+        free_ms = at_ms + self._characters_ms(len(data))
+        self._at(free_ms, self._next)
+        spoiled = bool(fate.collision) or fate.corrupt_at >= 0
+        sent_ms = free_ms + self.site.gateway_ms
+        if self.site.transport is Transport.MODBUS_TCP:
+            # The gateway checks the bus's CRC: what came spoiled never becomes a TCP frame.
+            if data and not spoiled and reply is not None:
+                data = encode_tcp_reply(asked.transaction, asked.unit, reply)
+                self._reply(asked.connection, data, fate, sent_ms)
+            elif self.site.gateway_exceptions:
+                failed = ExceptionReply(
+                    function=int(asked.request.function), code=int(ExceptionCode.GATEWAY_TARGET_FAILED)
+                )
+                data = encode_tcp_reply(asked.transaction, asked.unit, failed)
+                self._at(at_ms + GATEWAY_TIMEOUT_MS, lambda _: self._out(asked.connection, data))
+        elif data:
+            self._reply(asked.connection, fate.noise + _spoil(data, fate), fate, sent_ms)
+        elif fate.noise:
+            self._at(sent_ms, lambda _: self._out(asked.connection, fate.noise))
+        return []
+
+    def _act(self, meter: Meter, request: Request, at_ms: int) -> Reply:
+        """Let the meter act, and keep what it did before anybody hears of it."""
+        memory = meter.remember()
+        handled = meter.handle(request, at_ms)
+        if handled.kept:
+            try:
+                self._keeper.keep(meter, handled.accepted)
+            except NotKept:
+                meter.go_back(memory)
+                return ExceptionReply(
+                    function=int(request.function), code=int(ExceptionCode.SERVER_DEVICE_FAILURE)
+                )
+        return handled.reply
+
+    def _reply(self, connection: int, data: bytes, fate: _Fate, at_ms: int) -> None:
+        if fate.late:
+            at_ms += self.faults.late_ms
+        self._at(at_ms, lambda _: self._out(connection, data))
+        if fate.duplicated_after_ms:
+            self._at(at_ms + fate.duplicated_after_ms, lambda _: self._out(connection, data))
+
+    def _out(self, connection: int, data: bytes) -> list[Output]:
+        """Through the asker's connection; a transparent server gives it to whoever is connected instead."""
+        if connection not in self._decoders:
+            if self.site.transport is Transport.MODBUS_TCP or not self._decoders:
+                return []
+            connection = max(self._decoders)
+        return [Output(connection=connection, data=data)]
+
+    def _draw(self) -> _Fate:
+        """Always the same number of draws, so that one probability does not shift the others' chance."""
+        chance, faults = self._chance, self.faults
+        lose_request, lose_reply, late, duplicate, corrupt, noise, collision = (chance.random() for _ in range(7))
+        garbage, spot = chance.randbytes(NOISE_BYTES), chance.randrange(256)
+        corrupted = corrupt < faults.corrupt
+        in_request = corrupted and spot % 2 == 0  # a meter does not answer a frame with a wrong CRC
+        return _Fate(
+            request_lost=lose_request < faults.lose_request or in_request,
+            reply_lost=lose_reply < faults.lose_reply,
+            late=late < faults.late_reply,
+            duplicated_after_ms=1 + spot * DUPLICATE_MS // 256 if duplicate < faults.duplicate_reply else 0,
+            corrupt_at=spot if corrupted and not in_request else -1,
+            noise=garbage[: 1 + spot % NOISE_BYTES] if noise < faults.noise else b"",
+            collision=garbage if collision < faults.collision else b"",
+        )
+
+
+def _spoil(data: bytes, fate: _Fate) -> bytes:
+    """The reply as it looks after a changed byte or another station's voice."""
+    spoiled = bytearray(data)
+    if fate.corrupt_at >= 0:
+        spoiled[fate.corrupt_at % len(spoiled)] ^= 1 << fate.corrupt_at % 8
+    if fate.collision:
+        for position, byte in enumerate(fate.collision):
+            spoiled[position % len(spoiled)] ^= byte | 1
+    return bytes(spoiled)

@@ -1,0 +1,193 @@
+"""The simulated site as a whole: its lines and meters, what they remember, and what a visitor may do.
+
+Everything happens in one thread, so what `describe` gives is one moment of all meters. No socket and no
+clock: times are arguments, in ms since 1970 UTC.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from prewatt.core.meters.catalogue import catalogue
+from prewatt.core.meters.model import Profile
+from prewatt.field.simulator.circuit import Accepted
+from prewatt.field.simulator.line import NotKept, SimulatedLine
+from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.site import NO_FAULTS, Faults, MeterSite, Site, SiteError
+from prewatt.field.simulator.store import Store, StoreDamaged
+
+SNAPSHOT_MS: Final = 2_000
+POWER_CUT_MS: Final = 10_000  # away for longer: the whole site had no power
+
+_log = logging.getLogger(__name__)
+
+
+class World:
+    """All meters of a site file over the memory in `store`."""
+
+    def __init__(self, site: Site, store: Store, *, now_ms: int, profiles: Mapping[str, Profile] | None = None) -> None:
+        self.site = site
+        self._store = store
+        self._failing = False
+        known = catalogue() if profiles is None else profiles
+        states = store.states()
+        self.meters: dict[str, Meter] = {}
+        for position, each in enumerate(site.meters):
+            profile = _profile(each, known, f"site.meters[{position}]")
+            state, circuits = states.get(each.number, (None, []))
+            if circuits and len(circuits) != len(each.circuits):
+                raise StoreDamaged(f"meter {each.number} had {len(circuits)} circuits, now {len(each.circuits)}")
+            self.meters[each.number] = Meter(
+                each, profile, site.timezone, at_ms=now_ms, state=state, circuits=circuits
+            )
+        self.accepted: dict[tuple[str, int], list[Accepted]] = store.accepted()
+        self._wake(now_ms)
+        by_line: dict[str, list[Meter]] = {line.id: [] for line in site.lines}
+        for meter in self.meters.values():
+            by_line[meter.site.line].append(meter)
+        self.lines = {line.id: SimulatedLine(line, by_line[line.id], self) for line in site.lines}
+        for line_id, faults in store.faults().items():
+            if line_id in self.lines:
+                self.lines[line_id].set_faults(faults)
+        self.snapshot(now_ms)
+
+    def _wake(self, now_ms: int) -> None:
+        """Go on after a pause. A short one is time like any other; a long one was a power cut of the site.
+
+        The last life may have gone on for one snapshot interval after its last snapshot and shown registers
+        from there, so that much is counted; a register never runs backward.
+        """
+        last_ms = self._store.snapshot_ms
+        if last_ms is None or now_ms - last_ms <= POWER_CUT_MS:
+            return
+        for meter in self.meters.values():
+            meter.settle(last_ms + SNAPSHOT_MS)
+            meter.sleep(now_ms)
+
+    # memory
+
+    def keep(self, meter: Meter, accepted: Sequence[tuple[int, Accepted]] = ()) -> None:
+        """The `Keeper` of the lines: durable first, then known."""
+        self._store.keep(meter, accepted)
+        for index, order in accepted:
+            self.accepted.setdefault((meter.number, index), []).append(order)
+
+    def snapshot(self, now_ms: int) -> None:
+        """Settle all meters and keep them. A failure is told once; orders are refused meanwhile by `keep`."""
+        for meter in self.meters.values():
+            meter.settle(now_ms)
+        try:
+            self._store.snapshot(self.meters.values(), now_ms)
+        except NotKept as error:
+            if not self._failing:
+                _log.error("the meters' memory cannot be written: %s", error)
+            self._failing = True
+            return
+        if self._failing:
+            _log.info("the meters' memory can be written again")
+        self._failing = False
+
+    def refresh(self, now_ms: int) -> None:
+        """Before anything is shown: no older than one snapshot interval may be what a crash would forget."""
+        last_ms = self._store.snapshot_ms
+        if last_ms is None or now_ms - last_ms >= SNAPSHOT_MS:
+            self.snapshot(now_ms)
+
+    # what a visitor may do
+
+    def set_faults(self, line_id: str, faults: Faults) -> None:
+        """Replace all faults of a line. Raises `SiteError` unknown_line, `NotKept`."""
+        line = self.lines.get(line_id)
+        if line is None:
+            raise SiteError("unknown_line", "line", f"no line {line_id}")
+        self._store.keep_faults({line_id: faults})
+        line.set_faults(faults)
+
+    def reset_faults(self) -> None:
+        """No faults on any line; the meters stay as they are."""
+        self._store.keep_faults(dict.fromkeys(self.lines, NO_FAULTS))
+        for line in self.lines.values():
+            line.set_faults(NO_FAULTS)
+
+    def command(self, number: str, at_ms: int, **changes: object) -> None:
+        """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`; for all circuits of
+        the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit, `NotKept`."""
+        meter = self.meters.get(number)
+        if meter is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        meter.settle(at_ms)
+        index = changes.get("index")
+        if index is not None and index not in meter.circuits:
+            raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {index}")
+        memory = meter.remember()
+        for position, circuit in meter.circuits.items():
+            if index is not None and index != position:
+                continue
+            if "load_w" in changes:
+                load_w = changes["load_w"]
+                assert load_w is None or isinstance(load_w, int)
+                circuit.connect_load(load_w)
+            if changes.get("press_key"):
+                circuit.press_key()
+        if "silent" in changes:
+            meter.state.silent = bool(changes["silent"])
+        try:
+            self.keep(meter)
+        except NotKept:
+            meter.go_back(memory)
+            raise
+
+    # what can be seen
+
+    def describe(self, now_ms: int, ports: Mapping[str, int]) -> list[dict[str, object]]:
+        """All meters at one moment, as GET /meters gives them. `ports` are the lines' real ports."""
+        self.refresh(now_ms)
+        for meter in self.meters.values():
+            meter.settle(now_ms)
+        return [self._meter(meter, ports) for meter in self.meters.values()]
+
+    def _meter(self, meter: Meter, ports: Mapping[str, int]) -> dict[str, object]:
+        line = self.lines[meter.site.line].site
+        return {
+            "number": meter.number,
+            "profile": meter.site.profile,
+            "host": line.host,
+            "port": ports.get(line.id, line.port),
+            "unit": meter.site.unit,
+            "line": line.id,
+            "circuits": [self._circuit(meter, index) for index in meter.circuits],
+        }
+
+    def _circuit(self, meter: Meter, index: int) -> dict[str, object]:
+        circuit = meter.circuits[index]
+        state = circuit.state
+        return {
+            "index": index,
+            "opening": state.opening_wh if state.purse else None,
+            "balance": state.balance_wh if state.purse else None,
+            "purchase_count": state.purchase_count,
+            "relay": "closed" if circuit.relay_closed() else "open",
+            "consumed": state.consumed_wh,
+            "accepted": [
+                {"count": order.count, "kind": order.kind.value, "amount": order.amount_wh, "at": iso(order.at_ms)}
+                for order in self.accepted.get((meter.number, index), ())
+            ],
+        }
+
+
+def iso(at_ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds."""
+    seconds, ms = divmod(at_ms, 1_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def _profile(meter: MeterSite, known: Mapping[str, Profile], where: str) -> Profile:
+    profile = known.get(meter.profile)
+    if profile is None:
+        raise SiteError("unknown_profile", f"{where}.profile", f"no profile {meter.profile}")
+    if len(meter.circuits) > profile.circuits:
+        raise SiteError("bad_circuits", f"{where}.circuits", f"a {profile.code} has {profile.circuits}")
+    if not meter.circuits:
+        raise SiteError("bad_circuits", f"{where}.circuits", "a meter has at least one circuit")
+    return profile
