@@ -93,3 +93,5 @@ SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SILENCED_SYSTEM_CHECKS: list[str] = []
+# What counts as fresh and as lost follows the poll interval (office.metering.states)
+PREWATT_POLL_S = int(os.environ.get("PREWATT_POLL_S", "60"))

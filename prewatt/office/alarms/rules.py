@@ -1,0 +1,125 @@
+"""Alarm rules: when an alarm is raised and when it clears. Set-based; alarms never switch anything.
+
+Credit levels exclude each other: a circuit in arrears has the arrears alarm, not the low-credit ones too.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db import connection, transaction
+
+from prewatt.core.meters.quantities import StatusBit
+
+_BIT = {bit: 1 << position for position, bit in enumerate(StatusBit)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Thresholds that are not the meter's own."""
+
+    hysteresis_permille: int
+    meter_polls: int
+    meter_floor_s: int
+    line_s: int
+    unmet_s: int
+
+
+def shipped() -> Rules:
+    """The defaults in `rules.toml`. Raises KeyError or ValueError on a file that lacks or misspells one."""
+    data = tomllib.loads((Path(__file__).parent / "rules.toml").read_text(encoding="utf-8"))
+    return Rules(
+        hysteresis_permille=int(data["credit"]["hysteresis_permille"]),
+        meter_polls=int(data["lost"]["meter_polls"]),
+        meter_floor_s=int(data["lost"]["meter_floor_s"]),
+        line_s=int(data["lost"]["line_s"]),
+        unmet_s=int(data["wish"]["unmet_s"]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What one run did."""
+
+    raised: int
+    cleared: int
+
+
+def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
+    """Raise what is due and clear what is over, for all sites, in one transaction. Safe to run at any time, twice."""
+    stale = timedelta(seconds=max(rules.meter_floor_s, rules.meter_polls * status_poll_s))
+    arguments = {
+        "at": at,
+        "stale_from": at - stale,
+        "line_from": at - timedelta(seconds=rules.line_s),
+        "unmet_from": at - timedelta(seconds=rules.unmet_s),
+        "hysteresis": rules.hysteresis_permille,
+        "overload": _BIT[StatusBit.OVERLOAD_TRIP],
+        "malicious": _BIT[StatusBit.MALICIOUS_LOAD_TRIP],
+        "warning": _BIT[StatusBit.WARNING_TRIP],
+        "tamper": _BIT[StatusBit.TAMPER],
+        "kept": _BIT[StatusBit.KEPT_ON],
+        "ours": _BIT[StatusBit.KEPT_ON] | _BIT[StatusBit.COMMAND_TRIP],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('alarms.evaluate'))")
+        cursor.execute(_DUE_TABLE, arguments)
+        cursor.execute(_CLEAR, arguments)
+        cleared = cursor.rowcount
+        cursor.execute(_RAISE, arguments)
+        raised = cursor.rowcount
+        cursor.execute("DROP TABLE alarm_due")
+    return Changes(raised=raised, cleared=cleared)
+
+
+# What should be open now; `hold` rows keep an open alarm open (hysteresis) but raise none.
+_DUE_TABLE = """
+CREATE TEMP TABLE alarm_due ON COMMIT DROP AS
+WITH fact AS (
+    SELECT c.site_id, c.id AS circuit_id, m.line_id, l.at AS read_at, l.balance, l.relay, coalesce(l.status, 0) AS status,
+        s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, s.custody, c.use, w.wish, w.set_at,
+        coalesce(ls.up, false) AS line_up
+    FROM estate_circuit c
+    JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
+    LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state IN ('open', 'closing')
+    LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
+    LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
+    LEFT JOIN metering_linestate ls ON ls.line_id = m.line_id
+), credit AS (
+    SELECT *, CASE WHEN balance <= 0 THEN 3 WHEN balance <= alarm_2 THEN 2 WHEN balance <= alarm_1 THEN 1 ELSE 0 END
+        AS level FROM fact WHERE opened AND custody = 'meter' AND balance IS NOT NULL
+)
+SELECT site_id, 'arrears' AS kind, circuit_id, NULL::bigint AS line_id, false AS hold, balance FROM credit WHERE level = 3
+UNION ALL SELECT site_id, 'low_credit_2', circuit_id, NULL, level <> 2, balance FROM credit
+    WHERE level = 2 OR (level < 2 AND balance * 1000 <= alarm_2 * (1000 + %(hysteresis)s))
+UNION ALL SELECT site_id, 'low_credit_1', circuit_id, NULL, level <> 1, balance FROM credit
+    WHERE level = 1 OR (level < 1 AND balance * 1000 <= alarm_1 * (1000 + %(hysteresis)s))
+UNION ALL SELECT site_id, 'overload', circuit_id, NULL, false, balance FROM fact WHERE status & %(overload)s <> 0
+UNION ALL SELECT site_id, 'malicious_load', circuit_id, NULL, false, balance FROM fact WHERE status & %(malicious)s <> 0
+UNION ALL SELECT site_id, 'warning_trip', circuit_id, NULL, false, balance FROM fact WHERE status & %(warning)s <> 0
+UNION ALL SELECT site_id, 'tamper', circuit_id, NULL, false, balance FROM fact WHERE status & %(tamper)s <> 0
+UNION ALL SELECT site_id, 'meter_lost', circuit_id, NULL, false, balance FROM fact
+    WHERE read_at < %(stale_from)s AND line_up AND (opened OR use = 'common')
+UNION ALL SELECT site_id, 'wish_unmet', circuit_id, NULL, false, balance FROM fact
+    WHERE set_at < %(unmet_from)s AND read_at > set_at AND (
+        (wish = 'keep_on' AND (relay = 0 OR status & %(kept)s = 0)) OR (wish = 'trip' AND relay = 1)
+        OR (wish = 'automatic' AND status & %(ours)s <> 0))
+UNION ALL SELECT g.site_id, 'line_lost', NULL, ls.line_id, false, NULL FROM metering_linestate ls
+    JOIN estate_line el ON el.id = ls.line_id JOIN estate_gateway g ON g.id = el.gateway_id
+    WHERE NOT ls.up AND ls.since < %(line_from)s
+UNION ALL SELECT d.site_id, 'disputed', d.circuit_id, NULL, false, NULL FROM vending_delivery d WHERE d.state = 'disputed'
+"""
+
+_CLEAR = """
+UPDATE alarms_alarm a SET cleared_at = %(at)s
+WHERE a.cleared_at IS NULL AND NOT EXISTS (
+    SELECT FROM alarm_due d WHERE d.site_id = a.site_id AND d.kind = a.kind
+    AND d.circuit_id IS NOT DISTINCT FROM a.circuit_id AND d.line_id IS NOT DISTINCT FROM a.line_id)
+"""
+
+_RAISE = """
+INSERT INTO alarms_alarm (site_id, kind, circuit_id, line_id, raised_at, seen_by, "values")
+SELECT site_id, kind, circuit_id, line_id, %(at)s, '', jsonb_strip_nulls(jsonb_build_object('balance', balance))
+FROM alarm_due WHERE NOT hold ON CONFLICT DO NOTHING
+"""
