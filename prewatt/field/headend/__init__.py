@@ -1,0 +1,23 @@
+"""The head-end (前置机): polls meters and carries out jobs over lines, for a mailbox it is given.
+
+Face: `HeadEnd(mailbox, name=..., catalogue=..., clock=...).run(stop)`, or `main` for a whole process.
+"""
+
+from prewatt.field.headend.headend import Fence, HeadEnd, PoolThread, Thread, steady_clock
+from prewatt.field.headend.process import main
+from prewatt.field.headend.transports import TRANSPORTS, Link, LinkError, Listener, Opener, Transport
+
+__all__ = [
+    "TRANSPORTS",
+    "Fence",
+    "HeadEnd",
+    "Link",
+    "LinkError",
+    "Listener",
+    "Opener",
+    "PoolThread",
+    "Thread",
+    "Transport",
+    "main",
+    "steady_clock",
+]

@@ -1,0 +1,473 @@
+"""The head-end: leases, lines and the two threads that speak with the mailbox.
+
+One asyncio loop moves all bytes. One thread makes every call that is a transaction (tick, plan, claim,
+report, store), one thread listens. When the lease cannot be renewed the head-end falls silent on all lines
+before another may take them (self-fencing), also when it was only paused: each frame asks `Fence.holds`.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from prewatt.core.meters import Profile
+from prewatt.core.meters.jobs import Outcome, Verdict
+from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LinePlan, Mailbox, PollSettings
+from prewatt.field.headend.limits import (
+    CLAIM_IDLE_S,
+    DOWN_GATEWAY_CLAIM_S,
+    FLUSH_ROWS,
+    FLUSH_S,
+    MAILBOX_RETRY_FIRST_S,
+    MAILBOX_RETRY_MAX_S,
+    MAX_CLAIM,
+    MAX_CONNECTING,
+    MAX_IN_HAND,
+    MAX_IN_HAND_PER_GATEWAY,
+    PLANS_PER_ROUND,
+    STOP_FLUSH_S,
+    STOP_TALKING_S,
+    TICK_S,
+    WAIT_S,
+    WATCH_S,
+)
+from prewatt.field.headend.line import Ground, Line
+from prewatt.field.headend.outbox import Outbox
+from prewatt.field.headend.transports import TRANSPORTS, Transport
+from prewatt.field.headend.waiter import Waiter
+
+log = logging.getLogger("prewatt.headend")
+
+T = TypeVar("T")
+
+
+class Thread(Protocol):
+    """Runs a blocking call elsewhere. A virtual clock runs it in place instead."""
+
+    async def __call__(self, function: Callable[[], T]) -> T: ...
+
+
+class PoolThread:
+    """One real thread."""
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def __call__(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    def end(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def steady_clock() -> float:
+    """Seconds that go on while the process is stopped and, where the system can, while the host sleeps."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+class Fence:
+    """May we still talk? Only while the last renewal is younger than the lease, less a margin.
+
+    The margin is for clocks that run apart and for the frame that is on its way. The time of a renewal is
+    that of its call, not of its answer.
+    """
+
+    MARGIN = 0.2
+
+    def __init__(self, lease_s: float, steady: Callable[[], float], now: Callable[[], float]) -> None:
+        assert lease_s > 2 * TICK_S, "a lease must outlive two heartbeats"
+        self._span_s = lease_s * (1 - self.MARGIN)
+        self._steady = steady
+        self._now = now
+        self._renewed_at: float | None = None
+
+    def renewed(self, called_at: float) -> None:
+        self._renewed_at = called_at
+
+    def holds(self, until: float) -> bool:
+        """Is the lease ours until this loop time?
+
+        The loop's clock may stand still within one turn (a process that was stopped wakes in the middle of
+        it), so only the span up to the deadline is taken from it, the rest from the steady clock.
+        """
+        if self._renewed_at is None:
+            return False
+        return self._steady() + max(0.0, until - self._now()) < self._renewed_at + self._span_s
+
+
+class _Gateway:
+    """What is owned of one gateway."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.loaded: int | None = None  # revision of the plan that stands
+        self.lines: dict[int, Line] = {}
+        self.in_hand = 0
+        self.tried_at: float | None = None  # last claim made although no line was up
+
+
+class HeadEnd:
+    """Claims gateways, polls their meters, carries out jobs.
+
+    `mailbox`    the office, synchronous; called from two threads
+    `name`       unique among head-ends; the key of the heartbeat
+    `catalogue`  profiles by code
+    `clock`      aware UTC wall time, for what is stored
+    `lease_s`    how long the office keeps a gateway for a head-end that does not tick
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        name: str,
+        catalogue: Mapping[str, Profile],
+        clock: Callable[[], datetime],
+        lease_s: float = 10.0,
+        transports: Mapping[str, Transport] = TRANSPORTS,
+        steady: Callable[[], float] = steady_clock,
+        chance: Callable[[], float] = random.random,
+        desk: Thread | None = None,
+        ear: Thread | None = None,
+    ) -> None:
+        self._mailbox = mailbox
+        self._name = name
+        self._catalogue = catalogue
+        self._clock = clock
+        self._lease_s = lease_s
+        self._transports = transports
+        self._steady = steady
+        self._chance = chance
+        self._threads = [PoolThread("desk"), PoolThread("ear")]
+        self._desk: Thread = desk or self._threads[0]
+        self._ear: Thread = ear or self._threads[1]
+        self._gateways: dict[int, _Gateway] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._in_hand = 0
+        self._claim_now = True
+        self._tick_at = self._claim_at = self._flush_at = 0.0
+        self._report_failed = False
+        self._stopping = False
+        self._away = False
+        self._unknown: set[str] = set()
+
+    # --- faces -------------------------------------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """Lines that are served now."""
+        return [line for gateway in self._gateways.values() for line in gateway.lines.values()]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`; then end conversations, store what was found and give the leases back."""
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._waiter = Waiter(loop)
+        self._outbox = Outbox(wake=self._waiter.signal)
+        self._fence = Fence(self._lease_s, self._steady, loop.time)
+        stopper = loop.create_task(self._await_stop(stop))
+        helpers = [stopper]
+        try:
+            if await self._enter():
+                helpers += [loop.create_task(self._listen()), loop.create_task(self._watch())]
+                await self._serve()
+                await self._leave()
+        finally:
+            self._stopping = True
+            for task in helpers:
+                task.cancel()
+            for gateway_id in list(self._gateways):
+                self._drop(gateway_id)
+            for thread in self._threads:
+                thread.end()
+
+    async def _await_stop(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stopping = True
+        self._waiter.signal()
+
+    # --- the mailbox loop --------------------------------------------------------------------------------------------
+
+    async def _enter(self) -> bool:
+        """Join and learn the clocks; waits for a database that is not there yet. False when stopped first."""
+        wait_s = MAILBOX_RETRY_FIRST_S
+        while not self._stopping:
+            try:
+                await self._desk(lambda: self._mailbox.join(headend=self._name))
+                settings = await self._desk(self._mailbox.poll_settings)
+            except Exception as fault:  # noqa: BLE001 process loop: whatever the driver raises, we wait
+                self._mailbox_failed(fault)
+                await self._sleep(wait_s)
+                wait_s = min(MAILBOX_RETRY_MAX_S, wait_s * 2)
+                continue
+            self._mailbox_well()
+            self._ground = self._stand(settings)
+            return True
+        return False
+
+    def _stand(self, settings: PollSettings) -> Ground:
+        return Ground(
+            outbox=self._outbox,
+            catalogue=self._catalogue,
+            transports=self._transports,
+            settings=settings,
+            clock=self._clock,
+            chance=self._chance,
+            holds=self._fence.holds,
+            connecting=asyncio.Semaphore(MAX_CONNECTING),
+            settled=self._settled,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        until = self._loop.time() + seconds
+        while not self._stopping and self._loop.time() < until:
+            await self._waiter.wait(until)
+
+    async def _serve(self) -> None:
+        wait_s = MAILBOX_RETRY_FIRST_S
+        while not self._stopping:
+            fault = await self._round()
+            if fault is not None:
+                self._mailbox_failed(fault)
+                self._tick_at = 0.0
+                await self._sleep(wait_s)
+                wait_s = min(MAILBOX_RETRY_MAX_S, wait_s * 2)
+                continue
+            self._mailbox_well()
+            wait_s = MAILBOX_RETRY_FIRST_S
+            if not self._more_to_do():
+                await self._waiter.wait(min(self._tick_at, self._flush_at, self._claim_at))
+
+    async def _round(self) -> Exception | None:
+        """Each duty once; the first fault. A duty that fails does not keep the others from their turn, but
+        without a heartbeat nothing else is tried: the database is away.
+        """
+        first: Exception | None = None
+        for duty in (self._tick, self._send_reports, self._claim, self._store, self._load_plans):
+            try:
+                await duty()
+            except Exception as fault:  # noqa: BLE001 process loop: keep what is known
+                if duty == self._tick:
+                    return fault
+                first = first or fault
+        return first
+
+    def _more_to_do(self) -> bool:
+        return (
+            self._claim_now
+            or bool(self._outbox.reports)
+            or any(gateway.loaded != gateway.lease.revision for gateway in self._gateways.values())
+        )
+
+    def _mailbox_failed(self, fault: Exception) -> None:
+        if not self._away:
+            self._away = True
+            # the class alone: a driver's text may carry the address with its password
+            log.warning("mailbox_away headend=%s error=%s", self._name, type(fault).__name__)
+
+    def _mailbox_well(self) -> None:
+        if self._away:
+            self._away = False
+            log.info("mailbox_back headend=%s", self._name)
+
+    async def _tick(self) -> None:
+        now = self._loop.time()
+        if now < self._tick_at:
+            return
+        self._tick_at = now + TICK_S
+        called_at = self._steady()
+        leases = await self._desk(lambda: self._mailbox.tick(headend=self._name))
+        self._fence.renewed(called_at)
+        if not self._fence.holds(self._loop.time()):
+            self._tick_at = 0.0  # the answer took so long that it says nothing about now
+            return
+        owned = {lease.gateway_id: lease for lease in leases}
+        for gateway_id, gateway in list(self._gateways.items()):
+            lease = owned.get(gateway_id)
+            if lease is None or lease.epoch != gateway.lease.epoch:
+                self._drop(gateway_id)
+        for gateway_id, lease in owned.items():
+            gateway = self._gateways.setdefault(gateway_id, _Gateway(lease))
+            gateway.lease = lease
+
+    async def _load_plans(self) -> None:
+        """Open what was gained and follow what changed, a few gateways at a time so that ticks stay on time."""
+        stale = [gateway for gateway in self._gateways.values() if gateway.loaded != gateway.lease.revision]
+        for gateway in stale[:PLANS_PER_ROUND]:
+            lease = gateway.lease
+            plans = await self._desk(lambda lease=lease: self._mailbox.plan(gateway_id=lease.gateway_id))  # type: ignore[misc]
+            if self._gateways.get(lease.gateway_id) is gateway:
+                self._follow(gateway, plans)
+                gateway.loaded = lease.revision
+
+    def _follow(self, gateway: _Gateway, plans: Sequence[LinePlan]) -> None:
+        wanted = {plan.line_id: plan for plan in plans if self._known(plan)}
+        for line_id, line in list(gateway.lines.items()):
+            if line_id not in wanted or not line.replan(wanted[line_id]):
+                self._close(gateway.lines.pop(line_id))
+        for line_id, plan in wanted.items():
+            if line_id not in gateway.lines:
+                line = Line(plan, gateway_id=gateway.lease.gateway_id, epoch=gateway.lease.epoch, ground=self._ground)
+                gateway.lines[line_id] = line
+                line.start()
+
+    def _known(self, plan: LinePlan) -> bool:
+        """Say once what this head-end cannot serve: a transport or a profile it does not have."""
+        for code in {plan.transport} - self._transports.keys():
+            self._say_unknown("transport", code)
+            return False
+        for code in {meter.profile for meter in plan.meters} - self._catalogue.keys():
+            self._say_unknown("profile", code)
+        return True
+
+    def _say_unknown(self, kind: str, code: str) -> None:
+        if f"{kind} {code}" not in self._unknown:
+            self._unknown.add(f"{kind} {code}")
+            log.error("%s_unknown code=%s", kind, code)
+
+    # --- leases lost -------------------------------------------------------------------------------------------------
+
+    def _drop(self, gateway_id: int) -> None:
+        gateway = self._gateways.pop(gateway_id)
+        for line in gateway.lines.values():
+            self._close(line)
+
+    def _close(self, line: Line) -> None:
+        line.close()
+        task = self._loop.create_task(line.closed())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _watch(self) -> None:
+        """Beside the mailbox loop, because a call that hangs must not keep the lines open."""
+        while not self._stopping:
+            await asyncio.sleep(WATCH_S)
+            if self._gateways and not self._fence.holds(self._loop.time()):
+                self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """The lease may belong to somebody else by now: not one more byte, and the links are free for him."""
+        log.warning("lease_overdue headend=%s gateways=%d", self._name, len(self._gateways))
+        for gateway_id in list(self._gateways):
+            self._drop(gateway_id)
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    async def _claim(self) -> None:
+        """Take due jobs for lines that can carry them out; at once again when there may be more."""
+        now = self._loop.time()
+        if not self._claim_now and now < self._claim_at:
+            return
+        self._claim_now = False
+        self._claim_at = now + CLAIM_IDLE_S
+        room = min(MAX_CLAIM, MAX_IN_HAND - self._in_hand)
+        leases = self._claimable()
+        if room <= 0 or not leases:
+            return
+        claimed = await self._desk(lambda: self._mailbox.claim(headend=self._name, leases=leases, limit=room))
+        for job in claimed:
+            self._hand_out(job)
+        if len(claimed) >= room:
+            self._claim_now = True
+
+    def _claimable(self) -> list[Lease]:
+        now = self._loop.time()
+        leases = []
+        for gateway in self._gateways.values():
+            if gateway.in_hand >= MAX_IN_HAND_PER_GATEWAY or not gateway.lines:
+                continue
+            if not any(line.up for line in gateway.lines.values()):
+                if gateway.tried_at is not None and now - gateway.tried_at < DOWN_GATEWAY_CLAIM_S:
+                    continue
+                gateway.tried_at = now
+            leases.append(gateway.lease)
+        return leases
+
+    def _hand_out(self, claimed: ClaimedJob) -> None:
+        gateway = self._gateways.get(claimed.gateway_id)
+        line = None if gateway is None else gateway.lines.get(claimed.line_id)
+        if gateway is None or line is None or line.epoch != claimed.epoch:
+            at = self._clock()
+            outcome = Outcome(verdict=Verdict.SILENT, code="not_in_plan")
+            self._outbox.report(JobReport(claimed=claimed, outcome=outcome, started_at=at, finished_at=at))
+            return
+        self._in_hand += 1
+        gateway.in_hand += 1
+        line.submit(claimed)
+
+    def _settled(self, claimed: ClaimedJob) -> None:
+        self._in_hand -= 1
+        gateway = self._gateways.get(claimed.gateway_id)
+        if gateway is not None and gateway.lease.epoch == claimed.epoch:
+            gateway.in_hand = max(0, gateway.in_hand - 1)
+            if gateway.in_hand == MAX_IN_HAND_PER_GATEWAY - 1:
+                self._claim_now = True
+
+    async def _listen(self) -> None:
+        """Hear of new jobs at once; a deaf ear costs `CLAIM_IDLE_S`, not a sale."""
+        while not self._stopping:
+            try:
+                called = await self._ear(lambda: self._mailbox.wait(timeout_s=WAIT_S))
+            except Exception:  # noqa: BLE001 process loop: the ear's own connection is away, the desk says so in the log
+                await asyncio.sleep(MAILBOX_RETRY_MAX_S)
+                continue
+            if called:
+                self._claim_now = True
+                self._waiter.signal()
+
+    # --- results -----------------------------------------------------------------------------------------------------
+
+    async def _send_reports(self) -> None:
+        """Reports stay here until they are stored; repeating one changes nothing, its claim is its key."""
+        waiting = self._outbox.reports
+        reports = waiting[:1] if self._report_failed else list(waiting)
+        if not reports:
+            return
+        try:
+            await self._desk(lambda: self._mailbox.report(reports))
+        except BaseException:
+            # one that the office cannot take must not hold up the others: singly, the failed one last
+            self._report_failed = True
+            waiting.append(waiting.pop(0))
+            raise
+        del waiting[: len(reports)]
+        self._report_failed = bool(waiting) and self._report_failed
+
+    async def _store(self) -> None:
+        now = self._loop.time()
+        if now < self._flush_at and len(self._outbox.polls) < FLUSH_ROWS and not self._stopping:
+            return
+        self._flush_at = now + FLUSH_S
+        batch = self._outbox.take()
+        if batch is None:
+            return
+        try:
+            await self._desk(lambda: self._mailbox.store(polls=batch.polls, silences=batch.silences, lines=batch.lines))
+        except BaseException:
+            self._outbox.put_back(batch)
+            raise
+
+    async def _leave(self) -> None:
+        """Let conversations end, store what they found, give the leases back at once."""
+        lines = self.lines
+        for line in lines:
+            line.finish()
+        endings = [self._loop.create_task(line.closed()) for line in lines]
+        if endings:
+            await asyncio.wait(endings, timeout=STOP_TALKING_S)
+        for gateway_id in list(self._gateways):
+            self._drop(gateway_id)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=1.0)
+        try:
+            async with asyncio.timeout(STOP_FLUSH_S):
+                await self._send_reports()
+                await self._store()
+                await self._desk(lambda: self._mailbox.leave(headend=self._name))
+        except Exception as fault:  # noqa: BLE001 process end: the leases run out by themselves
+            self._mailbox_failed(fault)

@@ -1,0 +1,49 @@
+"""Every limit of the head-end, named, with its reason. Times in seconds unless the name says otherwise."""
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+BITS_PER_CHARACTER = 11  # 8E1 or 8N2, the slowest usual framing (meters.md section 8.1)
+QUIET_CHARACTERS = 3.5  # Modbus over serial line V1.02, 2.5.1.1: silence between frames
+QUIET_MIN_S = 0.002  # 1.75 ms is fixed above 19200 baud; rounded up to the loop's own resolution
+DRAIN_MAX_S = 6.0  # a line observed to be later than this is sick, not slow
+LATENESS_MARGIN = 1.5  # the drain is this much longer than the latest reply seen
+LATENESS_HALF_LIFE_S = 600.0  # what was learnt about lateness fades, so that one bad minute is not for ever
+MAX_INBOX_BYTES = 4096  # unread bytes kept of one conversation; a chattering gateway loses the rest
+TRANSACTIONS_APART = 64  # Modbus TCP transaction numbers between two conversations; none sends so many frames
+MAX_STEPS = 200  # steps of one conversation; more is a driver that does not end
+
+CONNECT_TIMEOUT_S = 5.0
+UNACKED_MAX_MS = 5000  # a request not taken by the gateway's network stack for so long is withdrawn
+MAX_CONNECTING = 256  # connection attempts at once, so that a dead network does not eat the sockets
+RECONNECT_FIRST_S = 1.0
+RECONNECT_MAX_S = 15.0  # open deliveries must settle within 60 s of a gateway's return
+RECONNECT_JITTER = 0.25  # a thousand gateways behind one router must not knock in step
+
+# --- polling ---------------------------------------------------------------------------------------------------------
+STARTUP_SPREAD_S = 20.0  # first status polls are spread over this, to show a site soon without a storm
+MAX_BACK_OFF_CYCLES = 16  # a silent meter is probed at 1, 2, 4, 8, 16 status cycles (meters.md section 10.2)
+SILENT_LINE_CONVERSATIONS = 4  # so many conversations in a row without one byte: the link is silent, not the meters
+SILENT_LINE_RECONNECT = 16  # and at each multiple of this the socket is suspected to be half open
+MISSES_TO_LOG = 3  # misses in a row before a silent meter is worth a log line (offline = 3 polls)
+HEALTH_REPORT_S = 60.0  # a lasting silence is reported again at most this often
+LINE_REPORT_S = 30.0  # replies and timeouts of a healthy line are reported this often
+
+# --- commands --------------------------------------------------------------------------------------------------------
+MAX_CLAIM = 64  # jobs per claim
+MAX_IN_HAND = 4096  # claimed jobs in this process
+MAX_IN_HAND_PER_GATEWAY = 64  # so that one slow bus with a long list does not take the whole hand
+MAX_HAND_S = 20.0  # a job that waited longer than this unsent is given back: its reason may be gone
+DOWN_GATEWAY_CLAIM_S = 30.0  # jobs of a gateway without any line up are claimed (and found silent) this often
+
+# --- mailbox ---------------------------------------------------------------------------------------------------------
+TICK_S = 1.5  # heartbeat and renewal of leases
+FLUSH_S = 0.2  # readings wait at most this long for company
+FLUSH_ROWS = 500  # or until there are so many
+MAX_POLLS_HELD = 20_000  # readings kept while the database is away; then polling pauses
+CLAIM_IDLE_S = 1.0  # look for due jobs this often even if nobody called
+PLANS_PER_ROUND = 20  # gateways loaded between two looks at the clock
+MAILBOX_RETRY_FIRST_S = 0.25
+MAILBOX_RETRY_MAX_S = 3.0
+WAIT_S = 1.0  # one LISTEN; short, so that a stop is noticed
+STOP_TALKING_S = 5.0  # conversations in flight may end after a stop
+STOP_FLUSH_S = 5.0  # and what they found may be stored
+WATCH_S = 0.5  # the age of the lease is looked at this often

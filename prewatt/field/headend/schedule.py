@@ -1,0 +1,144 @@
+"""When to read what: two clocks per circuit, spread evenly, and back-off for meters that are silent."""
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prewatt.core.meters import Profile
+from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan, PollSettings
+from prewatt.field.headend.limits import MAX_BACK_OFF_CYCLES, STARTUP_SPREAD_S
+
+GOLDEN = 0.6180339887498949  # consecutive ids times this, modulo one, are spread more evenly than by chance
+
+
+def phase(number: int) -> float:
+    """A place in [0, 1) for an id: the same in every process, evenly spread for consecutive ids."""
+    return (number * GOLDEN) % 1.0
+
+
+@dataclass(slots=True)
+class MeterHealth:
+    """What is known of one meter's silence; shared by its circuits."""
+
+    misses: int = 0
+    probe_at: float = 0.0  # loop time before which a silent meter is left alone
+    reported_silent: bool = False
+    reported_at: float = 0.0
+    logged: bool = False
+    refusal: str | None = None  # code of the last poll the meter refused
+
+    def missed(self, now: float, cycle_s: float) -> None:
+        self.misses += 1
+        cycles = min(MAX_BACK_OFF_CYCLES, 1 << min(self.misses - 1, 8))
+        # half a cycle early, so that the grid point meant is never missed by a hair
+        self.probe_at = now + (cycles - 0.5) * cycle_s
+
+    def answered(self) -> None:
+        self.misses = 0
+        self.probe_at = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class PolledCircuit:
+    """One circuit on the clocks of its line."""
+
+    meter: MeterPlan
+    circuit: CircuitPlan
+    profile: Profile
+    health: MeterHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A read that is due."""
+
+    target: PolledCircuit
+    full: bool
+    late_s: float  # behind its time: on a bus that is too slow a cycle is longer than the settings say
+
+
+@dataclass
+class PollClock:
+    """The two clocks of one line: status polls and register reads.
+
+    Status polls go first; a register read that is late by a whole status period goes before them, so
+    that a bus that is too slow for its settings starves neither.
+    """
+
+    settings: PollSettings
+    circuits: dict[int, PolledCircuit] = field(default_factory=dict)
+    healths: dict[int, MeterHealth] = field(default_factory=dict)
+    _status: list[tuple[float, int]] = field(default_factory=list)
+    _register: list[tuple[float, int]] = field(default_factory=list)
+
+    def load(self, plan: LinePlan, catalogue: Mapping[str, Profile], now: float) -> None:
+        """Take over a plan; circuits that stay keep their times, new ones are spread from now."""
+        known = self.circuits
+        self.circuits = {}
+        healths = self.healths
+        self.healths = {}
+        spread_s = min(STARTUP_SPREAD_S, float(self.settings.status_s))
+        for meter in plan.meters:
+            profile = catalogue.get(meter.profile)
+            if profile is None:
+                continue
+            health = self.healths[meter.meter_id] = healths.get(meter.meter_id) or MeterHealth()
+            for circuit in meter.circuits:
+                number = circuit.circuit_id
+                self.circuits[number] = PolledCircuit(meter, circuit, profile, health)
+                if number not in known:
+                    first = now + phase(number) * spread_s
+                    heapq.heappush(self._status, (first, number))
+                    heapq.heappush(self._register, (first + phase(number + 1) * self.settings.status_s, number))
+        if known.keys() - self.circuits.keys():
+            self._status = [item for item in self._status if item[1] in self.circuits]
+            self._register = [item for item in self._register if item[1] in self.circuits]
+            heapq.heapify(self._status)
+            heapq.heapify(self._register)
+
+    def next_due(self) -> float | None:
+        """Loop time of the next read, None when there is nothing to poll."""
+        if not self._status:
+            return self._register[0][0] if self._register else None
+        if not self._register:
+            return self._status[0][0]
+        return min(self._status[0][0], self._register[0][0])
+
+    def take(self, now: float, *, line_silent: bool = False) -> Poll | None:
+        """The read to make now, None when none is due. The caller gives it back to `done`.
+
+        While the whole line is silent nobody can be held up, so every meter is probed each cycle and
+        the bus is found again within one.
+        """
+        # Every pass takes one item out and puts it back later than now, so this ends.
+        while True:
+            status_due = self._status[0][0] if self._status else None
+            register_due = self._register[0][0] if self._register else None
+            register_is_due = register_due is not None and register_due <= now
+            if status_due is not None and status_due <= now:
+                late = register_is_due and register_due is not None and now - register_due > self.settings.status_s
+                full = late
+            elif register_is_due:
+                full = True
+            else:
+                return None
+            due, number = heapq.heappop(self._register if full else self._status)
+            target = self.circuits[number]
+            health = target.health
+            if health.misses and (full or (now < health.probe_at and not line_silent)):
+                self._push(number, full=full, now=now, soon=True)
+                continue
+            return Poll(target, full, now - due)
+
+    def done(self, poll: Poll, now: float, *, answered: bool) -> None:
+        """Set the next time of this read. A register read that failed is due again after a status period."""
+        number = poll.target.circuit.circuit_id
+        if self.circuits.get(number) is not None:
+            self._push(number, full=poll.full, now=now, soon=not answered)
+
+    def _push(self, number: int, *, full: bool, now: float, soon: bool) -> None:
+        period = float(self.settings.register_s if full and not soon else self.settings.status_s)
+        offset = phase(number) * period
+        # the next point of this circuit's own grid, so that late polls do not gather in a heap
+        due = ((now - offset) // period + 1) * period + offset
+        heapq.heappush(self._register if full else self._status, (max(due, now + 0.001), number))
