@@ -13,6 +13,7 @@ Lines = Iterator[tuple[int, str]]  # line number and what was found there
 
 LONGEST_FILE = 500  # lines
 LONGEST_FUNCTION = 70  # lines
+LONGEST_LINE = 120  # characters; a Chinese one counts once
 AMOUNT = re.compile(r"(_minor|_wh|amount|balance|credit|energy)$")
 SECONDS = re.compile(r"_(s|ms|us)$")
 CLOCKS = {"now", "utcnow", "today", "localdate", "localtime"}
@@ -203,6 +204,13 @@ def long_files(module: Module) -> Lines:
         yield LONGEST_FILE, f"file of {lines} lines"
 
 
+def long_lines(module: Module) -> Lines:
+    """Lines over the limit."""
+    for number, line in enumerate(module.text.splitlines(), start=1):
+        if len(line) > LONGEST_LINE:
+            yield number, f"line of {len(line)} characters"
+
+
 def long_functions(module: Module) -> Lines:
     """Functions over the limit, decorators not counted."""
     for node in ast.walk(module.tree):
@@ -343,6 +351,15 @@ BANS = (
         instead="split where the second subject moves in",
         bad=("x = 1\n" * (LONGEST_FILE + 1),),
         good="x = 1\n" * LONGEST_FILE,
+    ),
+    Ban(
+        name="long line",
+        find=long_lines,
+        tops=("prewatt", "tests", "scripts"),
+        but=("/migrations/",),
+        instead="break it where the thought breaks",
+        bad=("x = '" + "x" * LONGEST_LINE + "'\n",),
+        good="x = '" + "电" * (LONGEST_LINE - 6) + "'\n",
     ),
     Ban(
         name="long function",
