@@ -1,7 +1,7 @@
 """Sales, their delivery to the meter, and the acts that correct them."""
 
 from django.db import models
-from django.db.models import CheckConstraint, Q, UniqueConstraint
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 
 from prewatt.office.estate.models import Circuit, Contract, SupplyPoint
 from prewatt.office.metering.models import JobRow
@@ -49,7 +49,26 @@ class CircuitCredit(models.Model):
     circuit = models.OneToOneField(Circuit, primary_key=True, on_delete=models.PROTECT)
     site_id = models.BigIntegerField()
     purchase_count = models.IntegerField()
+    # energy is rounded up to the meter's resolution; what that gave too much is taken off the next sale
+    carried_minor = models.DecimalField(max_digits=20, decimal_places=9, default=0)
     updated_at = models.DateTimeField()
+
+
+class SaleLimit(models.Model):
+    """Smallest and largest sale of a site, minor units. No row: the defaults of `vending.limits`."""
+
+    site_id = models.BigIntegerField(primary_key=True)
+    smallest_minor = models.BigIntegerField()
+    largest_minor = models.BigIntegerField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="sale_limit_order",
+                condition=Q(smallest_minor__gt=0, largest_minor__gte=F("smallest_minor")),
+            )
+        ]
 
 
 class SaleState(models.TextChoices):
@@ -61,14 +80,14 @@ class Sale(models.Model):
     """A sale of electricity (售电)."""
 
     site_id = models.BigIntegerField()
-    number = models.CharField(max_length=20, unique=True)  # S2611230006
+    number = models.CharField(max_length=20)  # S2611230006
     request_key = models.CharField(max_length=160)  # "<actor>:<key of the form or of the API caller>"
     request_hash = models.CharField(max_length=64)  # sha256 of the canonical body
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT)
-    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
-    supply_point = models.ForeignKey(SupplyPoint, on_delete=models.PROTECT)
-    till = models.ForeignKey(Till, on_delete=models.PROTECT)
-    shift = models.ForeignKey(Shift, null=True, on_delete=models.PROTECT)
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT, db_index=False)
+    supply_point = models.ForeignKey(SupplyPoint, on_delete=models.PROTECT, db_index=False)
+    till = models.ForeignKey(Till, on_delete=models.PROTECT, db_index=False)
+    shift = models.ForeignKey(Shift, null=True, on_delete=models.PROTECT, db_index=False)
     actor = models.CharField(max_length=80)
     actor_name = models.CharField(max_length=64)
     at = models.DateTimeField()
@@ -84,12 +103,16 @@ class Sale(models.Model):
     balance_before_at = models.DateTimeField(null=True)
     repaid_overdraft = models.BigIntegerField(default=0)  # part of the credit that repays permitted overdraft
     repaid_past_zero = models.BigIntegerField(default=0)  # and use past zero (过零电量)
+    carried_before = models.DecimalField(max_digits=20, decimal_places=9)  # as CircuitCredit.carried_minor
+    carried_after = models.DecimalField(max_digits=20, decimal_places=9)
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT)
     entry_id = models.BigIntegerField()
 
     class Meta:
         constraints = [
-            UniqueConstraint(name="sale_request", fields=["site_id", "request_key"]),
+            # the key is the caller's, whatever he asks for with it: unique over all sites
+            UniqueConstraint(name="sale_request", fields=["request_key"]),
+            UniqueConstraint(name="sale_number", fields=["number"]),
             CheckConstraint(name="sale_positive", condition=Q(amount_minor__gt=0, credit__gt=0)),
         ]
         indexes = [
@@ -127,7 +150,10 @@ class Delivery(models.Model):
     circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
     origin = models.CharField(max_length=8, choices=Origin.choices)
     sale = models.OneToOneField(Sale, null=True, on_delete=models.PROTECT)
-    job = models.ForeignKey(JobRow, null=True, on_delete=models.PROTECT)  # the newest; a rewrite makes another
+    job = models.ForeignKey(  # the newest; a rewrite makes another
+        JobRow, null=True, on_delete=models.PROTECT, db_index=False
+    )
+    orders = models.SmallIntegerField(default=1)  # how many jobs carried the order so far
     kind = models.CharField(max_length=8)  # core OrderKind
     amount = models.BigIntegerField()  # credit unit, as in the order
     value_minor = models.BigIntegerField()  # what stands in the books for it
@@ -150,6 +176,9 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
+            models.Index(
+                fields=["load_deadline"], name="delivery_load", condition=Q(load_deadline__isnull=False)
+            ),
             models.Index(
                 fields=["site_id", "created_at"], name="delivery_open", condition=Q(state__in=OPEN_DELIVERY_STATES)
             ),
@@ -190,12 +219,14 @@ class Act(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     state = models.CharField(max_length=8, choices=State.choices)
     request_key = models.CharField(max_length=160)
+    request_hash = models.CharField(max_length=64)
     circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
     sale = models.ForeignKey(Sale, null=True, on_delete=models.PROTECT)
     delivery = models.ForeignKey(Delivery, null=True, on_delete=models.PROTECT)
     credit = models.BigIntegerField(default=0)
     amount_minor = models.BigIntegerField(default=0)
     reason = models.CharField(max_length=255)
+    evidence = models.JSONField(default=dict)  # what a person read at the meter, for a settlement
     actor = models.CharField(max_length=80)
     second_person = models.CharField(max_length=80, blank=True)
     till = models.ForeignKey(Till, null=True, on_delete=models.PROTECT)
@@ -205,7 +236,7 @@ class Act(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [UniqueConstraint(name="act_request", fields=["site_id", "request_key"])]
+        constraints = [UniqueConstraint(name="act_request", fields=["request_key"])]
         indexes = [models.Index(fields=["site_id", "kind", "-at"], name="act_site")]
 
 
@@ -221,12 +252,12 @@ class Receipt(models.Model):
         REFUND = "refund"
 
     site_id = models.BigIntegerField()
-    till = models.ForeignKey(Till, on_delete=models.PROTECT)
+    till = models.ForeignKey(Till, on_delete=models.PROTECT, db_index=False)
     number = models.IntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
     sale = models.ForeignKey(Sale, null=True, on_delete=models.PROTECT)
     act = models.ForeignKey(Act, null=True, on_delete=models.PROTECT)
-    contract = models.ForeignKey(Contract, null=True, on_delete=models.PROTECT)
+    contract = models.ForeignKey(Contract, null=True, on_delete=models.PROTECT, db_index=False)
     data = models.JSONField()
     at = models.DateTimeField()
     prints = models.IntegerField(default=0)

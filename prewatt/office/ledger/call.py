@@ -1,0 +1,54 @@
+"""One SQL call per business act, and what the database refuses as a `Refused`."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.db import DatabaseError, connection
+
+from prewatt.core.refusals import Refused, Text, register
+
+REFUSED_STATE: Final = "PW001"  # raised by our functions: message is the code, detail its parameters
+# classes 53 (disk full, out of memory, too many connections) and 58 (system error): nothing was kept
+STORAGE_STATES: Final = ("53", "58")
+
+register(
+    {
+        "storage_full": Text(
+            en="The database cannot keep this now (disk full or out of resources). Nothing was done. Call the operator "
+            "of the server, then try again.",
+            zh="数据库暂时无法保存（磁盘已满或资源不足）。什么都没有改。请联系服务器管理员，然后重试。",
+        )
+    }
+)
+
+
+def call(sql: str, parameters: Sequence[object]) -> tuple[Any, ...] | None:
+    """Run one statement that gives at most one row; its row.
+
+    Raises Refused with the code of the function that refused, and `storage_full`; other errors of the
+    database pass unchanged.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
+    except DatabaseError as error:
+        refused = refused_by(error)
+        if refused is None:
+            raise
+        raise refused from error
+
+
+def refused_by(error: DatabaseError) -> Refused | None:
+    """The refusal behind an error of the database, if it is one."""
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None) or ""
+    if state == REFUSED_STATE:
+        diagnostic = getattr(cause, "diag", None)
+        params = json.loads(getattr(diagnostic, "message_detail", None) or "{}")
+        return Refused(str(getattr(diagnostic, "message_primary", "refused")), **params)
+    if state.startswith(STORAGE_STATES):
+        return Refused("storage_full", retry=True)
+    return None

@@ -1,0 +1,39 @@
+"""Deliveries: what came of an order, told to the books. Every verb may run twice, late or never."""
+
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+
+from prewatt.office.ledger.call import call
+from prewatt.office.vending.models import DeliveryState
+
+SWEEP_BATCH: Final = 500  # per round; a round each ten seconds is far above any site's open deliveries
+
+
+def settle(delivery_id: int, *, at: datetime) -> DeliveryState | None:
+    """Bring a delivery to where its job is, under the circuit's lock; its state then. None: no such row.
+
+    Done: confirmed, count moved, entry (credit in delivery to deferred income). Refused: refused with
+    the meter's code, the money stays. Silent: waiting. Silent or unknown after a write may have left:
+    unknown. Read back as neither: disputed, for a person.
+    """
+    row = call("SELECT vending_settle(%s, %s)", [delivery_id, at])
+    return DeliveryState(row[0]) if row is not None and row[0] is not None else None
+
+
+def sweep(*, at: datetime) -> int:
+    """Settle open deliveries that are behind their job (their background job was lost); how many."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT delivery_id FROM vending_behind(%s)", [SWEEP_BATCH])
+        behind = [row[0] for row in cursor.fetchall()]
+    for delivery_id in behind:
+        settle(delivery_id, at=at)
+    return len(behind)
+
+
+def watch_load(*, at: datetime) -> int:
+    """Note power seen after a confirmed purchase, or none by its deadline; how many were decided."""
+    row = call("SELECT vending_watch_load(%s, %s)", [at, SWEEP_BATCH])
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,141 @@
+"""Selling: quote in Python, then one SQL call that locks, checks again and writes everything."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from prewatt.core.refusals import Refused
+from prewatt.core.units import MAX_AMOUNT_MINOR
+from prewatt.office.ledger.call import call
+from prewatt.office.payments.tenders import check_tender
+from prewatt.office.staff.actors import Actor
+from prewatt.office.staff.roles import Act
+from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR, check_key
+from prewatt.office.vending.models import Sale
+from prewatt.office.vending.quotes import Quote, compute, facts_of
+from prewatt.office.vending.receipts import sale_data
+
+QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or another sale ends, in between
+RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
+_SELL: Final = "SELECT outcome, sale_id, params FROM vending_sell(" + ", ".join(["%s"] * 24) + ", %s::jsonb, false)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SellCommand:
+    """One sale as asked for. `key` was made by the caller before the first attempt."""
+
+    key: str  # 1-64 printable ASCII characters
+    contract_number: str
+    circuit_id: int
+    till_id: int
+    amount_minor: int
+    actor: Actor
+    at: datetime
+    tender: str = "cash"
+    reference: str = ""  # of the POS slip, the merchant order, the bank transfer
+
+    @property
+    def request_key(self) -> str:
+        return f"{self.actor.key}:{self.key}"
+
+    @property
+    def request_hash(self) -> str:
+        """What makes two requests the same: everything but the time and the till."""
+        return request_hash(
+            [self.contract_number, self.circuit_id, self.amount_minor, self.tender, self.reference.strip()]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sold:
+    """The id of the sale, and whether it stood already."""
+
+    sale_id: int
+    replayed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SaleResult:
+    sale: Sale
+    replayed: bool
+
+
+def request_hash(body: list[object]) -> str:
+    """sha256 of the canonical body of a request."""
+    return hashlib.sha256(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def sell(command: SellCommand) -> SaleResult:
+    """Sell once. The same key and body gives the first sale again.
+
+    Raises Refused: `key_required`, `key_reused`, `key_busy`, `not_permitted`, `tender_unknown`,
+    `reference_needed`, `amount_malformed_minor`, `amount_too_small`, `amount_above_limit`,
+    `circuit_not_of_contract`, `contract_not_open`, `custody_not_supported`, `plan_missing`,
+    `delivery_open`, `hoarding_limit`, `balance_unknown`, `till_unknown`, `shift_not_open`,
+    `shift_not_yours`, `day_closed`, `storage_full`.
+    """
+    sold = sell_once(command)
+    return SaleResult(sale=Sale.objects.get(pk=sold.sale_id), replayed=sold.replayed)
+
+
+def sell_once(command: SellCommand) -> Sold:
+    """`sell` without reading the row back: two statements in all, no ORM."""
+    command.actor.require(Act.SELL)
+    check_key(command.key)
+    if not 0 < command.amount_minor <= MAX_AMOUNT_MINOR:
+        raise Refused("amount_malformed_minor")
+    check_tender(command.tender, command.reference)
+    for _ in range(QUOTE_ATTEMPTS):
+        try:
+            facts = facts_of(command.contract_number, command.circuit_id, command.at)
+            if facts is None:
+                raise Refused("circuit_not_of_contract")
+            quoted = compute(facts, command.amount_minor)
+        except Refused:
+            # what was sold once stays sold, whatever became of contract or plan since
+            first = _replayed(command)
+            if first is not None:
+                return first
+            raise
+        outcome, sale_id, params = _write(command, quoted)
+        if outcome in ("sold", "replayed"):
+            return Sold(sale_id=sale_id, replayed=outcome == "replayed")
+        if outcome != "quote_stale":
+            break
+    raise Refused(outcome, retry=outcome in RETRY_HELPS, **params)
+
+
+def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any]]:
+    tender, reference = check_tender(command.tender, command.reference)
+    receipt = sale_data(
+        quoted,
+        contract_number=command.contract_number,
+        tender=tender.value,
+        reference=reference,
+        actor_name=command.actor.name,
+        at=command.at,
+    )
+    row = call(
+        _SELL,
+        [command.request_key, command.request_hash, command.contract_number, command.circuit_id, command.till_id, None,
+         command.actor.operator_id, command.actor.key, command.actor.name, command.at, tender.value, reference,
+         command.amount_minor, quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before,
+         quoted.carried_after, quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero,
+         DEFAULT_SMALLEST_MINOR, DEFAULT_LARGEST_MINOR, json.dumps(receipt, ensure_ascii=False)],
+    )  # fmt: skip
+    assert row is not None
+    outcome, sale_id, params = row
+    return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
+
+
+def _replayed(command: SellCommand) -> Sold | None:
+    """The sale that this key made already. Raises Refused `key_reused`."""
+    row = call("SELECT id, request_hash FROM vending_sale WHERE request_key = %s", [command.request_key])
+    if row is None:
+        return None
+    if row[1] != command.request_hash:
+        raise Refused("key_reused")
+    return Sold(sale_id=row[0], replayed=True)

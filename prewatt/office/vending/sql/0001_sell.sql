@@ -1,0 +1,268 @@
+-- A sale is one call. All refusals are decided before the first write, so a refused sale returns its
+-- code and has changed nothing; the caller's transaction stays usable.
+
+CREATE SEQUENCE vending_sale_number;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vending_deliverystep
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+
+-- A price that was ever sold at, or is in force, stays what it was.
+CREATE FUNCTION vending_refuse_plan_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND OLD.valid_from > now()
+       AND NOT EXISTS (SELECT FROM vending_sale WHERE plan_version_id = OLD.id) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'append_only: % on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'PW002';
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON estate_planversion
+    FOR EACH ROW EXECUTE FUNCTION vending_refuse_plan_change();
+
+-- A receipt is frozen; only its print counter grows. What a sale says of money and credit never changes.
+CREATE FUNCTION vending_guard_receipt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.prints >= OLD.prints
+       AND (NEW.id, NEW.till_id, NEW.number, NEW.kind, NEW.data, NEW.at)
+           IS NOT DISTINCT FROM (OLD.id, OLD.till_id, OLD.number, OLD.kind, OLD.data, OLD.at) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'append_only: % on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'PW002';
+END $$;
+CREATE TRIGGER frozen BEFORE UPDATE OR DELETE ON vending_receipt
+    FOR EACH ROW EXECUTE FUNCTION vending_guard_receipt();
+
+CREATE FUNCTION vending_guard_sale() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.state = 'reversed'
+       AND (to_jsonb(NEW) - 'state') IS NOT DISTINCT FROM (to_jsonb(OLD) - 'state') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'append_only: % on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'PW002';
+END $$;
+CREATE TRIGGER frozen BEFORE UPDATE OR DELETE ON vending_sale
+    FOR EACH ROW EXECUTE FUNCTION vending_guard_sale();
+
+-- Everything a quote needs to know of one circuit of one contract, in one read; no row: not such a pair.
+-- plpgsql keeps the plan of this join for the session, a plain statement would be planned for each sale.
+CREATE FUNCTION vending_facts(p_contract text, p_circuit bigint, p_at timestamptz)
+RETURNS TABLE (
+    site_id bigint, company_id bigint, site_code text, site_name text, timezone text, local_day date,
+    currency text, exponent smallint,
+    contract_id bigint, contract_state text, customer_name text, room text,
+    meter_number text, profile text, circuit_index smallint,
+    supply_point_id bigint, supply_state text, custody text, prepaid boolean, credit_unit text,
+    overdraft bigint, hoarding_limit bigint,
+    plan_version_id bigint, price numeric, plan_name text,
+    purchase_count integer, carried_minor numeric,
+    balance bigint, balance_at timestamptz, use_past_zero bigint,
+    smallest_minor bigint, largest_minor bigint,
+    open_delivery_id bigint
+) LANGUAGE plpgsql STABLE ROWS 1 AS $$
+BEGIN
+    RETURN QUERY
+    SELECT s.id, s.company_id, s.code::text, s.name::text, s.timezone::text, (p_at AT TIME ZONE s.timezone)::date,
+        co.currency::text, co.exponent,
+        c.id, c.state::text, cu.name::text, coalesce(b.code || ' ' || r.code, '')::text,
+        m.number::text, m.profile::text, ci.index,
+        sp.id, sp.state::text, sp.custody::text, sp.prepaid, sp.credit_unit::text,
+        sp.overdraft, sp.hoarding_limit,
+        pv.id, pv.price, pv.name::text,
+        cc.purchase_count, cc.carried_minor,
+        l.balance, l.at, l.use_past_zero,
+        sl.smallest_minor, sl.largest_minor,
+        d.id
+    FROM estate_contract c
+    JOIN estate_customer cu ON cu.id = c.customer_id
+    JOIN estate_site s ON s.id = c.site_id
+    JOIN estate_company co ON co.id = s.company_id
+    JOIN estate_supplypoint sp ON sp.contract_id = c.id AND sp.circuit_id = p_circuit
+        AND sp.valid_from <= p_at AND (sp.valid_to IS NULL OR sp.valid_to > p_at)
+    JOIN estate_circuit ci ON ci.id = sp.circuit_id
+    JOIN estate_meter m ON m.id = ci.meter_id
+    LEFT JOIN estate_room r ON r.id = ci.room_id
+    LEFT JOIN estate_building b ON b.id = r.building_id
+    LEFT JOIN LATERAL (
+        SELECT v.id, v.price, p.name
+        FROM (SELECT a.plan_id FROM estate_planassignment a
+              WHERE a.supply_point_id = sp.id AND a.valid_from <= p_at ORDER BY a.valid_from DESC LIMIT 1) a
+        JOIN estate_plan p ON p.id = a.plan_id
+        JOIN estate_planversion v ON v.plan_id = a.plan_id AND v.valid_from <= p_at
+        ORDER BY v.valid_from DESC LIMIT 1
+    ) pv ON true
+    LEFT JOIN vending_circuitcredit cc ON cc.circuit_id = p_circuit
+    LEFT JOIN metering_latest l ON l.site_id = s.id AND l.circuit_id = p_circuit
+    LEFT JOIN vending_salelimit sl ON sl.site_id = s.id
+    LEFT JOIN vending_delivery d ON d.circuit_id = p_circuit AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')
+    WHERE c.number = p_contract;
+END $$;
+
+-- Where money of a tender lies: the drawer of a till in a shift (0: a till without shifts), or the
+-- clearing account of a tender.
+CREATE FUNCTION vending_money_account(p_company bigint, p_site bigint, p_tender text, p_till bigint, p_shift bigint)
+RETURNS bigint LANGUAGE sql AS $$
+    SELECT CASE WHEN p_tender = 'cash'
+        THEN ledger_account(p_company, p_site, 'cash', 'cash:till:' || p_till || ':shift:' || coalesce(p_shift, 0))
+        ELSE ledger_account(p_company, p_site, 'clearing', 'clearing:' || p_tender) END;
+$$;
+
+CREATE FUNCTION vending_order_payload(p_index smallint, p_count integer, p_kind text, p_amount bigint)
+RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('intent', 'credit', 'circuit_index', p_index,
+        'order', jsonb_build_object('count', p_count, 'kind', p_kind, 'amount', p_amount));
+$$;
+
+-- Stores a delivery with its first step and its job. The caller holds the circuit's credit row.
+CREATE FUNCTION vending_deliver(
+    p_site bigint, p_circuit bigint, p_index smallint, p_origin text, p_sale bigint, p_kind text, p_amount bigint,
+    p_value bigint, p_count integer, p_actor text, p_at timestamptz, p_past boolean
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE v_id bigint := nextval('vending_delivery_id_seq'); v_job bigint;
+BEGIN
+    IF NOT p_past THEN
+        v_job := metering_enqueue(
+            'delivery:' || v_id || ':1', p_circuit, 'credit', vending_order_payload(p_index, p_count, p_kind, p_amount),
+            0::smallint, p_at, NULL, 'vending.settle', jsonb_build_object('delivery_id', v_id), p_actor);
+    END IF;
+    INSERT INTO vending_delivery (id, site_id, circuit_id, origin, sale_id, job_id, orders, kind, amount, value_minor,
+        expected_count, state, code, read_values, created_at, confirmed_values)
+    VALUES (v_id, p_site, p_circuit, p_origin, p_sale, v_job, 1, p_kind, p_amount, p_value,
+        p_count, 'waiting', '', '{}', p_at, '{}');
+    INSERT INTO vending_deliverystep (delivery_id, state, at, code, detail) VALUES (v_id, 'waiting', p_at, '', '{}');
+    RETURN v_id;
+END $$;
+
+-- Numbers and freezes a receipt. The till's row is locked from here to the end of the transaction, so
+-- this is the last thing an act does: numbers have no gaps, and cashiers wait for nothing else.
+CREATE FUNCTION vending_receipt_add(
+    p_site bigint, p_till bigint, p_kind text, p_sale bigint, p_act bigint, p_contract bigint,
+    p_data jsonb, p_at timestamptz
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE v_number integer; v_code text; v_id bigint;
+BEGIN
+    UPDATE vending_till SET next_receipt = next_receipt + 1 WHERE id = p_till
+    RETURNING next_receipt - 1, code INTO v_number, v_code;
+    INSERT INTO vending_receipt (site_id, till_id, number, kind, sale_id, act_id, contract_id, data, at, prints)
+    VALUES (p_site, p_till, v_number, p_kind, p_sale, p_act, p_contract,
+        p_data || jsonb_build_object('receipt_number', v_code || '-' || lpad(v_number::text, greatest(6, length(v_number::text)), '0')),
+        p_at, 0)
+    RETURNING id INTO v_id;
+    RETURN v_id;
+END $$;
+
+-- The shift a till is worked in. p_shift: NULL where the till needs none. code '' when all is well.
+CREATE FUNCTION vending_till_check(
+    p_site bigint, p_till bigint, p_operator bigint, OUT code text, OUT shift_id bigint
+) LANGUAGE plpgsql STABLE AS $$
+DECLARE v_needs boolean; v_operator bigint;
+BEGIN
+    code := '';
+    SELECT t.needs_shift, s.id, s.operator_id INTO v_needs, shift_id, v_operator
+    FROM vending_till t LEFT JOIN vending_shift s ON s.till_id = t.id AND s.closed_at IS NULL
+    WHERE t.id = p_till AND t.site_id = p_site;
+    IF NOT FOUND THEN code := 'till_unknown';
+    ELSIF NOT v_needs THEN shift_id := NULL;
+    ELSIF shift_id IS NULL THEN code := 'shift_not_open';
+    ELSIF v_operator IS DISTINCT FROM p_operator THEN code := 'shift_not_yours';
+    END IF;
+END $$;
+
+-- Sells. Gives ('sold' | 'replayed', sale) or (refusal code, NULL, what the text needs).
+-- p_past: a sale of the past being loaded, with p_shift as given; nothing is sent to the meter.
+CREATE FUNCTION vending_sell(
+    p_key text, p_hash text, p_contract text, p_circuit bigint, p_till bigint, p_shift bigint, p_operator bigint,
+    p_actor text, p_actor_name text, p_at timestamptz, p_tender text, p_reference text, p_amount bigint,
+    p_plan_version bigint, p_price numeric, p_credit bigint, p_carried_before numeric, p_carried_after numeric,
+    p_balance bigint, p_balance_at timestamptz, p_repaid_overdraft bigint, p_repaid_past_zero bigint,
+    p_smallest bigint, p_largest bigint, p_receipt jsonb, p_past boolean,
+    OUT outcome text, OUT sale_id bigint, OUT params jsonb
+) LANGUAGE plpgsql AS $$
+DECLARE
+    f record; v_hash text; v_shift bigint; v_number text; v_entry bigint; v_payment bigint; v_delivery bigint;
+    v_count integer; v_seq bigint;
+BEGIN
+    params := '{}';
+    IF NOT pg_try_advisory_xact_lock(hashtextextended(p_key, 20)) THEN
+        outcome := 'key_busy';
+        RETURN;
+    END IF;
+    SELECT s.id, s.request_hash INTO sale_id, v_hash FROM vending_sale s WHERE s.request_key = p_key;
+    IF sale_id IS NOT NULL THEN
+        outcome := CASE WHEN v_hash = p_hash THEN 'replayed' ELSE 'key_reused' END;
+        IF outcome <> 'replayed' THEN sale_id := NULL; END IF;
+        RETURN;
+    END IF;
+
+    -- the one lock of a sale: all that follows is true until we commit
+    PERFORM FROM vending_circuitcredit WHERE circuit_id = p_circuit FOR NO KEY UPDATE;
+    SELECT * INTO f FROM vending_facts(p_contract, p_circuit, p_at);
+    IF f.site_id IS NULL THEN
+        outcome := 'circuit_not_of_contract';
+    ELSIF f.custody <> 'meter' THEN
+        outcome := 'custody_not_supported';
+    ELSIF NOT p_past AND (f.contract_state <> 'open' OR f.supply_state <> 'open') OR f.purchase_count IS NULL THEN
+        outcome := 'contract_not_open';
+    ELSIF f.open_delivery_id IS NOT NULL THEN
+        outcome := 'delivery_open';
+    ELSIF f.plan_version_id IS DISTINCT FROM p_plan_version OR f.price <> p_price
+          OR f.carried_minor <> p_carried_before THEN
+        outcome := 'quote_stale';
+    ELSIF p_amount < coalesce(f.smallest_minor, p_smallest) THEN
+        outcome := 'amount_too_small';
+        params := jsonb_build_object('smallest_minor', coalesce(f.smallest_minor, p_smallest));
+    ELSIF p_amount > coalesce(f.largest_minor, p_largest) THEN
+        outcome := 'amount_above_limit';
+        params := jsonb_build_object('largest_minor', coalesce(f.largest_minor, p_largest));
+    ELSIF f.hoarding_limit > 0 AND NOT p_past AND f.balance IS NULL THEN
+        outcome := 'balance_unknown';
+    -- an old balance can only have been used up since, so it is an upper bound; deliveries that are open
+    -- were excluded above
+    ELSIF f.hoarding_limit > 0 AND NOT p_past AND f.balance + p_credit > f.hoarding_limit THEN
+        outcome := 'hoarding_limit';
+        params := jsonb_build_object('balance', f.balance, 'credit', p_credit, 'limit', f.hoarding_limit);
+    ELSIF f.purchase_count >= 65535 THEN
+        outcome := 'purchase_count_full';
+    ELSIF ledger_closed(f.site_id, f.local_day) THEN
+        outcome := 'day_closed';
+        params := jsonb_build_object('day', f.local_day);
+    ELSIF p_past THEN
+        v_shift := p_shift;
+    ELSE
+        SELECT t.code, t.shift_id INTO outcome, v_shift FROM vending_till_check(f.site_id, p_till, p_operator) t;
+        outcome := nullif(outcome, '');
+    END IF;
+    IF outcome IS NOT NULL THEN RETURN; END IF;
+
+    v_seq := nextval('vending_sale_number');
+    v_number := 'S' || to_char(f.local_day, 'YYMMDD') || lpad(v_seq::text, greatest(4, length(v_seq::text)), '0');
+    sale_id := nextval('vending_sale_id_seq');
+    v_count := f.purchase_count + 1;
+    v_entry := ledger_book(
+        f.company_id, f.site_id, 'sale:' || v_number, 'sale', p_actor, '', p_at, f.local_day, NULL,
+        ARRAY[vending_money_account(f.company_id, f.site_id, p_tender, p_till, v_shift)],
+        ARRAY[ledger_account(f.company_id, f.site_id, 'in_delivery', 'in_delivery')], ARRAY[p_amount]);
+    INSERT INTO payments_payment (site_id, key, tender, amount_minor, reference, state, till_id, shift_id, at)
+    VALUES (f.site_id, 'sale:' || v_number, p_tender, p_amount, p_reference, 'confirmed', p_till, v_shift, p_at)
+    RETURNING id INTO v_payment;
+    INSERT INTO vending_sale (id, site_id, number, request_key, request_hash, contract_id, circuit_id, supply_point_id,
+        till_id, shift_id, actor, actor_name, at, state, tender, amount_minor, currency, plan_version_id, price,
+        credit, credit_unit, balance_before, balance_before_at, repaid_overdraft, repaid_past_zero,
+        carried_before, carried_after, payment_id, entry_id)
+    VALUES (sale_id, f.site_id, v_number, p_key, p_hash, f.contract_id, p_circuit, f.supply_point_id,
+        p_till, v_shift, p_actor, p_actor_name, p_at, 'sold', p_tender, p_amount, f.currency, p_plan_version, p_price,
+        p_credit, f.credit_unit, p_balance, p_balance_at, p_repaid_overdraft, p_repaid_past_zero,
+        p_carried_before, p_carried_after, v_payment, v_entry);
+    IF p_carried_after <> p_carried_before THEN
+        UPDATE vending_circuitcredit SET carried_minor = p_carried_after, updated_at = p_at WHERE circuit_id = p_circuit;
+    END IF;
+    v_delivery := vending_deliver(f.site_id, p_circuit, f.circuit_index, 'sale', sale_id, 'purchase', p_credit,
+        p_amount, v_count, p_actor, p_at, p_past);
+    PERFORM audit_add(p_at, p_actor, 'vending.sell', f.site_id, 'sale', sale_id::text, '', NULL,
+        jsonb_build_object('number', v_number, 'contract', p_contract, 'circuit', p_circuit, 'amount_minor', p_amount,
+            'tender', p_tender, 'credit', p_credit, 'count', v_count, 'delivery', v_delivery));
+    IF NOT p_past THEN
+        PERFORM pg_notify('prewatt_live', json_build_object('sale', sale_id, 'site', f.site_id)::text);
+    END IF;
+    PERFORM vending_receipt_add(f.site_id, p_till, 'sale', sale_id, NULL, f.contract_id,
+        p_receipt || jsonb_build_object('sale_number', v_number, 'purchase_count', v_count), p_at);
+    outcome := 'sold';
+END $$;

@@ -1,0 +1,20 @@
+"""Background jobs of vending. Each looks at the rows again before it acts."""
+
+from procrastinate.contrib.django import app
+
+from prewatt.office.metering.clock import database_now
+from prewatt.office.vending import deliveries
+
+
+@app.task(name="vending.settle", queue="office")
+def settle(delivery_id: int) -> None:
+    """Deferred by the mailbox in the transaction that stores an outcome."""
+    deliveries.settle(delivery_id, at=database_now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="vending.sweep", queue="office", queueing_lock="vending.sweep")
+def sweep(timestamp: int) -> None:
+    """Finds what a lost job left behind, and the load after a confirmation."""
+    deliveries.sweep(at=database_now())
+    deliveries.watch_load(at=database_now())
