@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "prewatt.web.ui",
     "prewatt.web.console",
     "prewatt.web.api",
+    "prewatt.wiring",
 ]
 AUTH_USER_MODEL = "staff.Operator"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
