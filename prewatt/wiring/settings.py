@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",  # its documentation page is served from our own copy
     "procrastinate.contrib.django",
     "prewatt.office.staff",
     "prewatt.office.ledger",

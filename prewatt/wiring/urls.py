@@ -10,6 +10,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),
     path("static/<path:name>", assets.serve),
     path("healthz", healthz),
+    path("api/v1/", include("prewatt.web.api.urls")),
     path("console/", include("prewatt.web.console.urls")),
 ]
 

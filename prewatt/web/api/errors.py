@@ -1,0 +1,71 @@
+"""Errors of the API: one shape, a status for each code, the reader's language."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import get_language_from_request
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from prewatt.core.refusals import Refused, Text, register
+
+register(
+    {
+        "malformed": Text(
+            en="The request is malformed at {where}: {what}. Nothing was done.",
+            zh="请求有误，位置 {where}：{what}。什么都没有做。",
+        ),
+        "body_not_json": Text(en="The body is not JSON. Nothing was done.", zh="请求体不是 JSON。什么都没有做。"),
+        "cursor_malformed": Text(en="This cursor was not made here.", zh="这个 cursor 不是这里给出的。"),
+        "not_found": Text(en="There is no such thing, or you may not see it.", zh="没有这个对象，或您无权查看。"),
+    }
+)
+
+_STATUS: Final = {
+    HTTPStatus.BAD_REQUEST: {"malformed", "body_not_json", "cursor_malformed", "key_required"},
+    HTTPStatus.UNAUTHORIZED: {"key_invalid", "operator_inactive"},
+    HTTPStatus.NOT_FOUND: {
+        "not_found", "contract_unknown", "circuit_unknown", "sale_unknown", "circuit_not_of_contract",
+    },
+    HTTPStatus.CONFLICT: {
+        "key_busy", "delivery_open", "contract_not_open", "credit_in_meter", "delivery_unknown", "sale_reversed",
+        "reversal_not_last", "tag_exists", "shift_not_open",
+        "close_blocked_maintenance_tag", "close_blocked_overload", "close_blocked_malicious_load",
+        "close_blocked_tamper", "close_blocked_hand_opened",
+    },
+    HTTPStatus.FORBIDDEN: {"not_permitted"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"storage_full", "quote_stale"},
+}  # fmt: skip
+STATUS: Final = {code: int(status) for status, codes in _STATUS.items() for code in codes}
+
+
+def status_of(code: str) -> int:
+    """422 for whatever was understood and refused; the exceptions are listed above."""
+    return STATUS.get(code, int(HTTPStatus.UNPROCESSABLE_ENTITY))
+
+
+def body(refused: Refused, request: HttpRequest) -> dict[str, Any]:
+    language = get_language_from_request(request)
+    return {"error": {"code": refused.code, "message": refused.message(language), "retry": refused.retry}}
+
+
+def install(api: NinjaAPI) -> None:
+    """Make every way to fail answer in the one shape."""
+
+    def answer(request: HttpRequest, refused: Refused) -> HttpResponse:
+        return api.create_response(request, body(refused, request), status=status_of(refused.code))
+
+    def malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        first = error.errors[0] if error.errors else {}
+        where = ".".join(str(part) for part in first.get("loc", ())[1:]) or "body"
+        return answer(request, Refused("malformed", where=where, what=str(first.get("msg", ""))[:200]))
+
+    def http(request: HttpRequest, error: HttpError) -> HttpResponse:
+        return answer(request, Refused("body_not_json" if error.status_code == 400 else "malformed"))
+
+    api.add_exception_handler(Refused, answer)  # type: ignore[arg-type]
+    api.add_exception_handler(ValidationError, malformed)  # type: ignore[arg-type]
+    api.add_exception_handler(HttpError, http)  # type: ignore[arg-type]
+    api.add_exception_handler(Http404, lambda request, _: answer(request, Refused("not_found")))
+    api.add_exception_handler(AuthenticationError, lambda request, _: answer(request, Refused("key_invalid")))

@@ -1,0 +1,79 @@
+"""Sales: sell once, look, reverse."""
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Router
+
+from prewatt.core.refusals import Refused
+from prewatt.office.estate.models import Circuit, Contract
+from prewatt.office.estate.scope import visible_to
+from prewatt.office.vending import read, reversals, sales
+from prewatt.office.vending.models import Sale
+from prewatt.web.api import schemas
+from prewatt.web.api.door import Caller, caller
+from prewatt.web.api.paging import number
+
+router = Router(tags=["sales"])
+ERRORS = {
+    400: schemas.Error, 401: schemas.Error, 403: schemas.Error, 404: schemas.Error, 409: schemas.Error,
+    422: schemas.Error, 503: schemas.Error,
+}  # fmt: skip
+
+
+def _visible_sale(who: Caller, sale_id: str) -> Sale:
+    wanted = number(sale_id)
+    found = Sale.objects.filter(pk=wanted).first() if wanted is not None else None
+    if found is None or not visible_to(who.operator, Circuit).filter(pk=found.circuit_id).exists():
+        raise Refused("sale_unknown")
+    return found
+
+
+@router.post("/sales", response={201: schemas.SaleOut, **ERRORS})
+def sell(
+    request: HttpRequest,
+    response: HttpResponse,
+    body: schemas.SaleIn,
+    idempotency_key: str = Header("", alias="Idempotency-Key"),
+) -> tuple[int, schemas.SaleOut]:
+    """Sell electricity for cash on the key's own till. The same key and body gives the same sale again."""
+    who = caller(request)
+    circuit_id = number(body.circuit_id)
+    if not idempotency_key:
+        raise Refused("key_required")
+    if not visible_to(who.operator, Contract).filter(number=body.contract_number).exists():
+        raise Refused("contract_unknown")
+    if circuit_id is None or not visible_to(who.operator, Circuit).filter(pk=circuit_id).exists():
+        raise Refused("circuit_unknown")
+    if who.key.till_id is None:
+        raise Refused("till_unknown")
+    result = sales.sell(
+        sales.SellCommand(
+            key=idempotency_key,
+            contract_number=body.contract_number,
+            circuit_id=circuit_id,
+            till_id=who.key.till_id,
+            amount_minor=body.amount_minor,
+            actor=who.actor,
+            at=who.at,
+            tender=body.tender,
+        )
+    )
+    if result.replayed:
+        response["Idempotent-Replayed"] = "true"
+    return 201, schemas.SaleOut.model_validate(read.sale_view(result.sale))
+
+
+@router.get("/sales/{sale_id}", response={200: schemas.SaleOut, **ERRORS})
+def get_sale(request: HttpRequest, sale_id: str) -> schemas.SaleOut:
+    """One sale and where its credit is."""
+    found = _visible_sale(caller(request), sale_id)
+    return schemas.SaleOut.model_validate(read.sale_view(found))
+
+
+@router.post("/sales/{sale_id}/reversal", response={201: schemas.SaleOut, **ERRORS})
+def reverse(request: HttpRequest, sale_id: str, body: schemas.ReversalIn) -> tuple[int, schemas.SaleOut]:
+    """Cancel a sale whose credit is not in the meter (冲正)."""
+    who = caller(request)
+    found = _visible_sale(who, sale_id)
+    reversals.reverse(found, reason=body.reason, actor=who.actor, key=f"reversal:{found.pk}", at=who.at)
+    found.refresh_from_db()
+    return 201, schemas.SaleOut.model_validate(read.sale_view(found))

@@ -1,0 +1,138 @@
+"""What goes over the wire. Amounts are integers of the currency's minor unit, ids strings, times ISO 8601 UTC."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field, PlainSerializer, StrictInt
+
+MAX_INT = 2**53 - 1  # what every JSON reader holds exactly
+
+
+def _utc(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[datetime, PlainSerializer(_utc, return_type=str)]
+Key = Annotated[str, Field(max_length=64)]
+
+
+class ErrorBody(Schema):
+    code: str
+    message: str
+    retry: bool
+
+
+class Error(Schema):
+    error: ErrorBody
+
+
+class CircuitOut(Schema):
+    id: str
+    meter_number: str
+    circuit_index: int
+    room: str | None
+    contract_number: str | None
+    profile: str
+    custody: Literal["meter", "server"]
+    credit_unit: str
+    balance: int | None
+    purchase_count: int | None
+    energy_wh: int | None
+    power_w: int | None
+    relay: Literal["open", "closed", "unknown"]
+    wish: Literal["automatic", "keep_on", "trip"]
+    state: Literal["normal", "alarm_1", "alarm_2", "arrears", "not_opened", "offline"]
+    read_at: Instant | None
+
+
+class CircuitPage(Schema):
+    items: list[CircuitOut]
+    next: str | None
+
+
+class CustomerOut(Schema):
+    id: str
+    name: str
+    phone: str
+    customer_class: str
+    contract_numbers: list[str]
+
+
+class CustomerPage(Schema):
+    items: list[CustomerOut]
+    next: str | None
+
+
+class ContractOut(Schema):
+    number: str
+    customer_id: str
+    state: Literal["opening", "open", "closing", "closed"]
+    circuit_ids: list[str]
+
+
+class ContractPage(Schema):
+    items: list[ContractOut]
+    next: str | None
+
+
+class _Strict(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SaleIn(_Strict):
+    contract_number: Annotated[str, Field(max_length=20)]
+    circuit_id: Annotated[str, Field(max_length=20)]
+    amount_minor: Annotated[StrictInt, Field(ge=-MAX_INT, le=MAX_INT)]
+    tender: Literal["cash"] = "cash"
+
+
+class StepOut(Schema):
+    state: str
+    at: Instant
+    code: str | None = None
+
+
+class DeliveryOut(Schema):
+    state: Literal["waiting", "sent", "confirmed", "refused", "unknown", "disputed"]
+    expected_count: int
+    read_count: int | None
+    steps: list[StepOut]
+    next_try_at: Instant | None
+
+
+class SaleOut(Schema):
+    id: str
+    number: str
+    state: Literal["sold", "reversed"]
+    amount_minor: int
+    currency: str
+    credit: int
+    credit_unit: str
+    circuit_id: str
+    delivery: DeliveryOut
+
+
+class ReversalIn(_Strict):
+    reason: Annotated[str, Field(max_length=255)]
+
+
+class RelayIn(_Strict):
+    wish: Literal["automatic", "keep_on", "trip"]
+    reason: Annotated[str, Field(max_length=255)]
+    until: datetime | None = None
+
+
+class RelayOut(Schema):
+    circuit_id: str
+    wish: Literal["automatic", "keep_on", "trip"]
+    until: Instant | None
+
+
+class BooksOut(Schema):
+    currency: str
+    debit_minor: int
+    credit_minor: int
+    cash_minor: int
+    in_delivery_minor: int
+    deferred_income_minor: int
