@@ -1,0 +1,16 @@
+"""The console's addresses: each page group keeps its own list, this file joins those that exist."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from django.urls import URLPattern
+
+# A module joins the console when it stands; its import also adds its entry to the menu.
+MODULES = ("door", "overview", "live", "sell", "sales", "shift", "customers", "meters", "alarms", "reports", "settings")
+
+urlpatterns: list[URLPattern] = [
+    pattern
+    for name in MODULES
+    if find_spec(f"prewatt.web.console.{name}")
+    for pattern in import_module(f"prewatt.web.console.{name}").urlpatterns
+]
