@@ -49,7 +49,7 @@ class Changes:
 def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
     """Raise what is due and clear what is over, for all sites, in one transaction. Safe to run at any time, twice."""
     stale = timedelta(seconds=max(rules.meter_floor_s, rules.meter_polls * status_poll_s))
-    arguments = {
+    arguments: dict[str, int | datetime] = {
         "at": at,
         "stale_from": at - stale,
         "line_from": at - timedelta(seconds=rules.line_s),

@@ -5,7 +5,7 @@ from prewatt.core.refusals import Text, register
 register(
     {
         "name_needed": Text(en="A name is needed. Nothing was saved.", zh="必须填写名称。什么都没有保存。"),
-        "code_taken": Text(en="{code} is taken already. Nothing was saved.", zh="{code} 已经有了。什么都没有保存。"),
+        "code_taken": Text(en="{taken} is taken already. Nothing was saved.", zh="{taken} 已经有了。什么都没有保存。"),
         "meter_number_malformed": Text(
             en="A meter number has 6 to 20 digits. Nothing was saved.", zh="表号是 6 到 20 位数字。什么都没有保存。"
         ),
@@ -22,13 +22,9 @@ register(
             en="A CT ratio is a whole number between 1 and 10000. Nothing was saved.",
             zh="互感器倍率是 1 到 10000 的整数。什么都没有保存。",
         ),
-        "profile_unknown": Text(en="No such meter profile: {profile}.", zh="没有这个表型档案：{profile}。"),
+        "meter_profile_unknown": Text(en="No such meter profile: {profile}.", zh="没有这个表型档案：{profile}。"),
         "transport_unknown": Text(en="No such transport: {transport}.", zh="没有这种传输方式：{transport}。"),
         "port_out_of_range": Text(en="A port lies between 1 and 65535.", zh="端口在 1 到 65535 之间。"),
-        "price_malformed": Text(
-            en="A price per kWh is a number above 0 with at most 6 decimals. Nothing was saved.",
-            zh="每千瓦时单价是大于 0、最多 6 位小数的数。什么都没有保存。",
-        ),
         "plan_version_past": Text(
             en="A price cannot begin in the past: what was sold then stays sold at the old price. Nothing was saved.",
             zh="电价不能从过去开始：已经卖出的仍按原价。什么都没有保存。",

@@ -7,5 +7,5 @@ MAX_INITIALS = 64  # width of the columns
 
 def initials(name: str) -> str:
     """Lower-case initials for the find box: 星野烘焙 -> "xyhb"; Latin words give their first letters."""
-    parts = lazy_pinyin(name, style=Style.FIRST_LETTER, errors=lambda text: [w[0] for w in text.split() if w])
-    return "".join(part.lower() for part in parts if part.isalnum())[:MAX_INITIALS]
+    words = " ".join(lazy_pinyin(name, style=Style.FIRST_LETTER, errors=lambda text: f" {text} "))
+    return "".join(word[0].lower() for word in words.split() if word[0].isalnum())[:MAX_INITIALS]

@@ -1,37 +1,22 @@
 """Tariff plans: versions that never change, and which one holds for a supply point."""
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
 from prewatt.core.refusals import Refused
+from prewatt.core.units import check_price
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.models import Company, Plan, PlanAssignment, PlanVersion, SupplyPoint
 from prewatt.office.staff.audit import audit
-
-PRICE_DECIMALS = 6
-PRICE_BELOW = Decimal(1_000_000)
-
-
-def parse_price(text: str) -> Decimal:
-    """A unit price typed by a person. Refuses price_malformed."""
-    try:
-        price = Decimal(text.strip())
-    except InvalidOperation:
-        raise Refused("price_malformed") from None
-    exponent = price.as_tuple().exponent
-    if not price.is_finite() or not 0 < price < PRICE_BELOW:
-        raise Refused("price_malformed")
-    if not isinstance(exponent, int) or -exponent > PRICE_DECIMALS:
-        raise Refused("price_malformed")
-    return price
 
 
 def add_plan(
     company: Company, *, code: str, name: str, price: Decimal, valid_from: datetime, actor: str, at: datetime
 ) -> Plan:
-    """A plan with its first version. Refuses code_taken, name_needed."""
+    """A plan with its first version. Refuses code_taken, name_needed, price_out_of_range, price_too_precise."""
+    check_price(price)
     if not name.strip() or not code.strip():
         raise Refused("name_needed")
     try:
@@ -43,12 +28,13 @@ def add_plan(
                 after={"code": code, "price": str(price), "valid_from": valid_from.isoformat()},
             )  # fmt: skip
     except IntegrityError:
-        raise Refused("code_taken", code=code) from None
+        raise Refused("code_taken", taken=code) from None
     return plan
 
 
 def add_version(plan: Plan, *, price: Decimal, valid_from: datetime, actor: str, at: datetime) -> PlanVersion:
-    """A new price from a moment on. Refuses plan_version_past, code_taken (same moment twice)."""
+    """A new price from a moment on. Refuses plan_version_past, code_taken (same moment twice), price_out_of_range."""
+    check_price(price)
     if valid_from < at:
         raise Refused("plan_version_past")
     try:
@@ -59,7 +45,7 @@ def add_version(plan: Plan, *, price: Decimal, valid_from: datetime, actor: str,
                 object_id=str(plan.pk), after={"price": str(price), "valid_from": valid_from.isoformat()},
             )  # fmt: skip
     except IntegrityError:
-        raise Refused("code_taken", code=valid_from.isoformat()) from None
+        raise Refused("code_taken", taken=valid_from.isoformat()) from None
     return version
 
 

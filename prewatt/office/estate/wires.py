@@ -34,7 +34,7 @@ def add_gateway(site: Site, *, code: str, name: str, host: str, actor: str, at: 
                 object_id=str(gateway.pk), after={"code": code, "host": host},
             )  # fmt: skip
     except IntegrityError:
-        raise Refused("code_taken", code=code) from None
+        raise Refused("code_taken", taken=code) from None
     return gateway
 
 
@@ -55,7 +55,7 @@ def add_line(
                 object_id=str(line.pk), after={"code": code, "transport": transport, "port": port, "baud": baud},
             )  # fmt: skip
     except IntegrityError:
-        raise Refused("code_taken", code=code) from None
+        raise Refused("code_taken", taken=code) from None
     return line
 
 
@@ -63,11 +63,11 @@ def add_meter(
     line: Line, *, number: str, profile: str, unit: int, ct_ratio: int, room: Room | None, common: bool,
     actor: str, at: datetime,
 ) -> Meter:  # fmt: skip
-    """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, profile_unknown,
+    """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, meter_profile_unknown,
     unit_out_of_range, unit_taken, ratio_out_of_range."""
     known = catalogue().get(profile)
     if known is None:
-        raise Refused("profile_unknown", profile=profile)
+        raise Refused("meter_profile_unknown", profile=profile)
     if not _NUMBER.fullmatch(number):
         raise Refused("meter_number_malformed")
     if not 1 <= unit <= 247:

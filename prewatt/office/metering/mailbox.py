@@ -215,7 +215,7 @@ class PostgresMailbox:
 
     def _sites(self, circuit_ids: list[int]) -> dict[int, int]:
         rows = self._connect().execute("SELECT id, site_id FROM estate_circuit WHERE id = ANY(%s)", [circuit_ids])
-        return {circuit: site for circuit, site in rows.fetchall()}
+        return {int(circuit): int(site) for circuit, site in rows.fetchall()}
 
     def _absorb(self, rows: list[Row]) -> None:
         """Copy rows and let the database judge them, inside the caller's transaction."""

@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from prewatt.core.meters.jobs import Wish
 from prewatt.office.metering import partitions, wishes
 from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import RelayWish
@@ -11,7 +12,7 @@ from prewatt.office.metering.models import RelayWish
 def relay_done(circuit_id: int) -> None:
     """A relay job has an outcome: note when telemetry agrees with the wish."""
     row = RelayWish.objects.select_related("circuit").filter(circuit_id=circuit_id, agreed_at=None).first()
-    if row is not None and wishes.agrees(wishes.Wish(row.wish), wishes.latest(row.circuit)):
+    if row is not None and wishes.agrees(Wish(row.wish), wishes.latest(row.circuit)):
         RelayWish.objects.filter(pk=row.pk, set_at=row.set_at).update(agreed_at=database_now())
 
 

@@ -188,4 +188,4 @@ WHERE l.at > w.set_at AND (
 AND NOT EXISTS (
     SELECT FROM metering_job j WHERE j.circuit_id = w.circuit_id AND j.intent = 'relay'
     AND (j.state IN ('queued', 'claimed') OR j.finished_at > now() - interval '15 s'))
-"""  # noqa: S608  only integers of ours are formatted in
+"""

@@ -264,3 +264,53 @@ class Receipt(models.Model):
 
     class Meta:
         constraints = [UniqueConstraint(name="receipt_number", fields=["till", "number"])]
+
+
+class Opening(models.Model):
+    """The conversation with a meter at opening (开户) or closing (销户) of a contract, as far as it got.
+
+    Opening: reading -> (needs_act ->) (clearing ->) writing -> done; closing: reading -> done. `refused`
+    ends it with a code; nothing is supplied, or nothing is closed, then.
+    """
+
+    class Kind(models.TextChoices):
+        OPEN = "open"
+        CLOSE = "close"
+
+    class State(models.TextChoices):
+        READING = "reading"
+        NEEDS_ACT = "needs_act"  # the meter holds credit: take it over or clear it
+        CLEARING = "clearing"
+        WRITING = "writing"
+        DONE = "done"
+        REFUSED = "refused"
+
+    class Act(models.TextChoices):
+        NONE = ""
+        TAKE_OVER = "take_over"
+        CLEAR = "clear"
+
+    site_id = models.BigIntegerField()
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    state = models.CharField(max_length=9, choices=State.choices)
+    act = models.CharField(max_length=9, choices=Act.choices, blank=True)
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT)
+    supply_point = models.ForeignKey(SupplyPoint, on_delete=models.PROTECT)
+    job = models.ForeignKey(JobRow, null=True, on_delete=models.PROTECT, db_index=False)
+    tries = models.IntegerField(default=0)  # jobs so far in this state
+    read_values = models.JSONField(default=dict)  # what the meter said first
+    code = models.CharField(max_length=48, blank=True)
+    request_key = models.CharField(max_length=160)
+    actor = models.CharField(max_length=80)
+    actor_name = models.CharField(max_length=64)
+    till = models.ForeignKey(Till, on_delete=models.PROTECT)
+    at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="opening_request", fields=["request_key"]),
+            UniqueConstraint(
+                name="one_opening_at_work", fields=["supply_point"], condition=~Q(state__in=["done", "refused"])
+            ),
+        ]

@@ -54,6 +54,7 @@ class Facts(NamedTuple):
     smallest_minor: int | None
     largest_minor: int | None
     open_delivery_id: int | None
+    gateway_id: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from prewatt.office.metering.clock import database_now
-from prewatt.office.vending import deliveries
+from prewatt.office.vending import deliveries, opening_steps
 
 
 @app.task(name="vending.settle", queue="office")
@@ -18,3 +18,15 @@ def sweep(timestamp: int) -> None:
     """Finds what a lost job left behind, and the load after a confirmation."""
     deliveries.sweep(at=database_now())
     deliveries.watch_load(at=database_now())
+
+
+@app.task(name="vending.opening", queue="office")
+def opening(opening_id: int) -> None:
+    """A meter answered a question of an opening or closing."""
+    opening_steps.advance(opening_id, at=database_now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="vending.sweep_openings", queue="office", queueing_lock="vending.sweep_openings")
+def sweep_openings(timestamp: int) -> None:
+    opening_steps.sweep(at=database_now())
