@@ -3,10 +3,9 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.model import (
@@ -23,7 +22,8 @@ from prewatt.core.meters.model import (
     inside,
 )
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.core.refusals import Refused, Text, register
+from prewatt.core.meters.tables import Table
+from prewatt.core.refusals import Refused, Text, register, texts
 
 __all__ = [
     "Block",
@@ -40,8 +40,6 @@ __all__ = [
     "units_of",
 ]
 
-E = TypeVar("E", bound=StrEnum)
-
 MAX_TEXT: Final = 200_000  # characters; the largest real map is far below
 MAX_CIRCUITS: Final = 36  # SPM2506
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
@@ -50,9 +48,6 @@ ORDER_WORDS: Final = 4
 register(
     {
         "profile_malformed": Text("The profile is not valid TOML: {detail}", "表型档案不是有效的 TOML：{detail}"),
-        "profile_missing": Text("The profile lacks {key}.", "表型档案缺少 {key}。"),
-        "profile_unknown_key": Text("The profile has an unknown key {key}.", "表型档案含有未知键 {key}。"),
-        "profile_value": Text("{key} = {value} is not allowed.", "{key} = {value} 不允许。"),
         "profile_unknown_quantity": Text("{value} is no known quantity.", "未知的量 {value}。"),
         "profile_unknown_type": Text("{quantity}: {value} is no known type.", "{quantity}：未知的数据类型 {value}。"),
         "profile_unit": Text("{quantity} cannot be in {value}.", "{quantity} 的单位不能是 {value}。"),
@@ -72,6 +67,14 @@ register(
         ),
         "profile_not_in_block": Text(
             "{quantity} lies in no block of its group.", "{quantity} 不在其分组的任何数据块中。"
+        ),
+        "profile_not_writable": Text(
+            "{quantity} is not in the one settings block and cannot be written.",
+            "{quantity} 不在唯一的参数数据块中，不能写入。",
+        ),
+        "profile_relay": Text(
+            "The relay command must cover force_control and forced_state, and the relay must be readable or derived.",
+            "继电器指令必须覆盖 force_control 与 forced_state，且继电器状态可读或可推导。",
         ),
         "profile_no_witness": Text(
             "A meter-held purse needs purchase_count and a last order or a total in one block, and an order block.",
@@ -123,87 +126,14 @@ def units_of(quantity: Quantity, credit_unit: str) -> dict[str, int]:
     return _UNITS["plain"]
 
 
-class _Table:
-    """A TOML table whose every key must be asked for: what is left over is a typing error."""
-
-    def __init__(self, raw: object, name: str) -> None:
-        if not isinstance(raw, dict):
-            raise Refused("profile_value", key=name, value="not a table")
-        self._raw: dict[str, object] = dict(raw)
-        self.name = name
-
-    def has(self, key: str) -> bool:
-        return key in self._raw
-
-    def _take(self, key: str, default: object) -> object:
-        if key not in self._raw:
-            if default is None:
-                raise Refused("profile_missing", key=f"{self.name}.{key}")
-            return default
-        return self._raw.pop(key)
-
-    def refuse(self, key: str, value: object) -> Refused:
-        return Refused("profile_value", key=f"{self.name}.{key}", value=str(value)[:40])
-
-    def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
-        value = self._take(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self.refuse(key, value)
-        return value
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._take(key, default)
-        if not isinstance(value, str):
-            raise self.refuse(key, value)
-        return value
-
-    def flag(self, key: str, default: bool = False) -> bool:
-        value = self._take(key, default)
-        if not isinstance(value, bool):
-            raise self.refuse(key, value)
-        return value
-
-    def word(self, key: str, names: type[E], default: str | None = None) -> E:
-        value = self.text(key, default)
-        return self.named(key, value, names)
-
-    def named(self, key: str, value: object, names: type[E]) -> E:
-        if not isinstance(value, str) or value not in {each.value for each in names}:
-            raise self.refuse(key, value)
-        return names(value)
-
-    def table(self, key: str) -> "_Table":
-        return _Table(self._take(key, None), f"{self.name}.{key}")
-
-    def tables(self, key: str) -> "list[_Table]":
-        raw = self._take(key, [])
-        if not isinstance(raw, list):
-            raise self.refuse(key, raw)
-        return [_Table(each, f"{self.name}.{key}[{index}]") for index, each in enumerate(raw)]
-
-    def items(self) -> dict[str, object]:
-        taken, self._raw = self._raw, {}
-        return taken
-
-    def names(self, key: str, default: list[str] | None = None) -> list[object]:
-        value = self._take(key, default)
-        if not isinstance(value, list):
-            raise self.refuse(key, value)
-        return value
-
-    def done(self) -> None:
-        for key in self._raw:
-            raise Refused("profile_unknown_key", key=f"{self.name}.{key}")
-
-
-def _provenance(table: _Table, name: str) -> tuple[str, bool]:
+def _provenance(table: Table, name: str) -> tuple[str, bool]:
     source, assumed = table.text("source", ""), table.flag("assumed")
     if not source and not assumed:
         raise Refused("profile_no_source", quantity=name)
     return source, assumed
 
 
-def _scale(table: _Table, quantity: Quantity, credit_unit: str) -> tuple[Decimal, Fraction]:
+def _scale(table: Table, quantity: Quantity, credit_unit: str) -> tuple[Decimal, Fraction]:
     """Engineering value per count, and the same in the quantity's own unit."""
     text = table.text("scale", "1")
     try:
@@ -219,7 +149,7 @@ def _scale(table: _Table, quantity: Quantity, credit_unit: str) -> tuple[Decimal
     return scale, Fraction(scale) * units[unit]
 
 
-def _register(table: _Table, credit_unit: str) -> Register:
+def _register(table: Table, credit_unit: str) -> Register:
     name = table.text("quantity")
     if name not in {each.value for each in Quantity}:
         raise Refused("profile_unknown_quantity", value=name[:40])
@@ -245,7 +175,7 @@ def _register(table: _Table, credit_unit: str) -> Register:
     return made
 
 
-def _block(table: _Table, max_block: int) -> Block:
+def _block(table: Table, max_block: int) -> Block:
     group = table.word("group", Group)
     made = Block(
         group=group,
@@ -260,7 +190,7 @@ def _block(table: _Table, max_block: int) -> Block:
     return made
 
 
-def _order(table: _Table, credit_unit: str) -> OrderBlock:
+def _order(table: Table, credit_unit: str) -> OrderBlock:
     scale, factor = _scale(table, Quantity.BALANCE, credit_unit)
     kinds_table, results_table = table.table("kinds"), table.table("results")
     kinds = {kind: kinds_table.integer(kind.value, 1, 0xFFFF) for kind in OrderKind}
@@ -269,9 +199,10 @@ def _order(table: _Table, credit_unit: str) -> OrderBlock:
         raise kinds_table.refuse("kinds", sorted(kinds.values()))
     results: dict[int, str] = {}
     for key, code in results_table.items().items():
-        if not key.isdecimal() or not 0 < int(key) <= 0xFFFF or not isinstance(code, str) or not code.isidentifier():
+        known = isinstance(code, str) and code.startswith("meter_") and code in texts
+        if not (key.isascii() and key.isdecimal() and len(key) <= 5 and 0 < int(key) <= 0xFFFF) or not known:
             raise results_table.refuse(key, code)
-        results[int(key)] = code
+        results[int(key)] = str(code)
     source, assumed = _provenance(table, "order")
     made = OrderBlock(
         address=table.integer("address", 0, 0x10000 - ORDER_WORDS),
@@ -286,7 +217,7 @@ def _order(table: _Table, credit_unit: str) -> OrderBlock:
     return made
 
 
-def _relay(table: _Table) -> RelayCommand:
+def _relay(table: Table) -> RelayCommand:
     words_table = table.table("words")
     words: dict[Wish, tuple[int, ...]] = {}
     for key, value in words_table.items().items():
@@ -374,7 +305,7 @@ def _check_witness(profile: Profile) -> None:
         raise Refused("profile_no_witness")
 
 
-def _status_bits(table: _Table) -> Mapping[StatusBit, int]:
+def _status_bits(table: Table) -> Mapping[StatusBit, int]:
     bits = {table.named(key, key, StatusBit): value for key, value in table.items().items()}
     checked: dict[StatusBit, int] = {}
     for bit, value in bits.items():
@@ -389,7 +320,7 @@ def load(text: str) -> Profile:
     if len(text) > MAX_TEXT:
         raise Refused("profile_malformed", detail="too long")
     try:
-        root = _Table(tomllib.loads(text), "profile")
+        root = Table(tomllib.loads(text), "profile")
     except tomllib.TOMLDecodeError as error:
         raise Refused("profile_malformed", detail=str(error)[:120]) from None
     model = root.table("model")
@@ -438,24 +369,26 @@ def load(text: str) -> Profile:
         raise model.refuse("custody", "[]")
     _check_blocks(profile)
     _check_witness(profile)
+    _check_settings(profile)
+    _check_relay(profile)
     return profile
 
 
-def _code(model: _Table) -> str:
+def _code(model: Table) -> str:
     code = model.text("code")
     if not 1 <= len(code) <= 40 or not code.replace("-", "").isalnum() or code != code.lower() or not code.isascii():
         raise model.refuse("code", code)
     return code
 
 
-def _choice(table: _Table, key: str, allowed: tuple[int, ...]) -> int:
+def _choice(table: Table, key: str, allowed: tuple[int, ...]) -> int:
     value = table.integer(key, min(allowed), max(allowed))
     if value not in allowed:
         raise table.refuse(key, value)
     return value
 
 
-def _settings(root: _Table, registers: Mapping[Quantity, Register]) -> frozenset[Quantity]:
+def _settings(root: Table, registers: Mapping[Quantity, Register]) -> frozenset[Quantity]:
     table = root.table("settings") if root.has("settings") else None
     if table is None:
         return frozenset()
@@ -465,3 +398,27 @@ def _settings(root: _Table, registers: Mapping[Quantity, Register]) -> frozenset
             raise Refused("profile_missing", key=f"register {quantity.value}")
     table.done()
     return writable
+
+
+def _check_settings(profile: Profile) -> None:
+    """One block, so that a settings write is one request and is read back by one."""
+    blocks = profile.blocks.get(Group.SETTINGS, ())
+    for quantity in sorted(profile.settings):
+        if len(blocks) != 1 or not inside(profile.registers[quantity], blocks[0]):
+            raise Refused("profile_not_writable", quantity=quantity.value)
+
+
+def _check_relay(profile: Profile) -> None:
+    """What is written must be readable afterwards, word by word."""
+    command, held = profile.relay, profile.registers
+    if command is None:
+        return
+    forces = [held.get(Quantity.FORCE_CONTROL), held.get(Quantity.FORCED_STATE)]
+    words = len(next(iter(command.words.values())))
+    good = words == len(forces) and (command.derived or Quantity.RELAY in held)
+    for place, each in enumerate(forces):
+        good = good and each is not None and each.address == command.address + place
+        good = good and each is not None and (each.kind, each.group) == (Kind.U16, Group.STATUS)
+        good = good and each is not None and each.shared == command.shared
+    if not good:
+        raise Refused("profile_relay")

@@ -239,8 +239,8 @@ def _relay(talk: _Talk, job: Job) -> Script:
     address, words = command
     data = b"".join(word.to_bytes(2, "big") for word in words)
     written = RegisterImage(talk.profile).values(address, data)
-    assert written is not None, talk.profile.code
-    target = written[talk.circuit_index]
+    assert written is not None and len(written) == 1, talk.profile.code
+    (target,) = written.values()
     if _taken(target, talk.values) and _moved(target, talk.values):
         return talk.end(Verdict.DONE)
     blocked = _blocked(talk, wish)
