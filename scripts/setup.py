@@ -22,7 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {False: ROOT / "requirements.lock", True: ROOT / "requirements-dev.lock"}
 OLDEST = (3, 11)
-ENTRY = """#!{python}
+# Read by sh first and by Python then: a "#!" line may hold neither blanks nor more than some 120 characters.
+ENTRY = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import sys
 
 from prewatt.wiring.cli import main
@@ -73,8 +76,9 @@ def works(home: Path) -> bool:
     if not python.exists() or not (home / "bin" / "pip").exists():
         return False
     probe = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=False)
-    shebang = (home / "bin" / "pip").read_text().partition("\n")[0]
-    return probe.stdout.strip() == str(home) and str(home) in shebang
+    # pip's script names its interpreter in the first line, or in the second when the path is long
+    named = "\n".join((home / "bin" / "pip").read_text().splitlines()[:2])
+    return probe.stdout.strip() == str(home) and str(home) in named
 
 
 def create(home: Path) -> None:

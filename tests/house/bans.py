@@ -253,6 +253,24 @@ def unportable_sql(module: Module) -> Lines:
                 yield node.lineno, found.group()
 
 
+def silent_skips(module: Module) -> Lines:
+    """Tests that are left out without failing in CI."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("skip", "skipif", "importorskip", "xfail"):
+            if name_of(node.value) in ("pytest", "mark"):
+                yield node.lineno, f"{name_of(node.value)}.{node.attr}"
+
+
+def databases(module: Module) -> Lines:
+    """A database asked for where none is started: pytest-django would skip the test without a word."""
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Attribute(attr="django_db") | ast.arg(arg="db" | "transactional_db"):
+                yield node.lineno, "a test that needs the database"
+            case ast.ImportFrom(module=str(source)) if source.startswith("prewatt.office"):
+                yield node.lineno, f"import of {source}"
+
+
 UNPORTABLE = re.compile(r"\b(MERGE\s+INTO|CREATE\s+EXTENSION|WITHOUT\s+OVERLAPS|uuidv7\(\))", re.IGNORECASE)
 
 BANS = (
@@ -407,5 +425,24 @@ BANS = (
         instead="INSERT ... ON CONFLICT, core functions, EXCLUDE over one-element ranges: docs/decisions/postgresql.md",
         bad=("run('''merge into x using y''')\n",),
         good="run('INSERT INTO x SELECT 1 ON CONFLICT DO NOTHING')\n",
+    ),
+    Ban(
+        name="silent skip",
+        find=silent_skips,
+        tops=("tests",),
+        but=("tests/system.py",),
+        instead="need() or missing() of tests/system.py: said loudly to a user, a failure in CI",
+        bad=("import pytest\npytest.skip('no mbpoll')\n", "@pytest.mark.skipif(x, reason='')\ndef test_x(): ...\n"),
+        good="from tests.system import need\nmbpoll = need('mbpoll')\n",
+        path="tests/field/test_snippet.py",
+    ),
+    Ban(
+        name="database in pure rooms",
+        find=databases,
+        tops=("tests/core", "tests/field"),
+        instead="move the test to tests/office or tests/journeys: pure runs start no database",
+        bad=("@pytest.mark.django_db\ndef test_x(): ...\n", "def test_x(db): ...\n"),
+        good="def test_x(): ...\n",
+        path="tests/core/test_snippet.py",
     ),
 )
