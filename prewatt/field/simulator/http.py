@@ -110,7 +110,8 @@ def _written(reply: HttpReply, *, with_body: bool) -> bytes:
         "Connection": "close",
         **reply.headers,
     }
-    lines = [f"HTTP/1.1 {reply.status} {_REASONS[reply.status]}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"HTTP/1.1 {reply.status} {_REASONS[reply.status]}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (reply.body if with_body else b"")
 
 

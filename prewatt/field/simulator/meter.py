@@ -131,6 +131,13 @@ class Meter:
         for circuit in self.circuits.values():
             circuit.skip(at_ms)
 
+    def set_back(self, at_ms: int) -> None:
+        """The time counted in was ahead of true time: go on from `at_ms`, nothing used is taken back."""
+        for circuit in self.circuits.values():
+            circuit.state.as_of_ms = min(circuit.state.as_of_ms, at_ms)
+        self.state.clock_set_ms = min(self.state.clock_set_ms, at_ms)
+        self.state.next_freeze_ms = self._next_midnight(self.state, at_ms)
+
     @staticmethod
     def _drifted(drift_ppm: int, since_ms: int) -> int:
         return since_ms * drift_ppm // PPM
@@ -310,5 +317,5 @@ class Meter:
         for position, (voltage, current) in enumerate(names[:phases]):
             volts_mv = 226_000 + wander * 120 + position * 700
             shown[voltage] = volts_mv
-            shown[current] = power_w * 1_000_000_000 // phases // volts_mv // factor * 1_000
+            shown[current] = power_w * 1_000_000_000 // (phases * volts_mv * factor)
         return shown

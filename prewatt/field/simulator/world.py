@@ -59,10 +59,18 @@ class World:
         from there, so that much is counted; a register never runs backward.
         """
         last_ms = self._store.snapshot_ms
-        if last_ms is None or now_ms - last_ms <= POWER_CUT_MS:
-            return
+        if last_ms is not None and now_ms - last_ms > POWER_CUT_MS:
+            for meter in self.meters.values():
+                meter.settle(last_ms + SNAPSHOT_MS)
+            self.sleep(now_ms)
+        elif last_ms is not None and last_ms - now_ms > POWER_CUT_MS:
+            _log.warning("the host clock was set back by %s s: the meters go on from now", (last_ms - now_ms) // 1_000)
+            for meter in self.meters.values():
+                meter.set_back(now_ms)
+
+    def sleep(self, now_ms: int) -> None:
+        """The whole site had no power until now."""
         for meter in self.meters.values():
-            meter.settle(last_ms + SNAPSHOT_MS)
             meter.sleep(now_ms)
 
     # memory

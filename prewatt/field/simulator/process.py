@@ -1,0 +1,120 @@
+"""The simulator as a process: opens its memory, its buses and its page, and runs until told to stop."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prewatt.field.simulator.api import Api
+from prewatt.field.simulator.bus import Bus
+from prewatt.field.simulator.http import HttpServer
+from prewatt.field.simulator.site import load_site
+from prewatt.field.simulator.store import Store
+from prewatt.field.simulator.world import POWER_CUT_MS, SNAPSHOT_MS, World
+
+TICK_S: Final = SNAPSHOT_MS / 1_000
+
+_log = logging.getLogger(__name__)
+
+
+class PortTaken(Exception):
+    """A line's port or the page's port cannot be listened on."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(f"{host}:{port}: {error.strerror or error}")
+        self.port = port
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The simulator serves."""
+
+    http_port: int
+    line_ports: dict[str, int]
+
+
+class _Clock:
+    """Time that never runs backward and ignores a host clock that is set; only a host that slept is noticed."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._wall_ms = now_ms
+        self._loop = asyncio.get_running_loop()
+        self._from_ms, self._from_s = now_ms(), self._loop.time()
+
+    def now_ms(self) -> int:
+        return self._from_ms + int((self._loop.time() - self._from_s) * 1_000)
+
+    def slept(self) -> bool:
+        """Whether the host was suspended: the wall clock is far ahead. Then go on from the wall clock."""
+        wall_ms = self._wall_ms()
+        if wall_ms - self.now_ms() <= POWER_CUT_MS:
+            return False
+        self._from_ms, self._from_s = wall_ms, self._loop.time()
+        return True
+
+
+async def run(
+    site_file: Path,
+    state_dir: Path,
+    host: str,
+    http_port: int,
+    *,
+    now_ms: Callable[[], int],
+    stop: asyncio.Event,
+    ready: Callable[[Ready], None] | None = None,
+) -> None:
+    """Play the site of `site_file` with the memory in `state_dir`, page and API on `host:http_port`.
+
+    `now_ms` is the wall clock in ms since 1970 UTC, `stop` ends it, `ready` is called once everything listens.
+    Raises `SiteError` (the file), `StoreDamaged` (the memory, or another simulator has it open), `PortTaken`.
+    """
+    site = load_site(site_file)
+    store = Store(state_dir)
+    clock = _Clock(now_ms)
+    buses: dict[str, Bus] = {}
+    server: HttpServer | None = None
+    try:
+        world = World(site, store, now_ms=clock.now_ms())
+        for line in world.lines.values():
+            buses[line.site.id] = bus = Bus(line, now_ms=clock.now_ms, before_output=world.refresh)
+            try:
+                await bus.open()
+            except OSError as error:
+                raise PortTaken(line.site.host, line.site.port, error) from error
+        ports = {line_id: bus.port for line_id, bus in buses.items()}
+        api = Api(
+            world,
+            now_ms=clock.now_ms,
+            ports=lambda: ports,
+            faults_changed=lambda line_id: buses[line_id].apply_faults(),
+            host=host,
+        )
+        server = HttpServer(api.handle)
+        try:
+            http_port = await server.open(host, http_port)
+        except OSError as error:
+            raise PortTaken(host, http_port, error) from error
+        if ready is not None:
+            ready(Ready(http_port=http_port, line_ports=ports))
+        await _keep_time(world, clock, stop)
+        world.snapshot(clock.now_ms())
+    finally:
+        if server is not None:
+            server.close()
+        for bus in buses.values():
+            bus.close()
+        store.close()
+
+
+async def _keep_time(world: World, clock: _Clock, stop: asyncio.Event) -> None:
+    """Snapshot every two seconds until told to stop."""
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), TICK_S)
+        except TimeoutError:
+            if clock.slept():
+                _log.warning("the host was asleep: the simulated site had no power meanwhile")
+                world.sleep(clock.now_ms())
+            world.snapshot(clock.now_ms())
