@@ -11,6 +11,9 @@ from typing import NoReturn
 
 import pytest
 
+# What only root can be shown cannot be installed: a user who is not root passes these by, also in CI
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the rights of other users are at stake")
+
 # program -> the Debian package that brings it
 PACKAGE_OF = {
     "chromium": "chromium",
