@@ -84,7 +84,7 @@ def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
     return run(config, names=given.names, out=sys.stdout)
 
 
-_COMMANDS: dict[str, tuple[Command, str, str]] = {
+COMMANDS: dict[str, tuple[Command, str, str]] = {
     "up": (_up, "start everything and keep it running", "启动并看护全部进程"),
     "web": (_web, "pages and API", "网页与接口"),
     "stream": (_stream, "live stream for the console", "实时数据流"),
@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"prewatt {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     made: dict[str, argparse.ArgumentParser] = {}
-    for name, (_, en, chinese) in _COMMANDS.items():
+    for name, (_, en, chinese) in COMMANDS.items():
         text = chinese if zh else en
         made[name] = commands.add_parser(name, help=text, description=text)
     made["headend"].add_argument(
@@ -130,7 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = parser().parse_args(argv)
         config = configuration.read()
         logging.getLogger().setLevel(config.log_level)
-        code: int = _COMMANDS[given.command][0](config, given)
+        logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of every sweep
+        code: int = COMMANDS[given.command][0](config, given)
     except StartRefused as refused:
         return _refuse(refused)
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,8 @@ LOCK_NAME = "prewatt.lock"
 SECRET_NAME = "secret"
 DEMO_NAME = "demo.json"
 _SECRET_BYTES = 48
+_LOCK_PATIENCE_S = 1.5  # a holder that was killed a moment ago needs a while to die on a busy machine
+_LOCK_STEP_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +35,25 @@ class DemoLogins:
     logins: tuple[Login, ...] = field(default=())
 
 
+def lock_file(path: Path) -> int:
+    """Hold a lock on a file; the descriptor keeps it, and the kernel lets go when we die. Raises `already_running`."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise StartRefused("already_running", path=path.parent) from None
+            time.sleep(_LOCK_STEP_S)
+        else:
+            return descriptor
+
+
 def lock_instance(home: Path) -> int:
-    """Hold the only instance of a home; the descriptor keeps it. Raises `already_running`."""
-    descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StartRefused("already_running", path=home) from None
-    return descriptor
+    """Hold the only instance of a home. Raises `already_running`."""
+    return lock_file(home / LOCK_NAME)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,7 +1,6 @@
 """The life of one embedded PostgreSQL server: start, watch, restart, stop."""
 
 import errno
-import fcntl
 import logging
 import os
 import shutil
@@ -20,6 +19,7 @@ from prewatt.wiring.embedded.binaries import Binaries, find_binaries
 from prewatt.wiring.embedded.owner import Owner, database_owner
 from prewatt.wiring.embedded.place import SOCKET_PORT, Place, choose_place, make_home, reachable_binaries
 from prewatt.wiring.embedded.stale import clear_stale, processes_in
+from prewatt.wiring.home import lock_file
 from prewatt.wiring.processes import all_processes, dies_with_parent, read_stat
 from prewatt.wiring.refusals import StartRefused
 
@@ -105,7 +105,7 @@ class EmbeddedPostgres:
         """Make the cluster if need be, start it, wait until it serves; the address. `cancelled` ends the wait."""
         assert self._process is None, "started twice"
         make_home(self.home)
-        self._take_lock()
+        self._lock = lock_file(self.home / LOCK_NAME)
         try:
             self._prepare()
             self.launch()
@@ -184,15 +184,6 @@ class EmbeddedPostgres:
                 os.truncate(self.place.log, 0)
         except OSError as error:  # a full disk, say: the log is not worth a stop
             logger.warning("the database log could not be cut: %s", error)
-
-    def _take_lock(self) -> None:
-        descriptor = os.open(self.home / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise StartRefused("already_running", path=self.home) from None
-        self._lock = descriptor
 
     def _prepare(self) -> None:
         binaries = find_binaries(self._pg_bin)
