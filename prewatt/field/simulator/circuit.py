@@ -23,6 +23,10 @@ MONTH_FREEZE_LIMIT = 12
 NEVER = -1
 UNKNOWN_W = -1
 
+SHARP, PEAK, FLAT, VALLEY = range(4)
+RateAt = Callable[[int], int]
+"""At a time in ms since 1970 UTC: the rate energy is counted in. It changes on whole minutes only."""
+
 PowerUntil = Callable[[int], tuple[int, int]]
 """At a time in ms since 1970 UTC: the power in W and the ms at which it may next change."""
 
@@ -61,6 +65,9 @@ class CircuitState:
     as_of_ms: int
     energy_wh: int  # the register, with what lies before the first start
     watt_ms: int = 0  # energy below one Wh
+    sharp_wh: int = 0  # the register's parts by rate; what is in none of the three is flat
+    peak_wh: int = 0
+    valley_wh: int = 0
     consumed_wh: int = 0  # since the first start
     purse: bool = True  # False: server-held, there is no credit here
     opening_wh: int = 0
@@ -107,6 +114,9 @@ def first_state(site: CircuitSite, *, purse: bool, at_ms: int) -> CircuitState:
     return CircuitState(
         as_of_ms=at_ms,
         energy_wh=opening.energy_wh,
+        sharp_wh=opening.sharp_wh,
+        peak_wh=opening.peak_wh,
+        valley_wh=opening.valley_wh,
         purse=purse,
         opening_wh=opening.balance_wh if purse else 0,
         balance_wh=opening.balance_wh if purse else 0,
@@ -135,9 +145,10 @@ def first_state(site: CircuitSite, *, purse: bool, at_ms: int) -> CircuitState:
 class Circuit:
     """Rules around a `CircuitState`. Every act takes the time; time never runs backward here."""
 
-    def __init__(self, state: CircuitState, power_until: PowerUntil) -> None:
+    def __init__(self, state: CircuitState, power_until: PowerUntil, rate_at: RateAt = lambda at_ms: FLAT) -> None:
         self.state = state
         self._power_until = power_until
+        self._rate_at = rate_at
 
     # what can be seen
 
@@ -160,6 +171,10 @@ class Circuit:
         if self.state.override_w is not None:
             return self.state.override_w, until_ms
         return watts, until_ms
+
+    def flat_wh(self) -> int:
+        """The part of the register that was counted at the flat rate."""
+        return self.state.energy_wh - self.state.sharp_wh - self.state.peak_wh - self.state.valley_wh
 
     def power_w(self) -> int:
         """What flows now (after `settle`)."""
@@ -282,6 +297,10 @@ class Circuit:
         whole, s.watt_ms = divmod(s.watt_ms + watt_ms, WATT_MS_PER_WH)
         s.energy_wh += whole
         s.consumed_wh += whole
+        rate = self._rate_at(s.as_of_ms)
+        s.sharp_wh += whole * (rate == SHARP)
+        s.peak_wh += whole * (rate == PEAK)
+        s.valley_wh += whole * (rate == VALLEY)
         if s.purse:
             s.balance_wh -= whole
 

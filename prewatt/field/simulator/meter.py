@@ -36,7 +36,7 @@ from prewatt.field.simulator.circuit import (
     first_state,
 )
 from prewatt.field.simulator.site import Force, MeterSite
-from prewatt.field.simulator.town import LiveLoad
+from prewatt.field.simulator.town import LiveLoad, RateClock
 
 PPM: Final = 1_000_000
 DRIFT_PPM: Final = 20  # a good crystal; each meter has its own within this
@@ -99,8 +99,9 @@ class Meter:
         self._image = RegisterImage(profile)
         states = list(circuits) or [first_state(each, purse=self.has_purse, at_ms=at_ms) for each in site.circuits]
         assert len(states) == len(site.circuits), site.number
+        rates = RateClock(zone)
         self.circuits = {
-            each.index: Circuit(held, LiveLoad(each.load, zone))
+            each.index: Circuit(held, LiveLoad(each.load, zone), rates)
             for each, held in zip(site.circuits, states, strict=True)
         }
         if state is None:
@@ -286,7 +287,10 @@ class Meter:
             Quantity.FORCE_CONTROL: control,
             Quantity.FORCED_STATE: forced,
             Quantity.ENERGY_IMPORT_TOTAL: state.energy_wh // ratio,
-            Quantity.ENERGY_IMPORT_FLAT: state.energy_wh // ratio,
+            Quantity.ENERGY_IMPORT_SHARP: state.sharp_wh // ratio,
+            Quantity.ENERGY_IMPORT_PEAK: state.peak_wh // ratio,
+            Quantity.ENERGY_IMPORT_FLAT: circuit.flat_wh() // ratio,
+            Quantity.ENERGY_IMPORT_VALLEY: state.valley_wh // ratio,
             Quantity.BALANCE: state.balance_wh,
             Quantity.PURCHASE_COUNT: state.purchase_count,
             Quantity.LAST_ORDER_KIND: kinds.get(state.last_kind, 0),

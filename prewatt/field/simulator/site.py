@@ -29,6 +29,7 @@ a `SiteError` that names the place.
           "index": 1,
           "opening": {                             # optional, all 0: what lies before the first start
             "balance_wh": 85000, "purchase_count": 3, "purchased_total_wh": 300000, "energy_wh": 1215000,
+            "sharp_wh": 90000, "peak_wh": 410000, "valley_wh": 215000,        # parts of energy_wh; the rest is flat
             "last_order": {"kind": "purchase", "amount_wh": 100000}   # optional
           },
           "settings": {                            # optional, all 0 and false
@@ -159,6 +160,9 @@ class Opening:
     purchase_count: int = 0
     purchased_total_wh: int = 0
     energy_wh: int = 0
+    sharp_wh: int = 0
+    peak_wh: int = 0
+    valley_wh: int = 0
     last_order_kind: OrderKind | None = None
     last_order_wh: int = 0
 
@@ -341,15 +345,21 @@ def _opening(fields: Fields) -> Opening:
         kind = order.choice("kind", OrderKind)
         amount_wh = order.integer("amount_wh", -ENERGY_LIMIT_WH, ENERGY_LIMIT_WH)
         order.done()
+    energy_wh = fields.integer("energy_wh", 0, ENERGY_LIMIT_WH, 0)
     opening = Opening(
         balance_wh=fields.integer("balance_wh", -ENERGY_LIMIT_WH, ENERGY_LIMIT_WH, 0),
         purchase_count=fields.integer("purchase_count", 0, 0xFFFF, 0),
         purchased_total_wh=fields.integer("purchased_total_wh", -ENERGY_LIMIT_WH, ENERGY_LIMIT_WH, 0),
-        energy_wh=fields.integer("energy_wh", 0, ENERGY_LIMIT_WH, 0),
+        energy_wh=energy_wh,
+        sharp_wh=fields.integer("sharp_wh", 0, energy_wh, 0),
+        peak_wh=fields.integer("peak_wh", 0, energy_wh, 0),
+        valley_wh=fields.integer("valley_wh", 0, energy_wh, 0),
         last_order_kind=kind,
         last_order_wh=amount_wh,
     )
     fields.done()
+    if opening.sharp_wh + opening.peak_wh + opening.valley_wh > energy_wh:
+        raise SiteError("bad_rates", f"{fields.where}.energy_wh", "is less than its parts")
     return opening
 
 

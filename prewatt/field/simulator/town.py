@@ -26,6 +26,10 @@ CURVE_LIMIT: Final = 200_000  # quarters in one call: five years
 QUARTER_NOISE: Final = 300  # thousandths either way
 MINUTE_NOISE: Final = 80
 
+# What the simulated meters count when: a rate per local hour, as their makers set them before delivery.
+# sharp 0, peak 1, flat 2, valley 3
+RATE_OF_HOUR: Final = (3, 3, 3, 3, 3, 3, 3, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 1, 1, 0, 0, 2, 2, 3)
+
 # Summer share of the year in thousandths at mid-month, January first: (1 - cos) / 2 with its top in July.
 _SUMMER: Final = (0, 67, 250, 500, 750, 933, 1_000, 933, 750, 500, 250, 67)
 
@@ -187,6 +191,21 @@ def load_curve(load: Load, zone: tzinfo, start: datetime, quarters: int) -> Iter
             watts = day_w(load, day)
         yield at, watts[local.hour * 4 + local.minute // 15]
         at += timedelta(minutes=15)
+
+
+class RateClock:
+    """The rate in force at a time, by the hours of `RATE_OF_HOUR`; shared by all meters of a zone."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._minute, self._rate = -1, 0
+
+    def __call__(self, at_ms: int) -> int:
+        minute = at_ms // MINUTE_MS
+        if minute != self._minute:
+            self._minute = minute
+            self._rate = RATE_OF_HOUR[datetime.fromtimestamp(minute * 60, self._zone).hour]
+        return self._rate
 
 
 class LiveLoad:

@@ -202,6 +202,15 @@ def test_registers_freeze_at_the_meters_own_midnight() -> None:
     assert datetime.fromtimestamp(one.state.next_freeze_ms / 1_000, SHANGHAI).hour in (0, 23)
 
 
+def test_energy_is_counted_by_rate_and_the_parts_make_the_whole() -> None:
+    opening = {"balance_wh": 10**7, "energy_wh": 50_000, "sharp_wh": 4_000, "peak_wh": 20_000, "valley_wh": 10_000}
+    one = spm(opening=opening, load=STEADY)
+    shown = read(one, Group.REGISTERS, NOON_MS + 24 * HOUR_MS)
+    parts = [shown[Quantity(f"energy_import_{rate}")] for rate in ("sharp", "peak", "flat", "valley")]
+    assert parts == [4_000 + 2 * 1_200, 20_000 + 5 * 1_200, 16_000 + 9 * 1_200, 10_000 + 8 * 1_200]
+    assert sum(parts) == shown[Quantity.ENERGY_IMPORT_TOTAL] == 50_000 + 24 * 1_200
+
+
 def test_a_meter_can_go_back_to_what_it_remembered() -> None:
     one = spm(settings=SETTINGS)
     memory = one.remember()
