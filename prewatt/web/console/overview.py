@@ -99,15 +99,21 @@ def _range(row: BoardRow, at: datetime, zone: ZoneInfo) -> dict[str, object] | N
     late = forecast.late_s if forecast.late_s is not None else 86400
     open_ended = local + timedelta(seconds=late) >= midnight
     right = RANGE_LEFT + RANGE_WIDTH if open_ended else place(late)
-    end = _("tomorrow") if open_ended else formats.clock(at + timedelta(seconds=late), zone)
+    end = _("tomorrow") if open_ended else _about(at, late, zone)
     left = place(forecast.early_s)
     return {
         "row": row, "balance": formats.credit(row.balance, row.credit_unit, row.exponent),
-        "about": formats.clock(at + timedelta(seconds=forecast.about_s // 600 * 600), zone),
-        "interval": f"{formats.clock(at + timedelta(seconds=forecast.early_s), zone)}–{end}",
+        "about": _about(at, forecast.about_s, zone),
+        "interval": f"{_about(at, forecast.early_s, zone)}–{end}",
         "left": left, "width": max(2, right - left), "mid": place(forecast.about_s), "more": open_ended,
         "about_s": forecast.about_s,
     }  # fmt: skip
+
+
+def _about(at: datetime, seconds: int, zone: ZoneInfo) -> str:
+    """A time of day to ten minutes: more would claim too much."""
+    moment = (at + timedelta(seconds=seconds)).astimezone(zone)
+    return formats.clock(moment.replace(minute=moment.minute // 10 * 10), zone)
 
 
 def due_today(rows: Sequence[BoardRow], at: datetime, zone: ZoneInfo) -> list[dict[str, object]]:
@@ -217,7 +223,7 @@ def page(ask: Ask) -> HttpResponse:
     seen = overview(ask.operator.pk, ask.site.id, at=local)
     due = due_today(rows, ask.at, ask.zone)
     fresh = [row for row in rows if row.read_at and row.state is not CircuitState.OFFLINE]
-    online = [row for row in rows if row.state is not CircuitState.OFFLINE and row.read_at]
+    online = [row for row in rows if row.read_at and ask.at - row.read_at <= stale_limit()]
     dark = [row for row in rows if row.dark and row.state is not CircuitState.OFFLINE]
     lost = [row for row in rows if row.state is CircuitState.OFFLINE]
     oldest = int((ask.at - min(row.read_at for row in fresh if row.read_at)).total_seconds()) if fresh else None

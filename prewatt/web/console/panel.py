@@ -72,7 +72,8 @@ def supply_sentence(row: BoardRow, at: datetime, zone: ZoneInfo) -> str:
     end = at + timedelta(seconds=forecast.about_s)
     if forecast.about_s > 6 * 86400:
         return first
-    return f"{first} {_('It runs out about %s.') % _near(end, at, zone)}"
+    gap = "" if formats.chinese() else " "
+    return first + gap + _("It runs out about %s.") % _near(end, at, zone)
 
 
 def _near(end: datetime, at: datetime, zone: ZoneInfo) -> str:

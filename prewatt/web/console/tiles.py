@@ -96,7 +96,7 @@ def tile(row: BoardRow, at: datetime) -> Tile:
         else formats.credit_short(row.balance, row.credit_unit, row.exponent)
     )
     name = row.room if row.index == 1 else f"{row.room}/{row.index}"
-    spoken = " ".join([name, word, *(words[f"b:{each}"] for each in badges)])
+    spoken = " ".join([word, *(words[f"b:{each}"] for each in badges)])
     return Tile(
         circuit_id=row.circuit_id, css=STATES[state].css, room=name, label=spoken,
         read_s=int(row.read_at.timestamp()) if row.read_at and state is not CircuitState.NOT_OPENED else 0,
@@ -122,10 +122,11 @@ def html(one: Tile) -> str:
     below_css = "w" if lost else "" if one.below_word else "q"
     return (
         f'<a href="?circuit={one.circuit_id}" class="pw-tile t-{one.css}" id="c{one.circuit_id}" '
-        f'data-s="{one.css}" data-b="{" ".join(one.badges)}" aria-label="{escape(one.label)}">'
+        f'data-s="{one.css}" data-b="{" ".join(one.badges)}">'
         f'<span><span class="r">{escape(one.room)}</span>'
         f'<span class="{"age" if lost else "q"}" data-at="{one.read_s}">{one.age}</span></span>'
         f'<span><span class="v">{one.value}</span><span class="bs">{badges}</span></span>'
         f'<span><span class="{below_css}">{one.below}</span>'
-        f'<span class="{"strong" if one.end_strong else "q"}">{one.end}</span></span></a>'
+        f'<span class="{"strong" if one.end_strong else "q"}">{one.end}</span></span>'
+        f'<span class="visually-hidden">{escape(one.label)}</span></a>'
     )

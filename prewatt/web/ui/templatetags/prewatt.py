@@ -203,7 +203,7 @@ def top_bar(context: Context) -> dict[str, Any]:
         "request": request, "csrf_token": context.get("csrf_token"), "operator": request.user,
         "role": ROLES.get(getattr(request.user, "role", ""), ""), "site": site, "sites": sites,
         "stream": stream_origin(request), "language": get_language(),
-        "can_find": any(entry.key == "s" or entry.key == "c" for entry in MENU),
+        "can_find": site is not None,
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@
     var el = document.getElementById("c" + t.id); if (!el) { return; }
     var rows = el.children, age = rows[0].children[1], lost = t.c === "lost";
     el.className = "pw-tile t-" + t.c + (el.classList.contains("sel") ? " sel" : "") + (el.classList.contains("hit") ? " hit" : "");
-    el.dataset.s = t.c; el.dataset.b = t.b.join(" "); el.setAttribute("aria-label", t.n);
+    el.dataset.s = t.c; el.dataset.b = t.b.join(" "); rows[3].textContent = t.n;
     age.dataset.at = t.at; age.className = lost ? "age" : "q";
     rows[1].children[0].textContent = t.v; rows[1].children[1].replaceChildren.apply(rows[1].children[1], t.b.map(badge));
     rows[2].children[0].textContent = t.p; rows[2].children[0].className = lost ? "w" : t.pw ? "" : "q";
