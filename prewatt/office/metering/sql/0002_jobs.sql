@@ -139,3 +139,11 @@ BEGIN
     END IF;
     RETURN true;
 END $$;
+
+-- Takes a command back, as long as no frame of it can have left: true when it will never be sent.
+CREATE FUNCTION metering_drop(p_job bigint, p_code text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE metering_job SET state = 'dropped', code = p_code, finished_at = clock_timestamp()
+    WHERE id = p_job AND state = 'queued' AND NOT ever_sent;
+    RETURN FOUND;
+END $$;

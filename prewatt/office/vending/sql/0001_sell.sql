@@ -151,18 +151,19 @@ BEGIN
 END $$;
 
 -- The shift a till is worked in. p_shift: NULL where the till needs none. code '' when all is well.
+-- The shift's row is locked shared: it cannot be handed over before what follows is booked.
 CREATE FUNCTION vending_till_check(
     p_site bigint, p_till bigint, p_operator bigint, OUT code text, OUT shift_id bigint
-) LANGUAGE plpgsql STABLE AS $$
+) LANGUAGE plpgsql AS $$
 DECLARE v_needs boolean; v_operator bigint;
 BEGIN
     code := '';
-    SELECT t.needs_shift, s.id, s.operator_id INTO v_needs, shift_id, v_operator
-    FROM vending_till t LEFT JOIN vending_shift s ON s.till_id = t.id AND s.closed_at IS NULL
-    WHERE t.id = p_till AND t.site_id = p_site;
-    IF NOT FOUND THEN code := 'till_unknown';
-    ELSIF NOT v_needs THEN shift_id := NULL;
-    ELSIF shift_id IS NULL THEN code := 'shift_not_open';
+    SELECT t.needs_shift INTO v_needs FROM vending_till t WHERE t.id = p_till AND t.site_id = p_site;
+    IF NOT FOUND THEN code := 'till_unknown'; RETURN; END IF;
+    IF NOT v_needs THEN RETURN; END IF;
+    SELECT s.id, s.operator_id INTO shift_id, v_operator
+    FROM vending_shift s WHERE s.till_id = p_till AND s.closed_at IS NULL FOR SHARE;
+    IF shift_id IS NULL THEN code := 'shift_not_open';
     ELSIF v_operator IS DISTINCT FROM p_operator THEN code := 'shift_not_yours';
     END IF;
 END $$;

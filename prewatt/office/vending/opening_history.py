@@ -1,0 +1,56 @@
+"""Contracts that were opened elsewhere before: what `openings` would have left, without the conversation."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.staff.audit import audit
+from prewatt.office.vending.models import CircuitCredit
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastOpening:
+    """One contract with one meter-held circuit. Thresholds in Wh; `purchase_count` as the meter showed it then."""
+
+    number: str
+    circuit: Circuit
+    customer: Customer
+    plan: Plan
+    opened_at: datetime
+    alarm_1: int
+    alarm_2: int
+    overdraft: int
+    hoarding_limit: int
+    load_limit_w: int
+    purchase_count: int
+
+
+def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) -> dict[int, SupplyPoint]:
+    """Write them as open; circuit id -> supply point. One transaction, one audit row for all."""
+    made: dict[int, SupplyPoint] = {}
+    with transaction.atomic():
+        for each in openings:
+            contract = Contract.objects.create(
+                site=each.circuit.site, number=each.number, customer=each.customer, state="open",
+                opened_at=each.opened_at,
+            )  # fmt: skip
+            supply = SupplyPoint.objects.create(
+                contract=contract, circuit=each.circuit, custody="meter", credit_unit="Wh", state="open",
+                valid_from=each.opened_at, alarm_1=each.alarm_1, alarm_2=each.alarm_2, overdraft=each.overdraft,
+                hoarding_limit=each.hoarding_limit, load_limit_w=each.load_limit_w,
+            )  # fmt: skip
+            PlanAssignment.objects.create(supply_point=supply, plan=each.plan, valid_from=each.opened_at)
+            CircuitCredit.objects.create(
+                circuit=each.circuit, site_id=each.circuit.site_id, purchase_count=each.purchase_count,
+                carried_minor=Decimal(0), updated_at=each.opened_at,
+            )  # fmt: skip
+            made[each.circuit.pk] = supply
+        audit(
+            at=at, actor=actor, action="vending.openings_loaded", site_id=None, object_type="contract",
+            object_id=str(len(made)), reason="history",
+        )  # fmt: skip
+    return made
