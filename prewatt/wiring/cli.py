@@ -84,6 +84,12 @@ def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
     return run(config, names=given.names, out=sys.stdout)
 
 
+def _sts(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.sts import main as answer_lines
+
+    return answer_lines(sys.stdin, sys.stdout)
+
+
 COMMANDS: dict[str, tuple[Command, str, str]] = {
     "up": (_up, "start everything and keep it running", "启动并看护全部进程"),
     "web": (_web, "pages and API", "网页与接口"),
@@ -94,6 +100,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "migrate": (_migrate, "bring the database up to date", "更新数据库结构"),
     "demo": (_demo, "load the demo site into an empty database", "向空数据库装载演示数据"),
     "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
+    "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
     "bench": (_bench, "measure, as JSON lines, on a throw-away database", "性能测量"),
 }
 

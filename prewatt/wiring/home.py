@@ -13,6 +13,8 @@ from prewatt.wiring.refusals import StartRefused
 LOCK_NAME = "prewatt.lock"
 SECRET_NAME = "secret"
 DEMO_NAME = "demo.json"
+SITE_NAME = "site.json"  # the demo load writes it, the simulator plays it
+SIMULATOR_NAME = "simulator"  # directory of what the simulated meters remember
 _SECRET_BYTES = 48
 _LOCK_PATIENCE_S = 1.5  # a holder that was killed a moment ago needs a while to die on a busy machine
 _LOCK_STEP_S = 0.05

@@ -172,6 +172,11 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="PREWATT_DATABASE_URL 不是有效的 PostgreSQL 地址：{detail}",
         en="PREWATT_DATABASE_URL is not a PostgreSQL address: {detail}",
     ),
+    "site_unusable": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="模拟站点文件 {path} 无法使用：{detail}",
+        en="the simulated site {path} cannot be played: {detail}",
+    ),
     "demo_switched_off": _Refusal(
         exit=Exit.USAGE,
         zh="模拟站点只在演示中运行；请设 PREWATT_DEMO=1",

@@ -1,6 +1,6 @@
 """`prewatt up` with small children in place of the product's: quick, and every start and stop is the real one.
 
-    python -m tests.wiring.fake_up CHILD...    each CHILD is `name=what the player plays`
+python -m tests.wiring.fake_up CHILD...    each CHILD is `name=what the player plays`
 """
 
 import sys

@@ -259,9 +259,7 @@ def test_below_a_private_directory_a_named_home_is_obeyed(home: Path, private: P
 
 
 @root_only
-def test_programs_in_a_private_directory_are_copied(
-    home: Path, private: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_in_a_private_directory_are_copied(home: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "SYSTEM_ROOT", home / "lib")
     found = find_binaries()
     package = found.bin.parent.parent
