@@ -44,6 +44,7 @@ MAX_TEXT: Final = 200_000  # characters; the largest real map is far below
 MAX_CIRCUITS: Final = 36  # SPM2506
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 ORDER_WORDS: Final = 4
+MAX_RELAY_WORDS: Final = 8  # no known model needs more than two
 
 register(
     {
@@ -222,10 +223,11 @@ def _relay(table: Table) -> RelayCommand:
     words: dict[Wish, tuple[int, ...]] = {}
     for key, value in words_table.items().items():
         wish = words_table.named(key, key, Wish)
-        good = isinstance(value, list) and 1 <= len(value) <= 8
-        if not good or not all(type(word) is int and 0 <= word <= 0xFFFF for word in value):  # type: ignore[attr-defined]
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_RELAY_WORDS:
             raise words_table.refuse(key, value)
-        words[wish] = tuple(value)  # type: ignore[arg-type]
+        if not all(type(word) is int and 0 <= word <= 0xFFFF for word in value):
+            raise words_table.refuse(key, value)
+        words[wish] = tuple(value)
     if len({len(each) for each in words.values()}) != 1:
         raise words_table.refuse("words", "lengths differ")
     source, assumed = _provenance(table, "relay")

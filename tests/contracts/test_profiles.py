@@ -1,0 +1,116 @@
+"""One contract for every meter model in the catalogue.
+
+A model comes with a folder `profiles/<code>/conversations.json`: what goes over the line for each intent,
+byte by byte, and what is to be understood by it, with a word on where the frames are from. Our simulator reads
+the same profile as the driver; only these bytes can show a wrong address.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from prewatt.core.meters import Custody, Profile, catalogue
+from prewatt.core.meters.drivers import DRIVERS, Finished, MeterAddress, Send, converse
+from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Wish
+from prewatt.core.meters.profile import Group
+from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.refusals import texts
+from prewatt.core.wire.modbus import decode_rtu_reply, decode_rtu_request
+
+FOLDER: Final = Path(__file__).parent / "profiles"
+MODELS = [pytest.param(profile, id=code) for code, profile in catalogue().items()]
+NEEDED: Final = {Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.RELAY, Intent.CREDIT}
+
+
+def fixture(code: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / code / "conversations.json").read_text(encoding="utf-8"))
+    return found
+
+
+def conversations() -> list[Any]:
+    return [
+        pytest.param(profile, fixture(code), said, id=f"{code}: {said['name']}")
+        for code, profile in catalogue().items()
+        for said in fixture(code)["conversations"]
+    ]
+
+
+def job_of(said: dict[str, Any]) -> Job:
+    order = said.get("order")
+    return Job(
+        intent=Intent(said["intent"]),
+        order=Order(count=order["count"], kind=OrderKind(order["kind"]), amount=order["amount"]) if order else None,
+        wish=Wish(said["wish"]) if "wish" in said else None,
+        settings={Quantity(name): value for name, value in said.get("settings", {}).items()},
+    )
+
+
+def test_every_model_has_a_fixture_folder_and_every_folder_a_model() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(catalogue())
+
+
+@pytest.mark.parametrize("profile", MODELS)
+def test_a_fixture_says_where_its_frames_are_from_and_covers_what_the_model_can_do(profile: Profile) -> None:
+    held = fixture(profile.code)
+    assert len(held["provenance"]) > 40
+    assert held["kind"] in {"captured", "derived"}
+    shown = {Intent(said["job"]["intent"]) for said in held["conversations"]}
+    assert NEEDED <= shown
+    assert Intent.WRITE_SETTINGS in shown or not profile.settings
+    read = {name for said in held["conversations"] for name in said["values"]}
+    assert {quantity.value for quantity in profile.registers} <= read, "a register without a word to prove it"
+
+
+@pytest.mark.parametrize(("profile", "held", "said"), conversations())
+def test_the_driver_says_and_understands_what_the_fixture_holds(
+    profile: Profile, held: dict[str, Any], said: dict[str, Any]
+) -> None:
+    meter = MeterAddress(unit=held["unit"], number=held["number"])
+    talk = converse(profile, meter, job_of(said["job"]), transport="rtu")
+    for exchange in said["exchanges"]:
+        step = talk.next()
+        assert isinstance(step, Send), step
+        assert step.data.hex().upper() == exchange["request"]
+        assert 0 < step.timeout_ms < 5_000
+        talk.receive(bytes.fromhex(exchange["reply"]))
+    step = talk.next()
+    assert isinstance(step, Finished)
+    outcome = step.outcome
+    assert (outcome.verdict.value, outcome.code) == (said["verdict"], said.get("code"))
+    assert {quantity.value: value for quantity, value in outcome.values.items()} == said["values"]
+
+
+@pytest.mark.parametrize(("profile", "held", "said"), conversations())
+def test_the_frames_of_a_fixture_are_sound_by_themselves(
+    profile: Profile, held: dict[str, Any], said: dict[str, Any]
+) -> None:
+    for exchange in said["exchanges"]:
+        unit, request = decode_rtu_request(bytes.fromhex(exchange["request"]))
+        assert unit == decode_rtu_reply(bytes.fromhex(exchange["reply"]))[0] == held["unit"]
+        assert getattr(request, "count", 1) <= profile.max_block
+
+
+@pytest.mark.parametrize("profile", MODELS)
+def test_a_model_can_be_driven_shown_and_explained(profile: Profile) -> None:
+    assert profile.protocol in DRIVERS
+    assert profile.maker and profile.name
+    assert profile.blocks[Group.STATUS] and profile.blocks[Group.REGISTERS] and profile.blocks[Group.IDENTITY]
+    assert {Quantity.METER_NUMBER, Quantity.ENERGY_IMPORT_TOTAL, Quantity.POWER_ACTIVE} <= profile.registers.keys()
+    for register in profile.registers.values():
+        assert register.source or register.assumed
+    if profile.order is not None:
+        assert {code for code in profile.order.results.values() if code not in texts} == set()
+
+
+@pytest.mark.parametrize("profile", MODELS)
+def test_a_model_that_holds_credit_has_all_a_purse_needs(profile: Profile) -> None:
+    if Custody.METER not in profile.custody:
+        assert profile.order is None
+        return
+    assert profile.order is not None and profile.relay is not None
+    assert {Wish.AUTOMATIC, Wish.KEEP_ON, Wish.TRIP} == profile.relay.words.keys()
+    assert {Quantity.ALARM_LEVEL_1, Quantity.ALARM_LEVEL_2, Quantity.HOARDING_LIMIT} <= profile.settings
+    assert {StatusBit.CREDIT_TRIP, StatusBit.OVERLOAD_TRIP, StatusBit.TAMPER} <= profile.status_bits.keys()
+    assert {register.factor % profile.resolution for register in (profile.registers[Quantity.BALANCE],)} == {0}
