@@ -36,6 +36,5 @@ register(
             en="This plan belongs to another company. Nothing was saved.", zh="这个电价方案属于别的公司。什么都没有保存。"
         ),
         "timezone_unknown": Text(en="No such time zone: {timezone}.", zh="没有这个时区：{timezone}。"),
-        "currency_unknown": Text(en="No such currency: {currency}.", zh="没有这种货币：{currency}。"),
     }
 )

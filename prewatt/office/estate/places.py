@@ -1,0 +1,84 @@
+"""Companies, sites, buildings and rooms."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.db import IntegrityError, transaction
+
+from prewatt.core.refusals import Refused
+from prewatt.core.units import currency as known_currency
+from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.estate.initials import initials
+from prewatt.office.estate.models import Building, Company, Room, Site
+from prewatt.office.staff.audit import audit
+
+
+def add_company(*, name: str, currency: str, actor: str, at: datetime) -> Company:
+    """A legal entity with books of its own. Refuses name_needed, currency_not_known."""
+    if not name.strip():
+        raise Refused("name_needed")
+    unit = known_currency(currency)
+    with transaction.atomic():
+        company = Company.objects.create(name=name.strip(), currency=unit.code, exponent=unit.exponent)
+        audit(
+            at=at, actor=actor, action="estate.company_add", site_id=None, object_type="company",
+            object_id=str(company.pk), after={"name": name, "currency": currency},
+        )  # fmt: skip
+    return company
+
+
+def add_site(company: Company, *, code: str, name: str, timezone: str, actor: str, at: datetime) -> Site:
+    """An estate under one management. Refuses name_needed, timezone_unknown, code_taken."""
+    if not code.strip() or not name.strip():
+        raise Refused("name_needed")
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Refused("timezone_unknown", timezone=timezone) from None
+    try:
+        with transaction.atomic():
+            site = Site.objects.create(company=company, code=code.strip(), name=name.strip(), timezone=timezone)
+            audit(
+                at=at, actor=actor, action="estate.site_add", site_id=site.pk, object_type="site",
+                object_id=str(site.pk), after={"code": code, "name": name, "timezone": timezone},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", taken=code) from None
+    return site
+
+
+def add_building(site: Site, *, code: str, name: str, sort: int, actor: str, at: datetime) -> Building:
+    """A building of a site. Refuses name_needed, code_taken."""
+    if not code.strip() or not name.strip():
+        raise Refused("name_needed")
+    try:
+        with transaction.atomic():
+            building = Building.objects.create(site=site, code=code.strip(), name=name.strip(), sort=sort)
+            audit(
+                at=at, actor=actor, action="estate.building_add", site_id=site.pk, object_type="building",
+                object_id=str(building.pk), after={"code": code, "name": name},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", taken=code) from None
+    return building
+
+
+def add_room(
+    building: Building, *, floor: int, code: str, name: str, area_dm2: int | None, actor: str, at: datetime
+) -> Room:
+    """A place that can be supplied; `name` is the sign over its door. Refuses name_needed, code_taken."""
+    if not code.strip():
+        raise Refused("name_needed")
+    try:
+        with transaction.atomic():
+            room = Room.objects.create(
+                building=building, floor=floor, code=code.strip(), name=name.strip(), initials=initials(name),
+                area_dm2=area_dm2,
+            )  # fmt: skip
+            audit(
+                at=at, actor=actor, action="estate.room_add", site_id=building.site_id, object_type="room",
+                object_id=str(room.pk), after={"floor": floor, "code": code, "name": name},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", taken=code) from None
+    return room

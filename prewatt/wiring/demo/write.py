@@ -1,0 +1,178 @@
+"""Write the demo site into an empty database, through the verbs of the office, in bulk where they offer it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from prewatt.core.meters.jobs import Wish
+from prewatt.core.meters.quantities import StatusBit
+from prewatt.office.estate import people, places, plans, wires
+from prewatt.office.estate.models import Building, Circuit, Company, Customer, Line, Plan, Room, Site
+from prewatt.office.metering import wishes
+from prewatt.office.metering.history import PastReading, load_readings
+from prewatt.office.metering.models import RelayWish
+from prewatt.office.vending.opening_history import PastOpening, load_openings
+from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, PRICE_CHANGE_DAYS, Past, prices
+from prewatt.wiring.demo.places import BUILDINGS, DORM, LINES, MALL, Aim, Place
+
+ACTOR: Final = "system"
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+OFFLINE_FOR: Final = timedelta(hours=9, minutes=32)
+PLANS: Final = {"shop": "商铺电价", "dorm": "宿舍电价"}
+_BIT: Final = {bit: 1 << position for position, bit in enumerate(StatusBit)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estate:
+    """The rows that the rest of the load refers to."""
+
+    company: Company
+    sites: Mapping[str, Site]
+    plans: Mapping[str, Plan]
+    circuits: Mapping[str, Circuit]  # by meter number
+
+
+def write_estate(wanted: Sequence[Place], ports: Mapping[str, int], *, now: datetime) -> Estate:
+    """Company, sites, buildings, rooms, gateways, lines, meters and plans, as of the day the meters were hung."""
+    hung = now - timedelta(days=DAYS + 5)
+    with transaction.atomic():
+        company = places.add_company(name="锦湖商业管理有限公司", currency="CNY", actor=ACTOR, at=hung)
+        names = {MALL: "锦湖广场", DORM: "锦湖学院宿舍"}
+        sites = {
+            code: places.add_site(company, code=code, name=name, timezone=ZONE.key, actor=ACTOR, at=hung)
+            for code, name in names.items()
+        }
+        buildings = {
+            (site, code): places.add_building(sites[site], code=code, name=name, sort=sort, actor=ACTOR, at=hung)
+            for site, code, name, sort in BUILDINGS
+        }
+        lines = _lines(sites, ports, at=hung)
+        circuits = {each.number: _circuit(each, buildings, lines, at=hung) for each in wanted}
+        made = {code: _plan(company, code, now=now, at=hung) for code in PLANS}
+    return Estate(company=company, sites=sites, plans=made, circuits=circuits)
+
+
+def _lines(sites: Mapping[str, Site], ports: Mapping[str, int], *, at: datetime) -> dict[str, Line]:
+    gateways = {}
+    lines = {}
+    for place in LINES:
+        if place.gateway not in gateways:
+            gateways[place.gateway] = wires.add_gateway(
+                sites[place.site], code=place.gateway, name=place.gateway_name, host="127.0.0.1", actor=ACTOR, at=at
+            )
+        lines[place.key] = wires.add_line(
+            gateways[place.gateway], code=place.code, transport=place.transport, port=ports[place.key], baud=9600,
+            actor=ACTOR, at=at,
+        )  # fmt: skip
+    return lines
+
+
+def _circuit(
+    place: Place, buildings: Mapping[tuple[str, str], Building], lines: Mapping[str, Line], *, at: datetime
+) -> Circuit:
+    room: Room = places.add_room(
+        buildings[place.site, place.building], floor=place.floor, code=place.room, name=place.sign,
+        area_dm2=place.area_dm2 or None, actor=ACTOR, at=at,
+    )  # fmt: skip
+    meter = wires.add_meter(
+        lines[place.line], number=place.number, profile=place.profile, unit=place.unit, ct_ratio=place.ct_ratio,
+        room=room, common=place.aim is Aim.COMMON, actor=ACTOR, at=at,
+    )  # fmt: skip
+    return Circuit.objects.select_related("site", "meter", "room").get(meter=meter, index=1)
+
+
+def _plan(company: Company, code: str, *, now: datetime, at: datetime) -> Plan:
+    before, after = prices(code)
+    plan = plans.add_plan(
+        company, code=code, name=PLANS[code], price=before, valid_from=at - timedelta(days=365), actor=ACTOR, at=at
+    )
+    change = now - timedelta(days=PRICE_CHANGE_DAYS)
+    plans.add_version(plan, price=after, valid_from=change, actor=ACTOR, at=change - timedelta(days=7))
+    return plan
+
+
+def write_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -> dict[str, str]:
+    """A customer and a contract for each circuit that is opened; meter number -> contract number."""
+    opened = now - timedelta(days=DAYS, hours=1)
+    numbers: dict[str, str] = {}
+    openings: list[PastOpening] = []
+    with transaction.atomic():
+        for position, place in enumerate(wanted):
+            if place.aim in (Aim.COMMON, Aim.NOT_OPENED):
+                continue
+            customer: Customer = people.add_customer(
+                estate.company, name=place.tenant, phone=place.phone, customer_class=place.customer_class, actor=ACTOR,
+                at=opened,
+            )  # fmt: skip
+            number = f"{300 if place.site == MALL else 301}{10001 + position}"
+            numbers[place.number] = number
+            openings.append(
+                PastOpening(
+                    number=number, circuit=estate.circuits[place.number], customer=customer,
+                    plan=estate.plans[place.plan], opened_at=opened, alarm_1=place.alarm_1, alarm_2=place.alarm_2,
+                    overdraft=place.overdraft, hoarding_limit=place.hoarding, load_limit_w=place.load_limit_w,
+                    purchase_count=OPENING_COUNT,
+                )
+            )  # fmt: skip
+        load_openings(openings, actor=ACTOR, at=opened)
+    return numbers
+
+
+def write_readings(estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Past], *, now: datetime) -> int:
+    """Sixty days of register reads of every circuit; how many."""
+    return load_readings(
+        _rows(estate, wanted, pasts, now=now), first=now - timedelta(days=DAYS + 1), last=now + timedelta(minutes=1)
+    )
+
+
+def _rows(
+    estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Past], *, now: datetime
+) -> Iterator[PastReading]:
+    for place in wanted:
+        past, circuit = pasts[place.number], estate.circuits[place.number]
+        silent_from = now - OFFLINE_FOR if place.aim is Aim.OFFLINE else now + timedelta(days=1)
+        dark_from = now - timedelta(hours=place.dark_h) if place.dark_h else now + timedelta(days=1)
+        purse = place.aim is not Aim.COMMON
+        for at, energy, power, balance, count in zip(
+            past.hours, past.energy_wh, past.power_w, past.balance_wh, past.counts, strict=True
+        ):
+            if at >= silent_from:
+                break
+            dark = at >= dark_from
+            yield PastReading(
+                site_id=circuit.site_id, circuit_id=circuit.pk, at=at, energy_wh=energy, power_w=power,
+                balance=balance if purse else None, purchase_count=count if purse else None, relay=0 if dark else 1,
+                status=_status(place, dark=dark, now=at == now),
+            )  # fmt: skip
+
+
+def _status(place: Place, *, dark: bool, now: bool) -> int:
+    if place.keep_on and now:
+        return _BIT[StatusBit.KEPT_ON]
+    if not dark:
+        return 0
+    if place.warning_tripped:
+        return _BIT[StatusBit.WARNING_TRIP]
+    return _BIT[StatusBit.HAND_OPENED if place.hand_opened else StatusBit.CREDIT_TRIP]
+
+
+def write_wishes(estate: Estate, wanted: Sequence[Place], *, now: datetime) -> None:
+    """保电 that ends tomorrow at 18:00, and a maintenance tag where an electrician works."""
+    tomorrow = (now.astimezone(ZONE) + timedelta(days=1)).replace(hour=18, minute=0, second=0, microsecond=0)
+    for place in wanted:
+        circuit = estate.circuits[place.number]
+        if place.keep_on:
+            # telemetry agrees already: the simulated meter starts kept on
+            RelayWish.objects.create(
+                circuit=circuit, wish=Wish.KEEP_ON.value, reason="冷库，店主已约定明天缴费", until=tomorrow,
+                actor=ACTOR, set_at=now - timedelta(hours=3), agreed_at=now - timedelta(hours=3),
+            )  # fmt: skip
+        if place.hand_opened:
+            wishes.hang_tag(
+                circuit, name="张师傅", reason="更换分路开关", until=now + timedelta(hours=20), actor=ACTOR,
+                at=now - timedelta(hours=20),
+            )  # fmt: skip
