@@ -15,7 +15,10 @@ T = TypeVar("T")
 START = datetime(2026, 3, 2, 0, 50, tzinfo=UTC)  # a Monday, 08:50 in China
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+STEP_S = 1e-6  # time moves at least this far: a rest smaller than the float's resolution would never end
+
+
+class _JumpingSelector(selectors.DefaultSelector):
     """Instead of sleeping for a timeout, moves the clock by it."""
 
     def __init__(self) -> None:
@@ -26,7 +29,7 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-ty
         if timeout is None:
             raise RuntimeError("nothing will ever happen: every task waits and no timer is set")
         if timeout > 0:
-            self.now += timeout
+            self.now += max(timeout, STEP_S)
         return super().select(0)
 
 
@@ -38,7 +41,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        # The asyncio heap compares with the clock's resolution; 1 us keeps sums of floats on the safe side.
         return 1000.0 + self._jumping.now
 
     def skip(self, seconds: float) -> None:

@@ -55,6 +55,7 @@ class Bus:
         self.link: Link | None = None
         self.replies = 0
         self.timeouts = 0
+        self.fenced = False  # the last frame was not sent because the lease was not ours
         self._waiter = waiter
         self._now = now
         self._quiet_s = max(QUIET_MIN_S, quiet_s, QUIET_CHARACTERS * BITS_PER_CHARACTER / baud)
@@ -63,8 +64,11 @@ class Bus:
         self._inbox = bytearray()
         self._listening = False
         self._clear_at = 0.0  # loop time before which nothing may be sent
-        self._timed_out_at: float | None = None  # the last exchange ended without a reply, then
-        self._answered_at: float | None = None
+        self._head = -1  # first byte of the last frame sent
+        self._missed_head = -1  # and of the last one that had no reply in time
+        self._timed_out_at: float | None = None  # when that reply was due
+        self._answered_at: float | None = None  # when the last reply came
+        self._draining = False  # nothing was sent since the time-out
 
     def opened(self, link: Link) -> None:
         self.link = link
@@ -78,16 +82,25 @@ class Bus:
 
     def received(self, data: bytes) -> None:
         """Bytes from the link: for the conversation, or late and dropped."""
+        if not data:
+            return
         now = self._now()
+        if self._is_late(data[0], now):
+            assert self._timed_out_at is not None
+            self._late.saw(now - self._timed_out_at, now)
+        elif not self._listening and self._answered_at is not None and now - self._answered_at < DUPLICATE_WITHIN_S:
+            self._gap.saw(now - self._answered_at, now)
         if self._listening:
             self._inbox += data[: MAX_INBOX_BYTES - len(self._inbox)]
             self._waiter.signal()
-            return
-        if self._answered_at is not None and now - self._answered_at < DUPLICATE_WITHIN_S:
-            self._gap.saw(now - self._answered_at, now)
-        elif self._timed_out_at is not None and now - self._timed_out_at < DRAIN_MAX_S:
-            self._late.saw(now - self._timed_out_at, now)
-        self._clear_at = max(self._clear_at, now + self._quiet_s)
+        else:
+            self._clear_at = max(self._clear_at, now + self._quiet_s)
+
+    def _is_late(self, head: int, now: float) -> bool:
+        """Is this what an earlier request waited for? A frame's first byte is its address on every bus here."""
+        if self._timed_out_at is None or self._inbox or now - self._timed_out_at > DRAIN_MAX_S:
+            return False
+        return self._draining or head == self._missed_head != self._head
 
     async def converse(
         self, conversation: Conversation, *, may_send: Callable[[float], bool], give_up: Callable[[], bool]
@@ -109,9 +122,11 @@ class Bus:
                 await self._clear()
                 sent_at, timeout_ms = self._now(), step.timeout_ms
                 ends_at = sent_at + timeout_ms / 1000
-                if self.link is None or (missed and give_up()) or not may_send(ends_at):
+                self.fenced = not may_send(ends_at)
+                if self.fenced or self.link is None or (missed and give_up()):
                     return abandon(conversation)
                 self._inbox.clear()
+                self._head, self._draining = step.data[0], False
                 self.link.write(step.data)
             else:
                 ends_at = sent_at + step.deadline_ms / 1000
@@ -131,7 +146,8 @@ class Bus:
     def _unanswered(self, due_at: float, timeout_s: float) -> None:
         """A reply may still come: keep quiet for as long again, or as long as this line was seen to need."""
         self.timeouts += 1
-        self._answered_at, self._timed_out_at = None, due_at
+        self._timed_out_at, self._missed_head, self._draining = due_at, self._head, True
+        self._answered_at = None
         self._clear_at = due_at + max(timeout_s, self._late.value_s(due_at))
 
     async def _clear(self) -> None:
@@ -157,10 +173,7 @@ class Bus:
         data = bytes(self._inbox)
         self._inbox.clear()
         self.replies += 1
-        if self._timed_out_at is not None:
-            # the conversation was still draining: it came late, and the next one may, too
-            self._late.saw(now - self._timed_out_at, now)
-        self._answered_at, self._timed_out_at = now, None
+        self._answered_at = now
         self._clear_at = now + max(self._quiet_s, self._gap.value_s(now))
         return data
 

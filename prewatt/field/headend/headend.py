@@ -413,7 +413,7 @@ class HeadEnd:
         while not self._stopping:
             try:
                 called = await self._ear(lambda: self._mailbox.wait(timeout_s=WAIT_S))
-            except Exception:  # noqa: BLE001 process loop: the ear's own connection is away, the desk says so in the log
+            except Exception:  # noqa: BLE001 process loop: the desk says in the log that the database is away
                 await asyncio.sleep(MAILBOX_RETRY_MAX_S)
                 continue
             if called:

@@ -301,7 +301,9 @@ class Line:
         )
         outcome = await self._bus.converse(conversation, may_send=self._ground.holds, give_up=give_up)
         outcome = replace(outcome, values=primary(outcome.values, target.profile, target.circuit.ratio))
-        if self._bus.link is not None and not self._closing:
+        if self._bus.fenced:
+            await self._pause()  # until the lease is renewed or the line is closed; it says nothing about meters
+        elif self._bus.link is not None and not self._closing:
             answered = outcome.verdict is not Verdict.SILENT
             self._heard(target, answered=answered, bytes_came=self._bus.replies > replies, late_s=late_s)
         return outcome
@@ -321,7 +323,7 @@ class Line:
                 log.info("line_up line=%s", self.plan.line_id)
         else:
             self._silent_in_a_row += 1
-            if self._silent_in_a_row == SILENT_LINE_CONVERSATIONS:
+            if self._silent_in_a_row == max(2, min(SILENT_LINE_CONVERSATIONS, len(self.plan.meters))):
                 self._down("silent")
             if self._silent_in_a_row % SILENT_LINE_RECONNECT == 0:
                 # a half-open socket looks like a silent bus: only a new connection tells them apart
@@ -338,7 +340,7 @@ class Line:
             health.answered()
             return
         health.missed(now, self._ground.settings.status_s + late_s)
-        if self._error == "silent":
+        if self._error == "silent" or self._logged:
             return  # one link alarm instead of 32 meter alarms
         if not health.reported_silent or now - health.reported_at >= HEALTH_REPORT_S:
             self._silence(target, now, silent=True)
@@ -372,6 +374,7 @@ class Line:
 
     def _up(self) -> None:
         self._error = None
+        self._polls.resume(self._loop.time())
         self._silent_in_a_row = 0
         self._health()
 

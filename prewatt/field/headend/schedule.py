@@ -61,8 +61,8 @@ class Poll:
 class PollClock:
     """The two clocks of one line: status polls and register reads.
 
-    Status polls go first; a register read that is late by a whole status period goes before them, so
-    that a bus that is too slow for its settings starves neither.
+    Of two that are due the one goes first that is later measured by its own period: nearly always the
+    status poll, and on a bus that is too slow for its settings neither clock starves.
     """
 
     settings: PollSettings
@@ -70,6 +70,7 @@ class PollClock:
     healths: dict[int, MeterHealth] = field(default_factory=dict)
     _status: list[tuple[float, int]] = field(default_factory=list)
     _register: list[tuple[float, int]] = field(default_factory=list)
+    _resumed_at: float = 0.0
 
     def load(self, plan: LinePlan, catalogue: Mapping[str, Profile], now: float) -> None:
         """Take over a plan; circuits that stay keep their times, new ones are spread from now."""
@@ -96,6 +97,13 @@ class PollClock:
             heapq.heapify(self._status)
             heapq.heapify(self._register)
 
+    def resume(self, now: float) -> None:
+        """The bus speaks again: what was silent with it is tried at its next turn, not after its back-off, and
+        the time it was away does not count as lateness."""
+        self._resumed_at = now
+        for health in self.healths.values():
+            health.probe_at = 0.0
+
     def next_due(self) -> float | None:
         """Loop time of the next read, None when there is nothing to poll."""
         if not self._status:
@@ -112,23 +120,20 @@ class PollClock:
         """
         # Every pass takes one item out and puts it back later than now, so this ends.
         while True:
-            status_due = self._status[0][0] if self._status else None
-            register_due = self._register[0][0] if self._register else None
-            register_is_due = register_due is not None and register_due <= now
-            if status_due is not None and status_due <= now:
-                late = register_is_due and register_due is not None and now - register_due > self.settings.status_s
-                full = late
-            elif register_is_due:
-                full = True
-            else:
+            status_late_s = now - self._status[0][0] if self._status else -1.0
+            register_late_s = now - self._register[0][0] if self._register else -1.0
+            if status_late_s < 0 and register_late_s < 0:
                 return None
+            full = register_late_s * self.settings.status_s > status_late_s * self.settings.register_s
+            if register_late_s < 0 or status_late_s < 0:
+                full = status_late_s < 0
             due, number = heapq.heappop(self._register if full else self._status)
             target = self.circuits[number]
             health = target.health
             if health.misses and (full or (now < health.probe_at and not line_silent)):
                 self._push(number, full=full, now=now, soon=True)
                 continue
-            return Poll(target, full, now - due)
+            return Poll(target, full, now - max(due, min(self._resumed_at, now)))
 
     def done(self, poll: Poll, now: float, *, answered: bool) -> None:
         """Set the next time of this read. A register read that failed is due again after a status period."""

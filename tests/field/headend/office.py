@@ -50,6 +50,7 @@ class JobRow:
     due_at: float
     claim: int = 0
     claimed_until: float = 0.0
+    claim_epoch: int = 0
     settled: Outcome | None = None
     settled_at: float | None = None
     outcomes: list[Outcome] = field(default_factory=list)
@@ -159,7 +160,7 @@ class Office:
             for row in self.jobs.values()
             if row.settled is None
             and row.due_at <= now
-            and row.claimed_until <= now
+            and (row.claimed_until <= now or row.claim_epoch != self.gateways[row.gateway_id].epoch)
             and row.gateway_id in epochs
             and self.gateways[row.gateway_id].owner == headend
         ]
@@ -168,7 +169,7 @@ class Office:
             if row.circuit_id in claimed or len(claimed) >= limit:
                 continue
             row.claim += 1
-            row.claimed_until = now + 60.0
+            row.claimed_until, row.claim_epoch = now + 60.0, epochs[row.gateway_id]
             claimed[row.circuit_id] = ClaimedJob(
                 job_id=row.job_id,
                 claim=row.claim,
@@ -226,8 +227,8 @@ async def in_place(function: Callable[[], T]) -> T:
 
 
 async def short_of_hearing(function: Callable[[], T]) -> T:
-    """The ear's thread under a virtual clock: hears within 20 ms."""
-    await asyncio.sleep(0.02)
+    """The ear's thread under a virtual clock: hears within 100 ms."""
+    await asyncio.sleep(0.1)
     return function()
 
 

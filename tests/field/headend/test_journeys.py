@@ -197,7 +197,7 @@ def test_four_dead_meters_of_thirty_two_slow_the_others_by_less_than_a_third() -
         for unit in dead:
             wire.units[unit].dead = True
         here.start()
-        await asyncio.sleep(1800)
+        await asyncio.sleep(900)
         await here.end()
         living = Counter(item.circuit_id for item in here.office.polls if item.circuit_id % 1000 not in (5, 6, 7, 8))
         assert max(living.values()) - min(living.values()) <= 0.05 * max(living.values())
@@ -290,7 +290,7 @@ def test_a_silent_bus_is_one_link_alarm_and_is_found_within_two_cycles() -> None
         for meter in wire.units.values():
             meter.dead = True
         await asyncio.sleep(1800)
-        assert here.office.lines[-1].up is False and here.office.lines[-1].error == "silent"
+        assert [(item.up, item.error) for item in here.office.lines[-1:]] == [(False, "silent")]
         assert len({item.meter_id for item in here.office.silences}) <= 4, "not an alarm for each meter behind it"
         for meter in wire.units.values():
             meter.dead = False

@@ -147,11 +147,12 @@ def test_figures_of_another_epoch_are_not_added() -> None:
 def test_the_outbox_is_bounded_and_says_when_it_is_full() -> None:
     outbox = Outbox(wake=lambda: None)
     for number in range(MAX_POLLS_HELD):
-        assert not outbox.full
+        assert outbox.full is (number >= MAX_POLLS_HELD)
         outbox.poll(poll(number))
-    assert outbox.full
+    assert len(outbox.polls) == MAX_POLLS_HELD and outbox.full
     batch = outbox.take()
-    assert batch is not None and not outbox.full
+    assert batch is not None
+    assert (outbox.polls, outbox.full) == ([], False)
     outbox.poll(poll(-1))
     outbox.put_back(batch)
     assert len(outbox.polls) == MAX_POLLS_HELD
