@@ -23,7 +23,7 @@ register(
 )
 
 
-def call(sql: str, parameters: Sequence[object]) -> tuple[Any, ...] | None:
+def call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
     """Run one statement that gives at most one row; its row.
 
     Raises Refused with the code of the function that refused, and `storage_full`; other errors of the

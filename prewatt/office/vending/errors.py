@@ -91,7 +91,7 @@ register(
             en="A till needs a code (1-8 letters and digits) and a name (1-32). Nothing was changed.",
             zh="窗口需要代码（1-8 位字母数字）和名称（1-32 字）。什么都没有改。",
         ),
-        "till_exists": Text(en="The site has a till {code} already.", zh="该项目已有窗口 {code}。"),
+        "till_exists": Text(en="The site has a till {till} already.", zh="该项目已有窗口 {till}。"),
         "shift_not_open": Text(
             en="No shift is open at this till. Nothing was done. Open a shift first.",
             zh="该窗口没有开班。什么都没有做。请先开班。",
