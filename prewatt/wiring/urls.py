@@ -3,6 +3,7 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from prewatt.web.api.app import api
 from prewatt.web.ui import assets
 from prewatt.wiring.health import healthz
 
@@ -10,7 +11,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),
     path("static/<path:name>", assets.serve),
     path("healthz", healthz),
-    path("api/v1/", include("prewatt.web.api.urls")),
+    path("api/v1/", api.urls),
     path("console/", include("prewatt.web.console.urls")),
 ]
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import APIKeyHeader
 
-from prewatt.office.staff import keys
+import prewatt.office.staff.keys as keys
 from prewatt.office.staff.actors import Actor, of_key
 from prewatt.office.staff.models import ApiKey, Operator
 

@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from prewatt.core.refusals import Refused, Text, register
+from prewatt.office.vending.errors import CONFLICT, NOT_FOUND
 
 register(
     {
@@ -25,17 +26,13 @@ register(
 _STATUS: Final = {
     HTTPStatus.BAD_REQUEST: {"malformed", "body_not_json", "cursor_malformed", "key_required"},
     HTTPStatus.UNAUTHORIZED: {"key_invalid", "operator_inactive"},
-    HTTPStatus.NOT_FOUND: {
-        "not_found", "contract_unknown", "circuit_unknown", "sale_unknown", "circuit_not_of_contract",
-    },
+    HTTPStatus.NOT_FOUND: {"not_found", "circuit_unknown"} | NOT_FOUND,
     HTTPStatus.CONFLICT: {
-        "key_busy", "delivery_open", "contract_not_open", "credit_in_meter", "delivery_unknown", "sale_reversed",
-        "reversal_not_last", "tag_exists", "shift_not_open",
-        "close_blocked_maintenance_tag", "close_blocked_overload", "close_blocked_malicious_load",
-        "close_blocked_tamper", "close_blocked_hand_opened",
-    },
-    HTTPStatus.FORBIDDEN: {"not_permitted"},
-    HTTPStatus.SERVICE_UNAVAILABLE: {"storage_full", "quote_stale"},
+        "reversal_not_last", "sale_refunded", "tag_exists", "close_blocked_maintenance_tag", "close_blocked_overload",
+        "close_blocked_malicious_load", "close_blocked_tamper", "close_blocked_hand_opened",
+    }
+    | CONFLICT,
+    HTTPStatus.SERVICE_UNAVAILABLE: {"storage_full"},
 }  # fmt: skip
 STATUS: Final = {code: int(status) for status, codes in _STATUS.items() for code in codes}
 

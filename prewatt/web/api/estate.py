@@ -1,10 +1,11 @@
 """Circuits, customers, contracts, the books: what a third party may read; and the relay."""
 
 from datetime import UTC
+from typing import Annotated
 
 from django.conf import settings
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.refusals import Refused
@@ -20,8 +21,8 @@ from prewatt.web.api.door import caller
 from prewatt.web.api.paging import LIMIT_DEFAULT, LIMIT_MAX, after, cut, number
 
 router = Router(tags=["estate"])
-Limit = Query(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX)
-ERRORS = {400: schemas.Error, 401: schemas.Error, 403: schemas.Error, 404: schemas.Error}
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+ERRORS = {400: schemas.Error, 401: schemas.Error, 404: schemas.Error}
 
 
 def _circuit_out(view: circuits.CircuitView) -> schemas.CircuitOut:
@@ -46,7 +47,7 @@ def _circuit_out(view: circuits.CircuitView) -> schemas.CircuitOut:
 
 
 @router.get("/circuits", response={200: schemas.CircuitPage, **ERRORS})
-def list_circuits(request: HttpRequest, cursor: str | None = None, limit: int = Limit) -> schemas.CircuitPage:
+def list_circuits(request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT) -> schemas.CircuitPage:
     """Circuits you may see, with what their meters said last and when."""
     who = caller(request)
     stale = stale_after(settings.PREWATT_POLL_S)
@@ -70,7 +71,7 @@ def get_circuit(request: HttpRequest, circuit_id: str) -> schemas.CircuitOut:
 @router.post(
     "/circuits/{circuit_id}/relay", response={202: schemas.RelayOut, 409: schemas.Error, 422: schemas.Error, **ERRORS}
 )
-def set_relay(request: HttpRequest, circuit_id: str, body: schemas.RelayIn) -> tuple[int, schemas.RelayOut]:
+def set_relay(request: HttpRequest, circuit_id: str, body: schemas.RelayIn) -> Status[schemas.RelayOut]:
     """Say what the relay shall be: automatic, keep_on (with an end) or trip. Accepted is not done: read the circuit."""
     who = caller(request)
     who.actor.require(Act.RELAY)
@@ -85,11 +86,11 @@ def set_relay(request: HttpRequest, circuit_id: str, body: schemas.RelayIn) -> t
         circuit, Wish(body.wish), reason=body.reason, until=until, actor=who.actor.key,
         request_key=f"api:{circuit.pk}:{who.at.isoformat()}", at=who.at,
     )  # fmt: skip
-    return 202, schemas.RelayOut(circuit_id=str(circuit.pk), wish=body.wish, until=until)
+    return Status(202, schemas.RelayOut(circuit_id=str(circuit.pk), wish=body.wish, until=until))
 
 
 @router.get("/customers", response={200: schemas.CustomerPage, **ERRORS})
-def list_customers(request: HttpRequest, cursor: str | None = None, limit: int = Limit) -> schemas.CustomerPage:
+def list_customers(request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT) -> schemas.CustomerPage:
     """Customers you may see, with their contracts."""
     who = caller(request)
     rows = list(visible_to(who.operator, Customer).filter(pk__gt=after(cursor)).order_by("pk")[: limit + 1])
@@ -121,7 +122,7 @@ def _contract_out(row: Contract) -> schemas.ContractOut:
 
 
 @router.get("/contracts", response={200: schemas.ContractPage, **ERRORS})
-def list_contracts(request: HttpRequest, cursor: str | None = None, limit: int = Limit) -> schemas.ContractPage:
+def list_contracts(request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT) -> schemas.ContractPage:
     """Supply contracts you may see."""
     who = caller(request)
     found = visible_to(who.operator, Contract).filter(pk__gt=after(cursor)).order_by("pk")

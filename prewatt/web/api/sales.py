@@ -1,7 +1,9 @@
 """Sales: sell once, look, reverse."""
 
+from typing import Annotated
+
 from django.http import HttpRequest, HttpResponse
-from ninja import Header, Router
+from ninja import Header, Router, Status
 
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Contract
@@ -14,7 +16,7 @@ from prewatt.web.api.paging import number
 
 router = Router(tags=["sales"])
 ERRORS = {
-    400: schemas.Error, 401: schemas.Error, 403: schemas.Error, 404: schemas.Error, 409: schemas.Error,
+    400: schemas.Error, 401: schemas.Error, 404: schemas.Error, 409: schemas.Error,
     422: schemas.Error, 503: schemas.Error,
 }  # fmt: skip
 
@@ -32,8 +34,8 @@ def sell(
     request: HttpRequest,
     response: HttpResponse,
     body: schemas.SaleIn,
-    idempotency_key: str = Header("", alias="Idempotency-Key"),
-) -> tuple[int, schemas.SaleOut]:
+    idempotency_key: Annotated[str, Header(alias="Idempotency-Key")] = "",
+) -> Status[schemas.SaleOut]:
     """Sell electricity for cash on the key's own till. The same key and body gives the same sale again."""
     who = caller(request)
     circuit_id = number(body.circuit_id)
@@ -59,7 +61,7 @@ def sell(
     )
     if result.replayed:
         response["Idempotent-Replayed"] = "true"
-    return 201, schemas.SaleOut.model_validate(read.sale_view(result.sale))
+    return Status(201, schemas.SaleOut.model_validate(read.sale_view(result.sale)))
 
 
 @router.get("/sales/{sale_id}", response={200: schemas.SaleOut, **ERRORS})
@@ -70,10 +72,15 @@ def get_sale(request: HttpRequest, sale_id: str) -> schemas.SaleOut:
 
 
 @router.post("/sales/{sale_id}/reversal", response={201: schemas.SaleOut, **ERRORS})
-def reverse(request: HttpRequest, sale_id: str, body: schemas.ReversalIn) -> tuple[int, schemas.SaleOut]:
+def reverse(request: HttpRequest, sale_id: str, body: schemas.ReversalIn) -> Status[schemas.SaleOut]:
     """Cancel a sale whose credit is not in the meter (冲正)."""
     who = caller(request)
     found = _visible_sale(who, sale_id)
-    reversals.reverse(found, reason=body.reason, actor=who.actor, key=f"reversal:{found.pk}", at=who.at)
+    try:
+        reversals.reverse(found, reason=body.reason, actor=who.actor, key=f"reversal:{found.pk}", at=who.at)
+    except Refused as refused:
+        if refused.code == "key_reused":  # reversed before, for another reason
+            raise Refused("sale_reversed") from None
+        raise
     found.refresh_from_db()
-    return 201, schemas.SaleOut.model_validate(read.sale_view(found))
+    return Status(201, schemas.SaleOut.model_validate(read.sale_view(found)))
