@@ -36,6 +36,7 @@ register(
         "custody_not_supported": Text(
             "This model cannot hold credit for remote sales.", "该型号不支持表内计费远程售电。"
         ),
+        "circuit_not_in_profile": Text("The model has no such circuit.", "该型号没有这个回路。"),
         "order_missing": Text("The job names no order.", "任务缺少购电指令。"),
         "wish_not_supported": Text("The model cannot be told this.", "该型号不支持此控制方式。"),
         "setting_not_supported": Text("The model has no such setting.", "该型号没有此参数。"),
@@ -70,6 +71,26 @@ register(
             (10, "gateway has no path", "网关路径不可用"),
             (11, "gateway got no reply", "网关未收到应答"),
         )
+    }
+)
+register(
+    {
+        # what the head-end says for itself (prewatt/field/headend): here, because office and web show it
+        "line_down": Text("The line to the meter is down.", "通讯线路中断。"),
+        "line_closed": Text(
+            "The head-end closed the line; the job goes on elsewhere.", "前置机已关闭线路，任务将另行执行。"
+        ),
+        "waited_too_long": Text("The job waited too long for its line.", "任务在线路上等待过久。"),
+        "not_in_plan": Text("The head-end does not know this circuit yet.", "前置机尚未载入该回路。"),
+        "driver_failed": Text(
+            "The conversation with the meter failed within the program.", "与电表的会话在程序内部出错。"
+        ),
+        "conversation_endless": Text("The conversation with the meter did not end.", "与电表的会话未能结束。"),
+        "connect_refused": Text("The gateway refuses the connection.", "网关拒绝连接。"),
+        "connect_timeout": Text("The gateway does not answer.", "网关无应答。"),
+        "connect_failed": Text("The gateway cannot be reached.", "网关不可达。"),
+        "closed": Text("The gateway closed the connection.", "网关断开了连接。"),
+        "silent": Text("No meter on this line answers.", "该线路上没有电表应答。"),
     }
 )
 register({"modbus_exception": Text("The meter answered with an unknown exception.", "电表返回未知异常码。")})

@@ -1,6 +1,9 @@
 """What a sale to a meter-held supply point buys: paid, repaid, added; and the most that can be sold.
 
-Pure: values in, a quote or an ordered refusal out. Worked numbers: docs/algorithms/quote.md.
+Pure: values in, numbers out. A quote that is refused still has its numbers, since the page shows why. The
+texts of the refusals belong to the app that sells. Worked numbers: docs/algorithms/quote.md.
+
+`credit` is the meter's unit throughout: Wh for a purse in energy, minor units for a purse in money.
 """
 
 from dataclasses import dataclass
@@ -8,68 +11,46 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from prewatt.core.refusals import Refused, Text, register
 from prewatt.core.units import (
     MAX_AMOUNT_MINOR,
     Currency,
     Rounding,
     amount_for_energy,
     energy_for_amount,
-    format_amount,
-    format_energy,
 )
 
 
 class QuoteRefusal(StrEnum):
-    """Why nothing is sold, in the order in which it is looked at: the first that holds is the answer."""
+    """Why nothing is sold, in the order in which it is looked at: the first that holds is the answer.
 
-    SALE_CUSTODY = "sale_custody"
-    BALANCE_UNKNOWN = "balance_unknown"
-    AMOUNT_NOT_POSITIVE = "amount_not_positive"
-    AMOUNT_BELOW_LEAST = "amount_below_least"
-    AMOUNT_ABOVE_MOST = "amount_above_most"
-    AMOUNT_BUYS_NOTHING = "amount_buys_nothing"
+    The value is the stable code of the refusal.
+    """
+
+    CUSTODY_NOT_SUPPORTED = "custody_not_supported"
+    AMOUNT_MALFORMED = "amount_malformed_minor"  # not above zero, or beyond all limits
+    AMOUNT_TOO_SMALL = "amount_too_small"  # below the least, or all of it is taken by what is owed first
+    AMOUNT_ABOVE_LIMIT = "amount_above_limit"
+    BALANCE_UNKNOWN = "balance_unknown"  # there is a hoarding limit and the meter was never read
     HOARDING_LIMIT = "hoarding_limit"
 
 
-_TEXTS: Final = {
-    QuoteRefusal.SALE_CUSTODY: Text(
-        "This supply point's credit is not held by its meter.", "该供电点不是表内计费，不能向电表售电。"
-    ),
-    QuoteRefusal.BALANCE_UNKNOWN: Text(
-        "The meter has not been read yet; its balance is unknown.", "电表尚未读到余额，请先抄表。"
-    ),
-    QuoteRefusal.AMOUNT_NOT_POSITIVE: Text("The amount must be above zero.", "金额必须大于零。"),
-    QuoteRefusal.AMOUNT_BELOW_LEAST: Text("The smallest sale is {least}.", "最小售电金额为 {least}。"),
-    QuoteRefusal.AMOUNT_ABOVE_MOST: Text("The largest sale is {most}.", "单笔最大售电金额为 {most}。"),
-    QuoteRefusal.AMOUNT_BUYS_NOTHING: Text(
-        "The amount buys no energy: {taken} is owed first.", "金额不足：须先扣 {taken}，购不到电量。"
-    ),
-    QuoteRefusal.HOARDING_LIMIT: Text(
-        "{energy} kWh would bring the meter to {after} kWh; it may hold {limit} kWh. At most {most} can be sold now.",
-        "购 {energy} kWh 后余额将达 {after} kWh，超过囤积限额 {limit} kWh；现在最多可售 {most}。",
-    ),
-}
-assert list(_TEXTS) == list(QuoteRefusal), "every refusal has its texts, in the order of the list"
-register({code.value: text for code, text in _TEXTS.items()})
-
-RETRY: Final = frozenset({QuoteRefusal.BALANCE_UNKNOWN})
+RETRY_HELPS: Final = frozenset({QuoteRefusal.BALANCE_UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purse:
-    """What the meter said last, and what is on its way to it. All in Wh.
+    """What the meter said last, and what is on its way to it. All in credit.
 
-    `use_past_zero_wh` is what was used below the permitted overdraft (relay failed, or kept on);
-    `open_wh` the sum of deliveries not yet settled; `hoarding_limit_wh` 0 means no limit.
+    `use_past_zero` is what was used below the permitted overdraft (relay failed, or kept on), None where the
+    meter does not say; `open_credit` the sum of deliveries not yet settled; `hoarding_limit` 0 means no limit.
     """
 
-    balance_wh: int | None
-    overdraft_limit_wh: int = 0
-    use_past_zero_wh: int = 0
-    hoarding_limit_wh: int = 0
-    open_wh: int = 0
-    resolution_wh: int = 10
+    balance: int | None
+    overdraft_limit: int = 0
+    use_past_zero: int | None = None
+    hoarding_limit: int = 0
+    open_credit: int = 0
+    resolution: int = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,31 +63,38 @@ class SaleLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Debt:
-    """A negative balance told apart: use past zero is repaid first, it lies deepest. Both in Wh, >= 0."""
+    """A negative balance told apart: use past zero is repaid first, it lies deepest. Both >= 0."""
 
-    past_zero_wh: int
-    overdraft_wh: int
+    past_zero: int
+    overdraft: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """What becomes of a credit: the three add up to it."""
+
+    repaid_past_zero: int
+    repaid_overdraft: int
+    added: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SaleQuote:
-    """paid = arrears + what buys energy; energy = repaid_past_zero + repaid_overdraft + added.
+    """paid = arrears + what buys credit; the meter gets `credit` in one order, `split` says what becomes of it.
 
-    The meter gets `energy_wh` in one order; repaid and added say what becomes of it.
-    `carried_amount_minor` is kept for the next sale. The two amounts with a `worth_` are for showing.
+    `carried_amount_minor` is kept for the next sale; `worth_repaid_minor` is for showing. `refusal` None: sell.
     """
 
+    refusal: QuoteRefusal | None
     paid_minor: int
     arrears_minor: int
     price: Decimal
-    energy_wh: int
-    repaid_past_zero_wh: int
-    repaid_overdraft_wh: int
-    added_wh: int
+    credit: int
+    split: Split
     worth_repaid_minor: int
     carried_amount_minor: Decimal
-    balance_after_wh: int
-    headroom_wh: int | None
+    balance_after: int | None  # with all open deliveries
+    headroom: int | None  # None: no limit
     most_minor: int
 
 
@@ -116,20 +104,29 @@ def debt_of(purse: Purse) -> Debt:
     What lies below the overdraft limit is use past zero even where the meter keeps no register for it;
     what the meter reports beyond its own debt has been repaid meanwhile.
     """
-    debt_wh = max(0, -(purse.balance_wh or 0))
-    past_zero_wh = min(debt_wh, max(purse.use_past_zero_wh, debt_wh - purse.overdraft_limit_wh, 0))
-    return Debt(past_zero_wh=past_zero_wh, overdraft_wh=debt_wh - past_zero_wh)
+    debt = max(0, -(purse.balance or 0))
+    past_zero = min(debt, max(purse.use_past_zero or 0, debt - purse.overdraft_limit))
+    return Debt(past_zero=past_zero, overdraft=debt - past_zero)
 
 
-def headroom_wh(purse: Purse) -> int | None:
-    """Energy the meter may still take, a multiple of its resolution; None without a limit.
+def split(credit: int, purse: Purse) -> Split:
+    """Which part of a credit repays use past zero, which the permitted overdraft, which is added."""
+    assert credit >= 0, credit
+    debt = debt_of(purse)
+    past_zero = min(credit, debt.past_zero)
+    overdraft = min(credit - past_zero, debt.overdraft)
+    return Split(repaid_past_zero=past_zero, repaid_overdraft=overdraft, added=credit - past_zero - overdraft)
+
+
+def headroom(purse: Purse) -> int | None:
+    """Credit the meter may still take, a multiple of its resolution; None without a limit.
 
     Open deliveries count as if they had arrived: they may arrive at any moment.
     """
-    if purse.hoarding_limit_wh <= 0:
+    if purse.hoarding_limit <= 0:
         return None
-    free_wh = purse.hoarding_limit_wh - (purse.balance_wh or 0) - purse.open_wh
-    return max(0, free_wh - free_wh % purse.resolution_wh)
+    free = purse.hoarding_limit - (purse.balance or 0) - purse.open_credit
+    return max(0, free - free % purse.resolution)
 
 
 def most_amount(
@@ -141,28 +138,41 @@ def most_amount(
     arrears_minor: int = 0,
     carried_amount_minor: Decimal = Decimal(0),
 ) -> int:
-    """The largest amount a sale may have now, in minor units, rounded down so that its energy still fits."""
-    free_wh = headroom_wh(purse)
-    if free_wh is None:
+    """The largest amount a sale of energy may have now, in minor units, rounded down so that it still fits."""
+    free = headroom(purse)
+    if free is None:
         return limits.most_minor
-    worth = amount_for_energy(free_wh, price=price, exponent=currency.exponent, rounding=Rounding.DOWN)
-    if free_wh <= 0:
+    if free == 0:
         return 0
+    worth = amount_for_energy(free, price=price, exponent=currency.exponent, rounding=Rounding.DOWN)
     # the carried amount is taken off before energy is counted; its whole part leaves that much more room
     return min(limits.most_minor, worth + arrears_minor + int(carried_amount_minor))
 
 
-def _refuse(code: QuoteRefusal, **params: object) -> Refused:
-    return Refused(code.value, retry=code in RETRY, **params)
-
-
-def _check_amount(amount_minor: int, limits: SaleLimits, currency: Currency) -> None:
-    if amount_minor <= 0:
-        raise _refuse(QuoteRefusal.AMOUNT_NOT_POSITIVE)
+def _amount_refusal(amount_minor: int, limits: SaleLimits) -> QuoteRefusal | None:
+    if not 0 < amount_minor <= MAX_AMOUNT_MINOR:
+        return QuoteRefusal.AMOUNT_MALFORMED
     if amount_minor < limits.least_minor:
-        raise _refuse(QuoteRefusal.AMOUNT_BELOW_LEAST, least=format_amount(limits.least_minor, currency, symbol=True))
-    if amount_minor > limits.most_minor:
-        raise _refuse(QuoteRefusal.AMOUNT_ABOVE_MOST, most=format_amount(limits.most_minor, currency, symbol=True))
+        return QuoteRefusal.AMOUNT_TOO_SMALL
+    return QuoteRefusal.AMOUNT_ABOVE_LIMIT if amount_minor > limits.most_minor else None
+
+
+def _refusal(
+    amount_minor: int, credit: int, purse: Purse, limits: SaleLimits, *, meter_held: bool
+) -> QuoteRefusal | None:
+    if not meter_held:
+        return QuoteRefusal.CUSTODY_NOT_SUPPORTED
+    refusal = _amount_refusal(amount_minor, limits)
+    if refusal is not None:
+        return refusal
+    if credit == 0:
+        return QuoteRefusal.AMOUNT_TOO_SMALL
+    free = headroom(purse)
+    if free is None:
+        return None
+    if purse.balance is None:
+        return QuoteRefusal.BALANCE_UNKNOWN
+    return QuoteRefusal.HOARDING_LIMIT if credit > free else None
 
 
 def quote(
@@ -176,61 +186,44 @@ def quote(
     arrears_minor: int = 0,
     carried_amount_minor: Decimal = Decimal(0),
 ) -> SaleQuote:
-    """Quote a sale; raises Refused with the first QuoteRefusal that holds (see there for the order).
+    """Quote a sale of energy at a flat price; look at `refusal` first.
 
     `arrears_minor` is taken first; `carried_amount_minor` is what earlier roundings gave too much.
+    Raises Refused as `units.check_price`.
     """
-    assert arrears_minor >= 0 and purse.resolution_wh > 0, (arrears_minor, purse)
-    if not meter_held:
-        raise _refuse(QuoteRefusal.SALE_CUSTODY)
-    if purse.balance_wh is None:
-        raise _refuse(QuoteRefusal.BALANCE_UNKNOWN)
-    _check_amount(amount_minor, limits, currency)
-    taken = min(arrears_minor, amount_minor)
+    assert arrears_minor >= 0 and purse.resolution > 0, (arrears_minor, purse)
+    buying = min(max(amount_minor, 0), MAX_AMOUNT_MINOR)
+    taken = min(arrears_minor, buying)
     bought = energy_for_amount(
-        amount_minor - taken,
+        buying - taken,
         price=price,
         exponent=currency.exponent,
-        resolution_wh=purse.resolution_wh,
+        resolution_wh=purse.resolution,
         carried_amount_minor=carried_amount_minor,
     )
-    if bought.energy_wh == 0:
-        raise _refuse(QuoteRefusal.AMOUNT_BUYS_NOTHING, taken=format_amount(taken, currency, symbol=True))
-    free_wh = headroom_wh(purse)
-    most = most_amount(
-        purse,
-        price=price,
-        currency=currency,
-        limits=limits,
-        arrears_minor=arrears_minor,
-        carried_amount_minor=carried_amount_minor,
-    )
-    after_wh = purse.balance_wh + purse.open_wh + bought.energy_wh
-    if free_wh is not None and bought.energy_wh > free_wh:
-        raise _refuse(
-            QuoteRefusal.HOARDING_LIMIT,
-            energy=format_energy(bought.energy_wh),
-            after=format_energy(after_wh),
-            limit=format_energy(purse.hoarding_limit_wh),
-            most=format_amount(most, currency, symbol=True),
-            most_minor=most,
-        )
-    debt = debt_of(purse)
-    past_zero_wh = min(bought.energy_wh, debt.past_zero_wh)
-    overdraft_wh = min(bought.energy_wh - past_zero_wh, debt.overdraft_wh)
+    parts = split(bought.energy_wh, purse)
     return SaleQuote(
+        refusal=_refusal(amount_minor, bought.energy_wh, purse, limits, meter_held=meter_held),
         paid_minor=amount_minor,
         arrears_minor=taken,
         price=price,
-        energy_wh=bought.energy_wh,
-        repaid_past_zero_wh=past_zero_wh,
-        repaid_overdraft_wh=overdraft_wh,
-        added_wh=bought.energy_wh - past_zero_wh - overdraft_wh,
+        credit=bought.energy_wh,
+        split=parts,
         worth_repaid_minor=amount_for_energy(
-            past_zero_wh + overdraft_wh, price=price, exponent=currency.exponent, rounding=Rounding.NEAREST
+            parts.repaid_past_zero + parts.repaid_overdraft,
+            price=price,
+            exponent=currency.exponent,
+            rounding=Rounding.NEAREST,
         ),
         carried_amount_minor=bought.carried_amount_minor,
-        balance_after_wh=after_wh,
-        headroom_wh=free_wh,
-        most_minor=most,
+        balance_after=None if purse.balance is None else purse.balance + purse.open_credit + bought.energy_wh,
+        headroom=headroom(purse),
+        most_minor=most_amount(
+            purse,
+            price=price,
+            currency=currency,
+            limits=limits,
+            arrears_minor=arrears_minor,
+            carried_amount_minor=carried_amount_minor,
+        ),
     )

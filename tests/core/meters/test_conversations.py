@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -391,6 +392,26 @@ def test_settings_that_cannot_be_written_are_refused_before_a_byte_leaves(
     line = Line(FakeMeter(SPM))
     outcome = line.run(Job(intent=Intent.WRITE_SETTINGS, settings=settings))
     assert (outcome.verdict, outcome.code, line.sends) == (REFUSED, code, 0)
+
+
+@pytest.mark.parametrize("job", [CREDIT, TRIP, SETTINGS, Job(intent=Intent.READ_STATUS)], ids=lambda job: job.intent)
+@pytest.mark.parametrize("index", [0, 2])
+def test_a_circuit_the_model_does_not_have_is_refused_before_a_byte_leaves(index: int, job: Job) -> None:
+    line = Line(FakeMeter(SPM))
+    outcome = line.run(replace(job, circuit_index=index))
+    assert (outcome.verdict, outcome.code, line.sends) == (REFUSED, "circuit_not_in_profile", 0)
+
+
+@pytest.mark.parametrize("number", ["260311005208", "A60311005207", "0"])
+def test_a_number_that_is_not_printed_so_is_another_meter(number: str) -> None:
+    outcome = Line(FakeMeter(SPM)).run(CREDIT, number=number)
+    assert (outcome.verdict, outcome.code) == (DISPUTED, "meter_number_differs")
+
+
+def test_a_line_that_brings_single_bytes_is_slow_and_right() -> None:
+    line = Line(FakeMeter(SPM), faults=dict.fromkeys(range(4), Fault.REPLY_IN_PIECES))
+    assert line.run(CREDIT).verdict is DONE
+    assert line.sends == 4
 
 
 def test_late_and_foreign_events_after_the_end_change_nothing() -> None:

@@ -21,7 +21,7 @@ from prewatt.core.wire.modbus import (
 
 READ_TRIES: Final = 2
 WRITE_TRIES: Final = 1  # a write is sent once; then the witness is read
-MAX_CHUNKS: Final = 64  # receive() calls per request: a line that never falls silent is not a meter
+MAX_CHUNKS: Final = 512  # receive() calls per request: twice a frame byte by byte; more is a line that babbles
 CACHED_FRAMES: Final = 65_536  # two poll frames each for 30,000 meters
 BITS_PER_BYTE: Final = 11
 FRAME_OVERHEAD: Final = 16  # unit, CRC and silences of request and reply, in byte times

@@ -100,7 +100,9 @@ class _Talk:
         ended = yield from self.read(Group.IDENTITY)
         if ended is not None:
             return ended
-        if self.values.get(Quantity.METER_NUMBER) != int(self.meter.number):
+        # a number with unreadable digits has no value, and is not ours either
+        number = self.values.get(Quantity.METER_NUMBER, -1)
+        if str(number) != (self.meter.number.lstrip("0") or "0"):
             return self.end(Verdict.DISPUTED, "meter_number_differs")
         return None
 
@@ -122,6 +124,12 @@ def _rejected(reply: Reply | None) -> str | None:
     if isinstance(reply, ExceptionReply) and reply.code not in UNDECIDED_EXCEPTIONS:
         return exception_code(reply.code)
     return None
+
+
+def _refusing(talk: _Talk, code: str) -> Script:
+    """Say no before a byte leaves."""
+    yield from ()
+    return talk.end(Verdict.REFUSED, code)
 
 
 def _reading(talk: _Talk, intent: Intent) -> Script:
@@ -331,6 +339,8 @@ def _write_settings(talk: _Talk, job: Job) -> Script:
 def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Conversation:
     """The driver of Protocol.MODBUS."""
     talk = _Talk(profile, meter, job.circuit_index)
+    if not 1 <= job.circuit_index <= profile.circuits:
+        return Exchange(_refusing(talk, "circuit_not_in_profile"), profile, meter.unit, bus)
     match job.intent:
         case Intent.CREDIT:
             script = _credit(talk, job)
