@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 from prewatt.core.meters import Profile
@@ -261,6 +262,7 @@ class HeadEnd:
         return (
             self._claim_now
             or bool(self._outbox.reports)
+            or len(self._outbox.polls) >= FLUSH_ROWS
             or any(gateway.loaded != gateway.lease.revision for gateway in self._gateways.values())
         )
 
@@ -300,7 +302,7 @@ class HeadEnd:
         stale = [gateway for gateway in self._gateways.values() if gateway.loaded != gateway.lease.revision]
         for gateway in stale[:PLANS_PER_ROUND]:
             lease = gateway.lease
-            plans = await self._desk(lambda lease=lease: self._mailbox.plan(gateway_id=lease.gateway_id))  # type: ignore[misc]
+            plans = await self._desk(partial(self._mailbox.plan, gateway_id=lease.gateway_id))
             if self._gateways.get(lease.gateway_id) is gateway:
                 self._follow(gateway, plans)
                 gateway.loaded = lease.revision
@@ -467,7 +469,8 @@ class HeadEnd:
         try:
             async with asyncio.timeout(STOP_FLUSH_S):
                 await self._send_reports()
-                await self._store()
+                while self._outbox.polls or self._outbox.lines or self._outbox.silences:
+                    await self._store()
                 await self._desk(lambda: self._mailbox.leave(headend=self._name))
         except Exception as fault:  # noqa: BLE001 process end: the leases run out by themselves
             self._mailbox_failed(fault)

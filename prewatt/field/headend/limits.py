@@ -31,13 +31,15 @@ LINE_REPORT_S = 30.0  # replies and timeouts of a healthy line are reported this
 MAX_CLAIM = 64  # jobs per claim
 MAX_IN_HAND = 4096  # claimed jobs in this process
 MAX_IN_HAND_PER_GATEWAY = 64  # so that one slow bus with a long list does not take the whole hand
-MAX_HAND_S = 20.0  # a job that waited longer than this unsent is given back: its reason may be gone
+MAX_COMMAND_WAIT_S = 20.0  # a command unsent for so long is given back: its reason may be gone
+MAX_READ_WAIT_S = 120.0  # nobody waits longer for a reading
 DOWN_GATEWAY_CLAIM_S = 30.0  # jobs of a gateway without any line up are claimed (and found silent) this often
 
 # --- mailbox ---------------------------------------------------------------------------------------------------------
 TICK_S = 1.5  # heartbeat and renewal of leases
 FLUSH_S = 0.2  # readings wait at most this long for company
 FLUSH_ROWS = 500  # or until there are so many
+STORE_ROWS = 2000  # rows per transaction: after an outage the heartbeat must not wait for all of them
 MAX_POLLS_HELD = 20_000  # readings kept while the database is away; then polling pauses
 CLAIM_IDLE_S = 1.0  # look for due jobs this often even if nobody called
 PLANS_PER_ROUND = 20  # gateways loaded between two looks at the clock

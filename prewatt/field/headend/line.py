@@ -27,7 +27,8 @@ from prewatt.field.headend.bus import Bus, open_line_waiter
 from prewatt.field.headend.limits import (
     HEALTH_REPORT_S,
     LINE_REPORT_S,
-    MAX_HAND_S,
+    MAX_COMMAND_WAIT_S,
+    MAX_READ_WAIT_S,
     MISSES_TO_LOG,
     RECONNECT_FIRST_S,
     RECONNECT_JITTER,
@@ -43,7 +44,8 @@ from prewatt.field.headend.transports import LinkError, Transport
 
 log = logging.getLogger("prewatt.headend")
 
-STATUS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
+POLLS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
+READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +241,8 @@ class Line:
 
     async def _command(self, claimed: ClaimedJob, since: float) -> None:
         target = self._polls.circuits.get(claimed.circuit_id)
-        if self._loop.time() - since > MAX_HAND_S:
+        longest_s = MAX_READ_WAIT_S if claimed.job.intent in READS else MAX_COMMAND_WAIT_S
+        if self._loop.time() - since > longest_s:
             # its reason may have gone while it waited behind others: the office looks again before the next claim
             self._give_back(claimed, "waited_too_long")
             return
@@ -260,7 +263,7 @@ class Line:
 
     async def _poll(self, poll: Poll) -> None:
         target = poll.target
-        job = Job(intent=STATUS[poll.full], circuit_index=target.circuit.index)
+        job = Job(intent=POLLS[poll.full], circuit_index=target.circuit.index)
         probe = target.health.misses > 0
         answered = False
         try:

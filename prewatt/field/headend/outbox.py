@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prewatt.core.meters.mailbox import JobReport, LineHealth, MeterSilence, PollResult
-from prewatt.field.headend.limits import FLUSH_ROWS, MAX_POLLS_HELD
+from prewatt.field.headend.limits import FLUSH_ROWS, MAX_POLLS_HELD, STORE_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,15 @@ class Outbox:
         self.wake()
 
     def take(self) -> Batch | None:
-        """Everything but the reports, at most `MAX_POLLS_HELD` rows; None when there is nothing."""
+        """All health and the oldest `STORE_ROWS` readings; None when there is nothing."""
         if not (self.polls or self.silences or self.lines):
             return None
-        batch = Batch(polls=tuple(self.polls), silences=tuple(self.silences.values()), lines=tuple(self.lines.values()))
-        self.polls, self.silences, self.lines = [], {}, {}
+        batch = Batch(
+            polls=tuple(self.polls[:STORE_ROWS]),
+            silences=tuple(self.silences.values()),
+            lines=tuple(self.lines.values()),
+        )
+        self.polls, self.silences, self.lines = self.polls[STORE_ROWS:], {}, {}
         return batch
 
     def put_back(self, batch: Batch) -> None:

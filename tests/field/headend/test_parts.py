@@ -9,7 +9,7 @@ from prewatt.core.meters.mailbox import LineHealth, MeterSilence, PollResult
 from prewatt.core.meters.quantities import Quantity
 from prewatt.field.headend import Fence
 from prewatt.field.headend.bus import Learnt
-from prewatt.field.headend.limits import FLUSH_ROWS, MAX_POLLS_HELD
+from prewatt.field.headend.limits import FLUSH_ROWS, MAX_POLLS_HELD, STORE_ROWS
 from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.waiter import Waiter
 from tests import virtual_time
@@ -151,12 +151,14 @@ def test_the_outbox_is_bounded_and_says_when_it_is_full() -> None:
         outbox.poll(poll(number))
     assert len(outbox.polls) == MAX_POLLS_HELD and outbox.full
     batch = outbox.take()
-    assert batch is not None
-    assert (outbox.polls, outbox.full) == ([], False)
-    outbox.poll(poll(-1))
+    assert batch is not None and len(batch.polls) == STORE_ROWS
+    assert [item.circuit_id for item in batch.polls] == list(range(STORE_ROWS)), "the oldest first"
+    for number in range(STORE_ROWS + 1):
+        outbox.poll(poll(-number))
     outbox.put_back(batch)
     assert len(outbox.polls) == MAX_POLLS_HELD
-    assert outbox.polls[-1].circuit_id == -1, "the newest stays"
+    assert outbox.polls[-1].circuit_id == -STORE_ROWS, "the newest stays"
+    assert outbox.polls[0].circuit_id == STORE_ROWS + 1, "the oldest went"
 
 
 # --- lateness ---------------------------------------------------------------------------------------------------------

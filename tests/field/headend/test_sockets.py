@@ -25,6 +25,7 @@ from prewatt.field.headend.process import event_loop
 from tests.field.headend.meters import plan_of
 from tests.field.headend.office import JobRow, Office
 from tests.field.headend.world import credit
+from tests.system import missing
 
 EPOCH = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -195,7 +196,6 @@ def test_a_server_that_floods_and_one_that_says_nothing_cost_their_neighbour_not
 
 # --- libmodbus --------------------------------------------------------------------------------------------------------
 
-LIBMODBUS = ctypes.util.find_library("modbus")
 SERVER = """
 import ctypes, sys
 lib = ctypes.CDLL(sys.argv[1])
@@ -222,14 +222,13 @@ while (size := lib.modbus_receive(context, query)) >= 0:
 """
 
 
-@pytest.mark.skipif(LIBMODBUS is None, reason="libmodbus is not installed (apt-get install libmodbus5)")
 def test_the_head_end_reads_a_libmodbus_server_writes_settings_and_sends_an_order_once() -> None:
     async def story() -> None:
-        assert LIBMODBUS is not None
+        library = ctypes.util.find_library("modbus") or missing("libmodbus", install="libmodbus5")
         port = free_port()
         # meter 000000001001, 9511; balance 123.45 kWh; relay closed; 750 W; 1,234.56 kWh
         bank = ["2=0x1001", "3=9511", "101=1", "105=12345", "10F=750", "300=1", "301=57920"]
-        peer = subprocess.Popen([sys.executable, "-c", SERVER, LIBMODBUS, str(port), *bank], stdout=subprocess.PIPE)
+        peer = subprocess.Popen([sys.executable, "-c", SERVER, library, str(port), *bank], stdout=subprocess.PIPE)
         try:
             assert peer.stdout is not None and peer.stdout.readline() == b"listening\n"
             office = SlowEar(time.monotonic, PollSettings(status_s=1, register_s=2))
