@@ -75,6 +75,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
+        self.ready = asyncio.Event()  # the database tells us what happens
         self._circuits: dict[int, set[int]] = defaultdict(set)
         self._sales: dict[int, set[int]] = defaultdict(set)
         self._told: dict[tuple[int, int, str], dict[int, dict[str, object]]] = {}
@@ -178,6 +179,7 @@ class Hub:
         link = await AsyncConnection.connect(**connect_arguments(), autocommit=True)
         async with link:
             await link.execute(f"LISTEN {CHANNEL}")
+            self.ready.set()
             self._resync()  # what was notified while nobody listened
             async for notice in link.notifies():
                 self.take(notice.payload)

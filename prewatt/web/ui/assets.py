@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.contrib.staticfiles import finders
+from django.core.exceptions import SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -55,7 +56,7 @@ def address(name: str) -> str:
 def serve(request: HttpRequest, name: str) -> HttpResponse:
     try:
         known = asset(name)
-    except (ValueError, OSError) as error:  # a name with a null byte, or a path that climbs out
+    except (SuspiciousFileOperation, ValueError, OSError) as error:  # a path that climbs out, a null byte
         raise Http404 from error
     if known is None:
         raise Http404

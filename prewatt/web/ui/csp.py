@@ -28,8 +28,11 @@ def stream_origin(request: HttpRequest) -> str:
     told = os.environ.get("PREWATT_STREAM_URL", "")
     if told:
         return told.rstrip("/")
-    port = os.environ.get("PREWATT_STREAM_PORT", "") or str(int(request.get_port()) + 1)
-    return f"{request.scheme}://{host_without_port(request.get_host())}:{port}"
+    host = request.get_host()
+    name = host_without_port(host)
+    own_port = host[len(name) + 1 :] or request.get_port()
+    port = os.environ.get("PREWATT_STREAM_PORT", "") or str(int(own_port) + 1)
+    return f"{request.scheme}://{name}:{port}"
 
 
 def policy(stream: str) -> str:
