@@ -1,0 +1,91 @@
+"""The environment is read once, checked at once, and a value that cannot be used is refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from prewatt.core.refusals import CHINESE, ENGLISH
+from prewatt.wiring.config import NAMES, read
+from prewatt.wiring.refusals import Exit, StartRefused, language
+
+
+def test_nothing_said_gives_the_pinned_defaults() -> None:
+    config = read({})
+    assert config.home == Path("var").absolute() and not config.home_named
+    assert (config.bind, config.port, config.stream_port, config.sim_port) == ("127.0.0.1", 8000, 8001, 8002)
+    assert (config.demo, config.database_url, config.poll_s, config.register_s) == (True, "", 60, 1800)
+    assert (config.url, config.stream_url, config.sim_url) == (
+        "http://127.0.0.1:8000",
+        "http://127.0.0.1:8001",
+        "http://127.0.0.1:8002",
+    )
+
+
+def test_the_other_ports_follow_the_first_and_each_can_be_set() -> None:
+    config = read({"PREWATT_PORT": "9100", "PREWATT_SIM_PORT": "9200"})
+    assert (config.port, config.stream_port, config.sim_port) == (9100, 9101, 9200)
+
+
+def test_an_open_address_is_shown_as_one_a_browser_can_use() -> None:
+    assert read({"PREWATT_BIND": "0.0.0.0"}).url == "http://127.0.0.1:8000"
+    assert read({"PREWATT_BIND": "::"}).url == "http://[::1]:8000"
+    assert read({"PREWATT_BIND": "0.0.0.0"}).sim_url == "http://127.0.0.1:8002"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PREWATT_PORT", "eight"),
+        ("PREWATT_PORT", "0"),
+        ("PREWATT_PORT", "65536"),
+        ("PREWATT_PORT", "-1"),
+        ("PREWATT_PORT", "8e3"),
+        ("PREWATT_PORT", "８０００"),
+        ("PREWATT_STREAM_PORT", "99999"),
+        ("PREWATT_SIM_PORT", "x"),
+        ("PREWATT_DEMO", "maybe"),
+        ("PREWATT_POLL_S", "0"),
+        ("PREWATT_POLL_S", "1.5"),
+        ("PREWATT_REGISTER_S", "86401"),
+        ("PREWATT_BIND", "300.1.1.1"),
+        ("PREWATT_BIND", "two words"),
+        ("PREWATT_HOME", "a\nb"),
+        ("PREWATT_LANG", "fr"),
+        ("PREWATT_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        read({name: value})
+    assert (refused.value.code, refused.value.exit) == ("setting_invalid", Exit.USAGE)
+    assert name in refused.value.message(ENGLISH) and name in refused.value.message(CHINESE)
+    assert "\n" not in refused.value.message(ENGLISH)
+    assert name in NAMES
+
+
+def test_ports_that_meet_are_refused() -> None:
+    with pytest.raises(StartRefused) as refused:
+        read({"PREWATT_PORT": "8000", "PREWATT_SIM_PORT": "8001"})
+    assert refused.value.code == "ports_overlap"
+
+
+@pytest.mark.parametrize("value", ["mysql://h/d", "https://h", "user:secret", "postgresql://[::1/x"])
+def test_an_address_that_is_none_is_a_matter_of_the_database(value: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        read({"PREWATT_DATABASE_URL": value})
+    assert (refused.value.code, refused.value.exit) == ("database_url_invalid", Exit.DATABASE)
+    assert "secret" not in refused.value.message(ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("environ", "lang"),
+    [
+        ({}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
+        ({"LANG": "de_DE.UTF-8"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, ENGLISH),
+        ({"LANG": "en_US.UTF-8", "PREWATT_LANG": "zh"}, CHINESE),
+    ],
+)
+def test_the_language_follows_the_terminal_unless_told(environ: dict[str, str], lang: str) -> None:
+    assert language(environ) == lang
