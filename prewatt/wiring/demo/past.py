@@ -22,6 +22,7 @@ DAYS: Final = 60
 PRICE_CHANGE_DAYS: Final = 25  # before first sight
 RESOLUTION_WH: Final = 10
 OPENING_COUNT: Final = 3  # purchases that lie before the history
+RETURNS: Final = ("A-502", "B-302", "2-305")
 _AMOUNTS: Final = {
     LoadKind.SHOP: (10_000, 20_000, 30_000, 50_000),
     LoadKind.RESTAURANT: (100_000, 200_000, 300_000),
@@ -42,6 +43,14 @@ class Purchase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Return:
+    """Credit taken out of a meter again (退电)."""
+
+    at: datetime
+    credit_wh: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Past:
     """What a circuit's meter shows hour by hour; lists are parallel, oldest first, the last one is now."""
 
@@ -51,11 +60,12 @@ class Past:
     balance_wh: tuple[int, ...]  # all 0 where nothing is prepaid
     counts: tuple[int, ...]
     purchases: tuple[Purchase, ...]
-    carried_minor: Decimal
+    returns: tuple[Return, ...]
 
     @property
     def purchased_wh(self) -> int:
-        return sum(purchase.credit_wh for purchase in self.purchases)
+        """Sum of all orders, returns taken off."""
+        return sum(each.credit_wh for each in self.purchases) - sum(each.credit_wh for each in self.returns)
 
 
 def prices(plan: str) -> tuple[Decimal, Decimal]:
@@ -68,28 +78,28 @@ def past_of(place: Place, *, now: datetime, zone: ZoneInfo) -> Past:
     start = (now - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0)
     hours, used, power = _use(place, start, now, zone)
     prepaid = place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
-    purchases: tuple[Purchase, ...] = ()
-    carried = Decimal(0)
-    if prepaid:
-        purchases, carried = _purchases(place, hours, used, now, zone)
+    purchases: tuple[Purchase, ...] = _purchases(place, hours, used, now, zone) if prepaid else ()
+    returns = _returns(place, purchases, zone)
+    orders = sorted(
+        [*((each.at, each.credit_wh) for each in purchases), *((each.at, -each.credit_wh) for each in returns)]
+    )
     base = place.annual_kwh * KWH * _ENERGY_AT_START_H // 8_760
     energy = [base]
     for each in used:
         energy.append(energy[-1] + each)
     final = _final(place)
-    total = sum(purchase.credit_wh for purchase in purchases)
+    total = sum(credit for _, credit in orders)
     balance, counts = [final + sum(used) - total], [OPENING_COUNT]
-    left = list(purchases)
     for at, each in zip(hours[1:], used, strict=True):
-        came = [purchase for purchase in left if purchase.at <= at]
-        del left[: len(came)]
-        balance.append(balance[-1] - each + sum(purchase.credit_wh for purchase in came))
+        came = [credit for moment, credit in orders if moment <= at]
+        del orders[: len(came)]
+        balance.append(balance[-1] - each + sum(came))
         counts.append(counts[-1] + len(came))
     return Past(
         hours=tuple(hours), energy_wh=tuple(energy), power_w=tuple(power),
         balance_wh=tuple(balance) if prepaid else (0,) * len(hours),
         counts=tuple(counts) if prepaid else (0,) * len(hours),
-        purchases=purchases, carried_minor=carried,
+        purchases=purchases, returns=returns,
     )  # fmt: skip
 
 
@@ -138,7 +148,7 @@ def _use(
 
 def _purchases(
     place: Place, hours: Sequence[datetime], used: Sequence[int], now: datetime, zone: ZoneInfo
-) -> tuple[tuple[Purchase, ...], Decimal]:
+) -> tuple[Purchase, ...]:
     """Sales at counter hours that keep the circuit supplied, drawn backwards from how it stands now.
 
     Going back the balance grows by what was used; once a portion fits on top of what a tenant keeps as a
@@ -147,7 +157,7 @@ def _purchases(
     chance = Random(place.seed * 31 + 7)
     before, after = prices(place.plan)
     change = now - timedelta(days=PRICE_CHANGE_DAYS)
-    latest = now - timedelta(hours=40 if place.aim is not Aim.NORMAL else 18)
+    latest = now - timedelta(minutes=2_400 if place.aim is not Aim.NORMAL else 70)
     reserve_wh = place.alarm_1 // 2 + place.alarm_2
     portion = chance.choice(_AMOUNTS[place.load])
     balance = _final(place)
@@ -161,7 +171,8 @@ def _purchases(
             balance -= about_wh
             reserve_wh = chance.randint(place.alarm_2, place.alarm_1 + place.alarm_2)
             portion = chance.choice(_AMOUNTS[place.load])
-    made, carried = [], Decimal(0)
+    made = []
+    carried = Decimal(0)
     for at, amount in reversed(found):
         price = before if at < change else after
         bought = energy_for_amount(
@@ -169,4 +180,13 @@ def _purchases(
         )
         carried = bought.carried_amount_minor
         made.append(Purchase(at=at, amount_minor=amount, price=price, credit_wh=bought.energy_wh))
-    return tuple(made), carried
+    return tuple(made)
+
+
+def _returns(place: Place, purchases: Sequence[Purchase], zone: ZoneInfo) -> tuple[Return, ...]:
+    """Some of a purchase given back the next morning, where the plan of the demo wants it."""
+    if place.room not in RETURNS or len(purchases) < 3:
+        return ()
+    bought = purchases[len(purchases) // 2]
+    morning = (bought.at.astimezone(zone) + timedelta(days=1)).replace(hour=9, minute=41, second=7, microsecond=0)
+    return (Return(at=morning, credit_wh=bought.credit_wh // 5 // RESOLUTION_WH * RESOLUTION_WH),)

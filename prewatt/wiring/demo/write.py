@@ -34,6 +34,7 @@ class Estate:
     sites: Mapping[str, Site]
     plans: Mapping[str, Plan]
     circuits: Mapping[str, Circuit]  # by meter number
+    company_since: datetime
 
 
 def write_estate(wanted: Sequence[Place], ports: Mapping[str, int], *, now: datetime) -> Estate:
@@ -53,7 +54,7 @@ def write_estate(wanted: Sequence[Place], ports: Mapping[str, int], *, now: date
         lines = _lines(sites, ports, at=hung)
         circuits = {each.number: _circuit(each, buildings, lines, at=hung) for each in wanted}
         made = {code: _plan(company, code, now=now, at=hung) for code in PLANS}
-    return Estate(company=company, sites=sites, plans=made, circuits=circuits)
+    return Estate(company=company, sites=sites, plans=made, circuits=circuits, company_since=hung)
 
 
 def _lines(sites: Mapping[str, Site], ports: Mapping[str, int], *, at: datetime) -> dict[str, Line]:

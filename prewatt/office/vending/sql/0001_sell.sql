@@ -158,7 +158,10 @@ CREATE FUNCTION vending_till_check(
 DECLARE v_needs boolean; v_operator bigint;
 BEGIN
     code := '';
-    SELECT t.needs_shift INTO v_needs FROM vending_till t WHERE t.id = p_till AND t.site_id = p_site;
+    -- a window sells its own site's electricity; a till without a drawer (an API key's) all of its company's
+    SELECT t.needs_shift INTO v_needs FROM vending_till t
+    JOIN estate_site own ON own.id = t.site_id JOIN estate_site sold ON sold.id = p_site
+    WHERE t.id = p_till AND own.company_id = sold.company_id AND (t.site_id = p_site OR NOT t.needs_shift);
     IF NOT FOUND THEN code := 'till_unknown'; RETURN; END IF;
     IF NOT v_needs THEN RETURN; END IF;
     SELECT s.id, s.operator_id INTO shift_id, v_operator

@@ -1,0 +1,46 @@
+"""Load the demo: the estate, sixty days of past, the people, and the file that the simulator plays."""
+
+import json
+import logging
+from datetime import datetime
+from pathlib import Path
+
+from django.db import connection, transaction
+
+from prewatt.office.estate.models import Company
+from prewatt.wiring.demo import site_file, trade, write
+from prewatt.wiring.demo.past import DAYS, past_of
+from prewatt.wiring.demo.places import LINES, places
+from prewatt.wiring.home import DEMO_NAME, SITE_NAME, write_private
+
+logger = logging.getLogger(__name__)
+
+
+def load(home: Path, *, at: datetime) -> bool:
+    """Load the demo unless a company exists already; True when it was loaded.
+
+    The database is written in one transaction: a load that was killed leaves nothing and runs again. The
+    simulator's file and the logins are written before the commit, so that they are there when the site is.
+    """
+    if Company.objects.exists():
+        return False
+    wanted = places()
+    ports = dict(zip([line.key for line in LINES], site_file.free_ports(home, len(LINES)), strict=True))
+    pasts = {place.number: past_of(place, now=at, zone=write.ZONE) for place in wanted}
+    with transaction.atomic():
+        estate = write.write_estate(wanted, ports, now=at)
+        staff = trade.write_staff(estate, at=estate.company_since)
+        contracts = write.write_contracts(estate, wanted, now=at)
+        readings = write.write_readings(estate, wanted, pasts, now=at)
+        sales = trade.write_sales(estate, staff, wanted, pasts, contracts, now=at)
+        alarms = trade.write_alarms(estate, wanted, pasts, now=at)
+        trade.write_events(estate, wanted, pasts, now=at)
+        write.write_wishes(estate, wanted, now=at)
+        site_file.write_site(home / SITE_NAME, wanted, pasts, ports)
+        told = {"api_key": staff.api_key, "logins": list(staff.logins)}
+        write_private(home / DEMO_NAME, json.dumps(told, ensure_ascii=False) + "\n")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # the planner has seen an empty database so far
+    logger.info("demo loaded: %d circuits, %d days, %d readings, %d sales, %d alarms",
+                len(wanted), DAYS, readings, sales, alarms)  # fmt: skip
+    return True
