@@ -12,9 +12,11 @@ stand without them, and the answer comes a second sooner.
 import atexit
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -25,6 +27,9 @@ SETTINGS = "prewatt.wiring.settings"
 PURE = ("core", "field", "house")  # test directories whose rooms know no Django
 # Two workers with threads and clients of their own; the usual hundred would do for one
 SERVER_SETTINGS: Mapping[str, str] = {"max_connections": "200"}
+# Seconds a test may take by its marks, far above what it does take: a loop that never ends must fail, not stop the run
+TIME_LIMIT_S = 180
+TIME_LIMITS_S = {"processes": 600, "browser": 300}
 _server: "_ThrowAway | None" = None
 
 
@@ -55,6 +60,33 @@ def _only_pure(arguments: list[str], here: Path) -> bool:
     pure = [here / name for name in PURE]
     paths = [Path(text.partition("::")[0]).resolve() for text in arguments]
     return bool(paths) and all(any(path.is_relative_to(room) for room in pure) for path in paths)
+
+
+def _time_limit_s(item: pytest.Item) -> int:
+    own = item.get_closest_marker("time_limit")
+    if own is not None:
+        return int(own.args[0])
+    if item.get_closest_marker("soak"):
+        return 0  # alarm(0) sets none
+    marked = [limit_s for name, limit_s in TIME_LIMITS_S.items() if item.get_closest_marker(name)]
+    return max(marked, default=TIME_LIMIT_S)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that does not end. Soaks say themselves how long they take; `time_limit(seconds)` sets another limit."""
+    limit_s = _time_limit_s(item)
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"did not end within {limit_s} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(limit_s)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.hookimpl(tryfirst=True)
