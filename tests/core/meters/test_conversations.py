@@ -117,6 +117,13 @@ def test_a_line_that_dies_leaves_silence_before_the_write_and_doubt_after_it(sen
     assert credited(meter) == (sends >= 3)
 
 
+@pytest.mark.parametrize("job", [CREDIT, TRIP, SETTINGS], ids=lambda job: job.intent)
+def test_a_refusal_nobody_could_read_back_is_unknown(job: Job) -> None:
+    faults = {2: Fault.EXCEPTION, 3: Fault.REQUEST_LOST, 4: Fault.REQUEST_LOST}
+    outcome = Line(FakeMeter(SPM), faults=faults).run(job)
+    assert (outcome.verdict, outcome.code) == (UNKNOWN, "modbus_exception_04")
+
+
 def test_an_order_that_arrived_before_is_done_without_writing() -> None:
     meter = FakeMeter(SPM)
     assert Line(meter).run(CREDIT).verdict is DONE

@@ -190,6 +190,15 @@ def test_silence_ends_a_request_and_frees_what_hides_behind_it() -> None:
     assert server.discarded == 7
 
 
+def test_a_request_nobody_waits_for_any_more_is_not_served_late() -> None:
+    relay, poll = write_registers(0x102, [1, 1]), ReadRequest(function=Function.READ_COILS, address=0, count=1)
+    server = RtuServerDecoder()
+    hidden = bytes.fromhex("0B10000000 7BF6") + encode_rtu_request(11, relay)
+    assert server.receive(hidden) == []
+    assert server.receive(encode_rtu_request(11, poll)) == [(11, poll)]
+    assert server.discarded == len(hidden)
+
+
 def test_requests_of_other_units_and_forbidden_counts_are_noise() -> None:
     poll = ReadRequest(function=Function.READ_HOLDING_REGISTERS, address=0, count=1)
     server = RtuServerDecoder({11})

@@ -181,12 +181,12 @@ class RtuServerDecoder:
 
     def receive(self, data: bytes) -> list[tuple[int, Request]]:
         """Requests completed by these bytes, in order."""
-        found: list[tuple[int, Request]] = []
         if self._buffer and _whole(data):
-            # a new burst that is a request by itself: what stood before it was cut off
-            found = self.idle()
+            # a new burst that is a request by itself: what stood before it was cut off, and who sent it
+            # has given up waiting
+            self._drop(len(self._buffer))
         self._buffer += data
-        found += self._scan(final=False)
+        found = self._scan(final=False)
         if len(self._buffer) > MAX_BUFFER:
             self._drop(len(self._buffer) - MAX_BUFFER)
         return found
