@@ -7,6 +7,8 @@ for integrators in the README; the operations are in `prewatt.core.sts.operation
 import io
 import json
 import logging
+import os
+import sys
 from typing import IO, Any, Final
 
 from prewatt.core.sts.operations import answer, error
@@ -30,7 +32,8 @@ def main(stdin: IO[str], stdout: IO[str]) -> int:
             stdout.write(_show(_answer_line(line)) + "\n")
             stdout.flush()
     except BrokenPipeError:
-        return 0
+        if stdout is sys.stdout:  # else Python would fail once more when it flushes at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
     return 0
 
 
@@ -52,9 +55,9 @@ def _answer_line(line: str) -> dict[str, Any]:
         return {"id": None, **error(refuse(StsCode.LINE_MALFORMED))}
     try:
         return answer(request)
-    except Exception:  # noqa: BLE001 - a process loop: one request must not take the others with it
+    except Exception as failure:  # noqa: BLE001 - a process loop: one request must not take the others with it
         # the request may hold keys, and so may the exception's text: neither is logged
-        log.error("an STS request failed inside the engine")
+        log.error("an STS request failed inside the engine: %s", type(failure).__name__)
         identity = request.get("id") if isinstance(request, dict) else None
         return {"id": identity, **error(refuse(StsCode.INTERNAL))}
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from prewatt.core.sts.ids import KEN_NEVER, Dkga, Ea, KeyType, MeterPan, check_kt
 from prewatt.core.sts.keys import DecoderKey, VendingKey
 from prewatt.core.sts.refusals import StsCode, in_range, refuse
-from prewatt.core.sts.tid import BaseDate, check_tid, parse_utc, tid_of
+from prewatt.core.sts.tid import BaseDate, check_not_expired, check_tid, parse_utc, tid_under_key
 
 Request = Mapping[str, Any]
 _HEX: Final = re.compile(r"[0-9a-fA-F]+", re.ASCII)
@@ -51,6 +51,12 @@ def whole(request: Request, field: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise malformed(field, "an integer")
     return value
+
+
+def decimal(request: Request, field: str) -> str:
+    """A decimal string, or an integer taken as one; never a JSON fraction, which is binary."""
+    value = required(request, field)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(request, field)
 
 
 def bounded(request: Request, field: str, low: int, high: int) -> int:
@@ -131,17 +137,18 @@ def sub_object(request: Request, field: str) -> Request:
     return value
 
 
-def token_time(request: Request, base: BaseDate | None) -> int:
-    """The TID from `tid` or `issued_at`; both may be given when they agree."""
+def token_time(request: Request, base: BaseDate | None, ken: int) -> int:
+    """The TID from `tid` or `issued_at` (both may be given when they agree), refused behind the key's end."""
     given = check_tid(whole(request, "tid")) if present(request, "tid") else None
     if not present(request, "issued_at"):
         if given is None:
             raise refuse(StsCode.FIELD_MISSING, field="issued_at")
+        check_not_expired(given, ken)
         return given
     at = parse_utc(text(request, "issued_at"))
     if base is None:
         raise refuse(StsCode.FIELD_MISSING, field="base_date")
-    tid = tid_of(at, base)
+    tid = tid_under_key(at, base, ken)
     if given is not None and given != tid:
         raise refuse(StsCode.FIELDS_CONFLICT, field="tid", other="issued_at")
     return tid

@@ -7,11 +7,12 @@ rollover bit, which clears the meter's TID store (sts.md, section 6).
 from dataclasses import dataclass
 from datetime import datetime
 
+from prewatt.core.refusals import Refused
 from prewatt.core.sts.codec import Encoded, encode
 from prewatt.core.sts.ids import KEY_CHANGES, Ea
 from prewatt.core.sts.keys import DecoderKey
 from prewatt.core.sts.refusals import StsCode, refuse
-from prewatt.core.sts.tid import check_not_expired, minutes_since
+from prewatt.core.sts.tid import tid_under_key
 from prewatt.core.sts.tokens import KeyHigh, KeyLow, KeyMiddle, KeySupplyGroup, KeyToken
 
 
@@ -49,9 +50,12 @@ class KeyChange:
         """Refuses a change issued when both keys have expired; a key without a base date is not judged."""
         if self.old.base_date is None or self.new.base_date is None:
             return
-        old_tid = minutes_since(at, self.old.base_date) if at <= self.old.base_date.last_minute else None
-        if old_tid is None or old_tid >> 16 > self.old.ken:
-            check_not_expired(minutes_since(at, self.new.base_date), self.new.ken)
+        try:
+            tid_under_key(at, self.old.base_date, self.old.ken)
+        except Refused as refusal:
+            if refusal.code not in (StsCode.KEY_EXPIRED, StsCode.TIME_AFTER_RANGE):
+                raise
+            tid_under_key(at, self.new.base_date, self.new.ken)
 
     def parts(self) -> tuple[KeyToken, ...]:
         """The tokens' contents, first to last."""

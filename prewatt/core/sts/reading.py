@@ -80,23 +80,23 @@ def _rnd(request: Request) -> int:
 
 def _read_credit(request: Request, kind: CreditKind, key: DecoderKey) -> Token:
     _only_value(request, "amount_currency" if kind.is_currency else "amount_tenths")
-    tid = fields.token_time(request, key.base_date)
+    tid = fields.token_time(request, key.base_date, key.ken)
     if kind.is_currency:  # no RND: its place is taken by the amount
-        return CurrencyCredit(kind=kind, tid=tid, amount_e5=parse_currency(fields.text(request, "amount_currency")))
+        return CurrencyCredit(kind=kind, tid=tid, amount_e5=parse_currency(fields.decimal(request, "amount_currency")))
     return UnitsCredit(kind=kind, tid=tid, rnd=_rnd(request), amount_tenths=fields.whole(request, "amount_tenths"))
 
 
 def _read_management(request: Request, kind: ManagementKind, key: DecoderKey) -> Management:
     name = VALUE_FIELDS.get(kind)
     _only_value(request, name)
-    tid = fields.token_time(request, key.base_date)
+    tid = fields.token_time(request, key.base_date, key.ken)
     value = fields.whole(request, name) if name else 0
     return Management(kind=kind, tid=tid, rnd=_rnd(request), value=value)
 
 
 def _read_extended(request: Request, key: DecoderKey) -> Extended:
     _only_value(request, "index")
-    tid, index = fields.token_time(request, key.base_date), fields.whole(request, "index")
+    tid, index = fields.token_time(request, key.base_date, key.ken), fields.whole(request, "index")
     wanted, other = ("flag_index", "control_value") if index == FLAG_INDEX else ("control_value", "flag_index")
     if present(request, other):
         raise refuse(StsCode.FIELDS_CONFLICT, field=other, other="index")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
+from prewatt.core.sts.ids import KEN_NEVER
 from prewatt.core.sts.refusals import StsCode, in_range, refuse
 
 TID_HIGH: Final = 0xFFFFFF
@@ -80,6 +81,15 @@ def tid_of(at: datetime, base: BaseDate) -> int:
     """The TID of an ordinary token issued `at` (aware, UTC); seconds are dropped, 00:01 becomes 00:02."""
     minutes = minutes_since(at, base)
     return minutes + 1 if is_reserved(minutes) else minutes
+
+
+def tid_under_key(at: datetime, base: BaseDate, ken: int) -> int:
+    """`tid_of`, refused as an expired key where the time lies after the range and the key can expire."""
+    if ken < KEN_NEVER and at.utcoffset() == timedelta(0) and at > base.last_minute:
+        raise refuse(StsCode.KEY_EXPIRED, block=(at - base.start) // timedelta(minutes=1) >> 16, ken=ken)
+    tid = tid_of(at, base)
+    check_not_expired(tid, ken)
+    return tid
 
 
 def special_tid_of(at: datetime, base: BaseDate) -> int:
