@@ -1,6 +1,9 @@
 """One task that waits for a signal or a time: what a line does nearly always."""
 
 import asyncio
+from typing import Final
+
+GRAIN_S: Final = 0.001  # uvloop counts whole milliseconds: a timer that fires a hair early would spin until the time
 
 
 class Waiter:
@@ -31,7 +34,7 @@ class Waiter:
         if not self._signalled and (until is None or until > self._loop.time()):
             assert self._future is None, "one task waits here"
             self._future = self._loop.create_future()
-            handle = None if until is None else self._loop.call_at(until, self._wake)
+            handle = None if until is None else self._loop.call_at(until + GRAIN_S, self._wake)
             try:
                 await self._future
             finally:

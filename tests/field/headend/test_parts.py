@@ -40,13 +40,13 @@ def test_a_waiter_is_woken_by_a_signal_by_time_and_by_a_signal_given_before() ->
         waiter = Waiter(loop)
         start = loop.time()
         assert await waiter.wait(start + 5) is False
-        assert loop.time() == pytest.approx(start + 5)
+        assert loop.time() == pytest.approx(start + 5, abs=0.01)
         loop.call_later(2, waiter.signal)
         assert await waiter.wait(None) is True
-        assert loop.time() == pytest.approx(start + 7)
+        assert loop.time() == pytest.approx(start + 7, abs=0.01)
         waiter.signal()
         assert await waiter.wait(start + 100) is True
-        assert loop.time() == pytest.approx(start + 7)
+        assert loop.time() == pytest.approx(start + 7, abs=0.01)
         assert await waiter.wait(start) is False
 
     virtual_time.run(story())
