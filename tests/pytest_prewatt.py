@@ -74,7 +74,7 @@ def _time_limit_s(item: pytest.Item) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that does not end. Soaks say themselves how long they take; `time_limit(seconds)` sets another limit."""
+    """Fail a test that does not end. Soaks say themselves how long they take; `time_limit(seconds)` overrides."""
     limit_s = _time_limit_s(item)
 
     def give_up(number: int, frame: FrameType | None) -> None:
