@@ -10,7 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
-from prewatt.core.meters.catalogue import catalogue
+from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 
 # What a development machine may have and a server must not.
@@ -51,7 +51,8 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         found.append(
             Error(f"the database engine is {entry['ENGINE']}", hint="only PostgreSQL is supported", id="prewatt.E001")
         )
-    if "connect_timeout" not in entry.get("OPTIONS", {}):
+    options = entry.get("OPTIONS")
+    if not isinstance(options, dict) or "connect_timeout" not in options:
         found.append(
             Error(
                 "connections to the database have no time limit",

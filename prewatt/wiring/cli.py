@@ -79,9 +79,9 @@ def _doctor(config: configuration.Config, given: argparse.Namespace) -> int:
 
 
 def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
-    from prewatt.wiring.parts.bench import run
+    from prewatt.wiring.bench import run
 
-    return run(config, names=given.names, out=sys.stdout)
+    return run(given.names, out=sys.stdout)
 
 
 def _sts(config: configuration.Config, given: argparse.Namespace) -> int:
@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
         text = chinese if zh else en
         made[name] = commands.add_parser(name, help=text, description=text)
     made["headend"].add_argument(
-        "--name", help="name unique among head-ends (default: host and process)", type=_headend_name, default=""
+        "--name", help="name unique among head-ends (default: host and process)", type=_headend_name
     )
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")

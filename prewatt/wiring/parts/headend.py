@@ -6,7 +6,7 @@ import signal
 import socket
 from datetime import UTC, datetime
 
-from prewatt.core.meters.catalogue import catalogue
+from prewatt.core.meters import catalogue
 from prewatt.core.meters.mailbox import PollSettings
 from prewatt.field.headend import main
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
@@ -21,7 +21,7 @@ def default_name() -> str:
     return f"{socket.gethostname()[:_HOST_LIMIT]}-{os.getpid()}"
 
 
-def serve(config: Config, *, name: str) -> int:
+def serve(config: Config, *, name: str | None) -> int:
     """Serve until a signal; the exit code."""
     mailbox = PostgresMailbox(
         running_database(config), settings=PollSettings(status_s=config.poll_s, register_s=config.register_s)
