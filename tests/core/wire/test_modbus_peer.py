@@ -46,7 +46,8 @@ REQUESTS: list[tuple[ModbusPDU, Request]] = [
      WriteSingle(function=Function.WRITE_REGISTER, address=0x57, value=7)),
     (bits_of.WriteMultipleCoilsRequest(dev_id=UNIT, transaction_id=TRANSACTION, address=0x57, bits=BITS),
      WriteMultiple(function=Function.WRITE_COILS, address=0x57, count=10, data=pack_bits(BITS))),
-    (registers_of.WriteMultipleRegistersRequest(dev_id=UNIT, transaction_id=TRANSACTION, address=0x57, registers=WORDS), write_registers(0x57, WORDS)),
+    (registers_of.WriteMultipleRegistersRequest(dev_id=UNIT, transaction_id=TRANSACTION, address=0x57, registers=WORDS),
+     write_registers(0x57, WORDS)),
 ]  # fmt: skip
 
 REPLIES: list[tuple[ModbusPDU, Request, Reply]] = [
