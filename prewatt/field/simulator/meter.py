@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Order
-from prewatt.core.meters.model import Profile
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import RegisterImage, WrittenOrder, decode_order
 from prewatt.core.refusals import Refused

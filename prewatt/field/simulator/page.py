@@ -70,7 +70,8 @@ _FACTS: Final = {
 }
 
 STYLE: Final = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif }
+:root { color-scheme: light dark;
+  font: 15px/1.5 system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif }
 body { margin: 0 auto; max-width: 1080px; padding: 1rem; background: Canvas; color: CanvasText }
 header { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem }
 h1 { font-size: 1.3rem; margin: .2rem 0 } h2 { font-size: 1.05rem; margin: 1.4rem 0 .4rem }
@@ -119,11 +120,7 @@ def _frame(title: str, lang: str, body: str, here: str) -> str:
 def overview(world: World, lang: str, query: str) -> str:
     """All meters, or those whose number, profile or line holds `query`. The world is settled."""
     wanted = query.strip().lower()
-    found = [
-        meter
-        for meter in world.meters.values()
-        if wanted in f"{meter.number} {meter.site.profile} {meter.site.line} {world.lines[meter.site.line].site.name}".lower()
-    ]
+    found = [meter for meter in world.meters.values() if wanted in _searched(world, meter)]
     rows = "".join(_row(world, meter, index, lang) for meter in found[:ROW_LIMIT] for index in meter.circuits)
     heads = "".join(
         f'<th{" class=n" if key in ("balance", "power") else ""}>{_w(key, lang)}</th>'
@@ -138,6 +135,11 @@ def overview(world: World, lang: str, query: str) -> str:
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
     )
     return _frame(_w("title", lang), lang, body, "/")
+
+
+def _searched(world: World, meter: Meter) -> str:
+    line = world.lines[meter.site.line].site
+    return f"{meter.number} {meter.site.profile} {line.id} {line.name}".lower()
 
 
 def _relay(circuit: Circuit, lang: str) -> str:
@@ -194,7 +196,8 @@ def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
         *([f"{_w('count', lang)}  {state.purchase_count}"] if state.purse else []),
         *(escape(each) for each in facts(circuit, lang)),
     ]
-    hand = f' <span class="muted">{_w("by_hand", lang)}: {state.override_w:,} W</span>' if state.override_w is not None else ""
+    by_hand = f' <span class="muted">{_w("by_hand", lang)}: {state.override_w or 0:,} W</span>'
+    hand = "" if state.override_w is None else by_hand
     which = f'<input type="hidden" name="index" value="{index}">'
     number = (
         f'{which}<label>{_w("watts", lang)} <input type="number" name="load_w" min="0" max="{LOAD_LIMIT_W}"'
@@ -206,7 +209,8 @@ def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
         f'<div class="display">{"<br>".join(lines)}</div>'
         f"<h2>{_w('load', lang)}{hand}</h2>"
         + _form(meter, lang, which, presets)
-        + f'<form method="post" action="/visit/{meter.number}?lang={lang}">{number}<button>{_w("set", lang)}</button></form>'
+        + f'<form method="post" action="/visit/{meter.number}?lang={lang}">{number}'
+        + f"<button>{_w('set', lang)}</button></form>"
         + _form(meter, lang, which, [("load_w", "", _w("curve", lang))])
         + _form(meter, lang, which, [("press_key", "true", _w("key", lang))])
         + _orders(world, meter, index, lang)

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from prewatt.core.meters.catalogue import catalogue
-from prewatt.core.meters.model import Profile
+from prewatt.core.meters import Profile, catalogue
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.line import NotKept, SimulatedLine
 from prewatt.field.simulator.meter import Meter

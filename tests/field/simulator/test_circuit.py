@@ -143,7 +143,9 @@ def test_an_order_is_applied_or_refused_as_a_whole(
         books(one, one.state.last_applied_wh)
 
 
-@pytest.mark.parametrize(("kind", "amount_wh"), [(OrderKind.PURCHASE, 500), (OrderKind.RETURN, 10), (OrderKind.CLEAR, 0)])
+@pytest.mark.parametrize(
+    ("kind", "amount_wh"), [(OrderKind.PURCHASE, 500), (OrderKind.RETURN, 10), (OrderKind.CLEAR, 0)]
+)
 def test_the_same_order_again_is_an_echo_and_does_nothing(kind: OrderKind, amount_wh: int) -> None:
     one = circuit()
     assert buy(one, amount_wh, 1, kind)
