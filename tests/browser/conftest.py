@@ -15,11 +15,13 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import polib
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import trans_real
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from prewatt.office.staff.models import Operator
@@ -53,11 +55,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session", autouse=True)
 def _translations() -> None:
     """The .mo files, which set-up compiles and git does not keep."""
-    import polib
-
     for folder in django_settings.LOCALE_PATHS:
         for source in Path(folder).rglob("*.po"):
             polib.pofile(str(source)).save_as_mofile(str(source.with_suffix(".mo")))
+    trans_real._translations.clear()  # type: ignore[attr-defined]  # an older catalogue may be loaded already
 
 
 @pytest.fixture

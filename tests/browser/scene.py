@@ -66,7 +66,9 @@ def _rooms() -> list[tuple[str, int, str]]:
                 code for code in ALARM_1 | ALARM_2 | NOT_OPENED | set(DARK) | set(PENDING)
                 if code.startswith(f"{letter}-{floor}")
             )  # fmt: skip
-            codes = special + [f"{letter}-{floor}{n:02d}" for n in range(1, 12) if f"{letter}-{floor}{n:02d}" not in special]
+            codes = special + [
+                f"{letter}-{floor}{n:02d}" for n in range(1, 12) if f"{letter}-{floor}{n:02d}" not in special
+            ]
             found += [(letter, floor, code) for code in sorted(codes[:10])]
     return found + [("D", -1, f"D-{n:02d}") for n in range(1, 21)]
 
@@ -148,7 +150,16 @@ def _shop(
         cursor.execute(
             "INSERT INTO metering_latest (site_id, circuit_id, at, energy_wh, power_w, balance, purchase_count, relay,"
             " status, relay_at) VALUES (%s, %s, %s, 5000000, %s, %s, 23, %s, %s, %s)",
-            [site.pk, circuit.pk, read_at, watt, balance, int(code not in DARK), DARK.get(code, 0), at - timedelta(hours=37)],
+            [
+                site.pk,
+                circuit.pk,
+                read_at,
+                watt,
+                balance,
+                int(code not in DARK),
+                DARK.get(code, 0),
+                at - timedelta(hours=37),
+            ],
         )
         cursor.executemany(
             "INSERT INTO metering_daily (site_id, circuit_id, day, used_wh, last_energy_wh) VALUES (%s, %s, %s, %s, 1)",
@@ -191,12 +202,20 @@ def _stories(scene: Scene, lines: dict[str, Line]) -> None:
             next_try_at=at + timedelta(minutes=5), created_at=at - timedelta(minutes=1),
         )  # fmt: skip
     RelayWish.objects.create(
-        circuit=scene.circuits["D-11"], wish="keep_on", reason="冷库", until=at + timedelta(days=1), actor="x", set_at=at
+        circuit=scene.circuits["D-11"],
+        wish="keep_on",
+        reason="冷库",
+        until=at + timedelta(days=1),
+        actor="x",
+        set_at=at,
     )
     MaintenanceTag.objects.create(
         circuit=scene.circuits["B-118"], name="张师傅", reason="换断路器", set_at=at, until=at + hours, actor="x"
     )
-    for code, kind in [*((each, "low_credit_1") for each in sorted(ALARM_1)), *((each, "low_credit_2") for each in ALARM_2)]:
+    for code, kind in [
+        *((each, "low_credit_1") for each in sorted(ALARM_1)),
+        *((each, "low_credit_2") for each in ALARM_2),
+    ]:
         Alarm.objects.create(site_id=site.pk, kind=kind, circuit_id=circuit(code), raised_at=at - 2 * hours)
     for code in ("A-305", "B-207", "D-11"):
         Alarm.objects.create(site_id=site.pk, kind="arrears", circuit_id=circuit(code), raised_at=at - 2 * hours)

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from prewatt.office.staff.models import Operator
 from prewatt.web.console.views_base import SITE_KEY, Ask, console, safe_next, site_or_404
@@ -58,7 +58,7 @@ def choose_site(ask: Ask) -> HttpResponse:
     return redirect(safe_next(ask.request))
 
 
-@require_GET
+@require_safe
 @console()
 def ping(ask: Ask) -> HttpResponse:
     """204 while the console answers and the session lives: what a page asks when the stream is silent."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.http import Http404, HttpResponse
 from django.urls import path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, RunsOut, board_rows, runs_out
@@ -51,7 +51,7 @@ def _days(seconds: int) -> str:
     return formats.scaled(seconds * 10 // 86400, 1)
 
 
-@require_GET
+@require_safe
 @console()
 def live(ask: Ask) -> HttpResponse:
     """The page; `?circuit=` opens the side panel, `fragment` is what the page polls while the stream is silent."""
@@ -70,7 +70,7 @@ def live(ask: Ask) -> HttpResponse:
     return ask.page("ui/live.html", context)
 
 
-@require_GET
+@require_safe
 @console()
 def fragment(ask: Ask) -> HttpResponse:
     """The floors alone: what a page without a stream asks for every few seconds."""
@@ -78,7 +78,7 @@ def fragment(ask: Ask) -> HttpResponse:
     return HttpResponse(floors(rows, ask.at))
 
 
-@require_GET
+@require_safe
 @console()
 def panel(ask: Ask, circuit_id: int) -> HttpResponse:
     rows = board_rows(ask.operator.pk, ask.site.id, at=ask.at, stale=stale_limit(), ids=[circuit_id])

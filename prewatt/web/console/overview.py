@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState
@@ -215,7 +215,7 @@ def next_step(each: OpenDelivery, at: datetime, zone: ZoneInfo) -> str:
     return _("Not sent yet; next try at %s") % again if again else _("Not sent yet; goes out by itself")
 
 
-@require_GET
+@require_safe
 @console()
 def page(ask: Ask) -> HttpResponse:
     local = ask.at.astimezone(ask.zone)
@@ -296,7 +296,7 @@ def _alarm_parts(seen: Overview) -> str:
     return " · ".join(word % number for word, number in summed if number)
 
 
-@require_GET
+@require_safe
 @console()
 def find(ask: Ask) -> HttpResponse:
     """The find box of the top bar: rooms, phones, meter and contract numbers, pinyin initials."""

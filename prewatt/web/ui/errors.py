@@ -4,8 +4,10 @@
 does not answer can be shown.
 """
 
+import sys
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.utils.translation import gettext as _
@@ -21,6 +23,7 @@ class Told:
     code: str
     kind: str = "refused"
     again: bool = False
+    retries: bool = False  # the page asks for itself every few seconds and comes back
 
 
 def _page(request: HttpRequest, told: Told, status: int) -> HttpResponse:
@@ -79,7 +82,25 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _page(request, told, 404)
 
 
+def _database_away(request: HttpRequest) -> Told:
+    """Nobody can be sold to while the books cannot be written; a page that only reads has certainly done nothing."""
+    reading = request.method in ("GET", "HEAD")
+    return Told(
+        happened=_("The database does not answer"),
+        not_done=_("Nothing was sold, tripped or closed by this page.")
+        if reading
+        else _("We do not know whether your last step was done."),
+        do=_("Supply is not affected: meters go on by themselves. Do not take money now; tell the engineer the code."),
+        code="database_unreachable",
+        kind="refused" if reading else "unknown",
+        again=reading,
+        retries=reading,
+    )
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return _page(request, _database_away(request), 503)
     told = Told(
         happened=_("Something went wrong on our side"),
         not_done=_("We do not know whether your last step was done. Meters go on supplying."),

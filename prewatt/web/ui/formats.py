@@ -6,6 +6,7 @@ on a tile; `duration` writes two units.
 """
 
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
@@ -70,12 +71,19 @@ def credit_unit_word(unit: str) -> str:
     return "kWh" if unit == "Wh" else ""
 
 
+@lru_cache(maxsize=8)
+def _age_words(language: str) -> tuple[tuple[int, str], ...]:
+    """Sizes and their words, looked up once per language: a board writes thousands of ages."""
+    return ((86400, _("%d d")), (3600, _("%d h")), (60, _("%d min")), (1, _("%d s")))
+
+
 def age_short(seconds: int) -> str:
     """`12秒`, `3分`, `9时`, `2天`; in English `12 s`, `3 min`, `9 h`, `2 d`."""
-    for size, word in ((86400, _("%d d")), (3600, _("%d h")), (60, _("%d min"))):
+    words = _age_words(get_language() or "zh-hans")
+    for size, word in words:
         if seconds >= size:
             return word % (seconds // size)
-    return _("%d s") % max(0, seconds)
+    return words[-1][1] % max(0, seconds)
 
 
 def ago(seconds: int) -> str:
