@@ -14,7 +14,7 @@ from prewatt.field.simulator.site import LoadKind
 from prewatt.wiring.demo import names
 
 SEED: Final = 20_261_123
-MALL, DORM = "jinhu", "dorm3"
+MALL, DORM = "mall", "dorm"  # two desks of one site: who sells where
 KWH: Final = 1000
 SPM9511, SPM9513, DDSY, DTSY = "pilot-spm9511", "pilot-spm9513", "acrel-ddsy1352", "acrel-dtsy1352"
 
@@ -36,7 +36,6 @@ class LinePlace:
     """One bus of the demo: `key` is its id in the simulator."""
 
     key: str
-    site: str
     gateway: str
     gateway_name: str
     code: str
@@ -47,7 +46,7 @@ class LinePlace:
 class Place:
     """One circuit and everything around it."""
 
-    site: str
+    desk: str
     building: str
     floor: int
     room: str
@@ -81,14 +80,14 @@ class Place:
 
 
 LINES: Final = (
-    LinePlace(key="G1-1", site=MALL, gateway="G1", gateway_name="A座", code="1"),
-    LinePlace(key="G1-2", site=MALL, gateway="G1", gateway_name="A座", code="2"),
-    LinePlace(key="G2-1", site=MALL, gateway="G2", gateway_name="B座", code="1"),
-    LinePlace(key="G2-2", site=MALL, gateway="G2", gateway_name="B座", code="2"),
-    LinePlace(key="G3-1", site=MALL, gateway="G3", gateway_name="地下室", code="1"),
+    LinePlace(key="G1-1", gateway="G1", gateway_name="A座", code="1"),
+    LinePlace(key="G1-2", gateway="G1", gateway_name="A座", code="2"),
+    LinePlace(key="G2-1", gateway="G2", gateway_name="B座", code="1"),
+    LinePlace(key="G2-2", gateway="G2", gateway_name="B座", code="2"),
+    LinePlace(key="G3-1", gateway="G3", gateway_name="地下室", code="1"),
     *(
         LinePlace(
-            key=f"D{gateway}-{line}", site=DORM, gateway=f"D{gateway}", gateway_name=f"{gateway}单元", code=str(line),
+            key=f"D{gateway}-{line}", gateway=f"D{gateway}", gateway_name=f"宿舍{gateway}单元", code=str(line),
             transport="modbus-tcp" if gateway == 4 else "rtu-over-tcp",
         )
         for gateway in range(1, 5)
@@ -96,11 +95,12 @@ LINES: Final = (
     ),
 )  # fmt: skip
 BUILDINGS: Final = (
-    (MALL, "A", "A座", 1),
-    (MALL, "B", "B座", 2),
-    (MALL, "D", "地下室", 3),
-    *((DORM, str(unit), f"{unit}单元", unit) for unit in range(1, 5)),
+    ("A", "A座", 1),
+    ("B", "B座", 2),
+    ("D", "地下室", 3),
+    *((str(unit), f"宿舍{unit}单元", 3 + unit) for unit in range(1, 5)),
 )
+DORM_BUILDINGS: Final = ("1", "2", "3", "4")
 
 # Who stands out at first sight, in the story of Monday morning.
 _AIMS: Final = {
@@ -175,7 +175,7 @@ def _shop(
     alarm_1, alarm_2 = (50 * KWH, 10 * KWH) if load is LoadKind.SHOP else (3 * a_day // 1000 * 1000, a_day // 1000 * 1000)
     serial = sum(units.values())
     return Place(
-        site=MALL, building=building, floor=floor, room=code,
+        desk=MALL, building=building, floor=floor, room=code,
         sign=names.SUPERMARKET_SIGN if market else next(kitchens) if kitchen else next(signs),
         area_dm2=120_000 if market else chance.randint(90, 240) * 100 if kitchen else chance.randint(18, 80) * 100,
         number=number, profile=profile, line=line, unit=unit, ct_ratio=ct, load=load, annual_kwh=annual, peak_w=peak,
@@ -194,7 +194,7 @@ def _common(each: tuple[str, str, int, str, str, int], units: dict[str, int], po
     code, building, floor, line, profile, annual = each
     unit = _unit(units, line)
     return Place(
-        site=MALL, building=building, floor=floor, room=code, sign="公共用电", area_dm2=0,
+        desk=MALL, building=building, floor=floor, room=code, sign="公共用电", area_dm2=0,
         number=f"26031190{position + 1:04d}", profile=profile, line=line, unit=unit, ct_ratio=1, load=LoadKind.COMMON,
         annual_kwh=annual, peak_w=0, seed=9_000 + position, aim=Aim.COMMON, balance_wh=None, tenant="", phone="",
         customer_class="", plan="", alarm_1=0, alarm_2=0, overdraft=0, hoarding=0, load_limit_w=0,
@@ -208,7 +208,7 @@ def _dorm(position: int, chance: Random, units: dict[str, int]) -> Place:
     unit = _unit(units, line)
     annual = chance.randint(9, 18) * 100
     return Place(
-        site=DORM, building=str(gateway + 1), floor=floor + 1, room=f"{gateway + 1}-{floor + 1}{door + 1:02d}",
+        desk=DORM, building=str(gateway + 1), floor=floor + 1, room=f"{gateway + 1}-{floor + 1}{door + 1:02d}",
         sign="", area_dm2=2_400, number=f"2603120{gateway + 1}{rest + 1:04d}", profile=SPM9511, line=line, unit=unit,
         ct_ratio=1, load=LoadKind.DORM, annual_kwh=annual, peak_w=2_400, seed=5_000 + position, aim=Aim.NORMAL,
         balance_wh=None, tenant=names.person(300 + position), phone=names.phone(1_000 + position),

@@ -17,14 +17,14 @@ from prewatt.office.staff.models import Operator, Role
 from prewatt.office.vending import history, shifts
 from prewatt.office.vending.models import Till
 from prewatt.wiring.demo.past import Past
-from prewatt.wiring.demo.places import DORM, MALL, SEED, Aim, Place
+from prewatt.wiring.demo.places import DORM, DORM_BUILDINGS, MALL, SEED, Aim, Place
 from prewatt.wiring.demo.write import ZONE, Estate
 
 PASSWORD: Final = "prewatt-demo"  # printed at start; the demo alone has it
 FLOAT_MINOR: Final = 50_000
 _PEOPLE: Final = (
-    ("cashier", "陈晓梅", Role.CASHIER, (MALL,)),
-    ("dormdesk", "刘婷婷", Role.CASHIER, (DORM,)),
+    ("cashier", "陈晓梅", Role.CASHIER, ()),
+    ("dormdesk", "刘婷婷", Role.CASHIER, DORM_BUILDINGS),
     ("manager", "王建国", Role.MANAGER, ()),
     ("finance", "李雅琴", Role.FINANCE, ()),
     ("electrician", "张永康", Role.ELECTRICIAN, ()),
@@ -38,29 +38,31 @@ class Staff:
     """Who works here, at which windows; the key of the third party that the READY line names."""
 
     operators: Mapping[str, Operator]
-    windows: Mapping[str, Till]  # by site code
+    windows: Mapping[str, Till]  # by desk
     second_window: Till
     api_key: str
     logins: tuple[dict[str, str], ...]
 
 
 def write_staff(estate: Estate, *, at: datetime) -> Staff:
-    """Operators with their scopes, two windows at the mall and one at the dormitory, one API key with its own till."""
+    """Operators with their scopes, two windows for the mall and one for the dormitory, one API key with its own till."""
     made: dict[str, Operator] = {}
-    for username, name, role, sites in _PEOPLE:
+    for username, name, role, buildings in _PEOPLE:
         operator = operators.add(username=username, name=name, role=role, password=PASSWORD, actor=None, at=at)
-        for site in sites:
-            operators.give_scope(operator, site_id=estate.sites[site].pk, actor=None, at=at)
-        if not sites:
+        for code in buildings:
+            operators.give_scope(operator, building_id=estate.buildings[code].pk, actor=None, at=at)
+        if not buildings and role is Role.CASHIER:
+            operators.give_scope(operator, site_id=estate.site.pk, actor=None, at=at)
+        elif not buildings:
             operators.give_scope(operator, company_id=estate.company.pk, actor=None, at=at)
         made[username] = operator
-    mall, dorm = estate.sites[MALL].pk, estate.sites[DORM].pk
+    site = estate.site.pk
     windows = {
-        MALL: shifts.add_till(site_id=mall, code="W1", name="1 号窗口", actor=None, at=at),
-        DORM: shifts.add_till(site_id=dorm, code="D1", name="宿舍服务台", actor=None, at=at),
+        MALL: shifts.add_till(site_id=site, code="W1", name="1 号窗口", actor=None, at=at),
+        DORM: shifts.add_till(site_id=site, code="W3", name="宿舍服务台", actor=None, at=at),
     }
-    second = shifts.add_till(site_id=mall, code="W2", name="2 号窗口", actor=None, at=at)
-    own = shifts.add_till(site_id=mall, code="K1", name="接口", actor=None, at=at, needs_shift=False)
+    second = shifts.add_till(site_id=site, code="W2", name="2 号窗口", actor=None, at=at)
+    own = shifts.add_till(site_id=site, code="K1", name="接口", actor=None, at=at, needs_shift=False)
     key = keys.make(name="demo", operator=made["manager"], till_id=own.pk, actor=None, at=at)
     logins = tuple({"role": str(role), "username": username, "password": PASSWORD} for username, _, role, _ in _PEOPLE)
     return Staff(operators=made, windows=windows, second_window=second, api_key=key.secret, logins=logins)
@@ -73,17 +75,17 @@ def write_sales(
     """Each day a shift at each window, its sales and returns, and a hand-over that agrees; how many sales."""
     actors = {MALL: of_operator(staff.operators["cashier"]), DORM: of_operator(staff.operators["dormdesk"])}
     loaded = 0
-    for site, actor in actors.items():
+    for desk, actor in actors.items():
         days: dict[date, list[tuple[Place, datetime, int]]] = {}
         for place in wanted:
-            if place.site == site and place.number in contracts:
+            if place.desk == desk and place.number in contracts:
                 past = pasts[place.number]
                 moments = [each.at for each in past.purchases] + [each.at for each in past.returns]
                 for index, at in enumerate(moments):
                     days.setdefault(at.astimezone(ZONE).date(), []).append((place, at, index))
         today = now.astimezone(ZONE).date()
         for day in sorted({*days, today}):
-            loaded += _day(estate, staff, pasts, contracts, site, actor, day, days.get(day, []), now=now)
+            loaded += _day(estate, staff, pasts, contracts, desk, actor, day, days.get(day, []), now=now)
     shifts.open_shift(
         till_id=staff.second_window.pk, float_minor=FLOAT_MINOR, actor=of_operator(staff.operators["manager"]), at=now
     )
@@ -91,10 +93,10 @@ def write_sales(
 
 
 def _day(
-    estate: Estate, staff: Staff, pasts: Mapping[str, Past], contracts: Mapping[str, str], site: str, actor: Actor,
+    estate: Estate, staff: Staff, pasts: Mapping[str, Past], contracts: Mapping[str, str], desk: str, actor: Actor,
     day: date, what: list[tuple[Place, datetime, int]], *, now: datetime,
 ) -> int:  # fmt: skip
-    till = staff.windows[site]
+    till = staff.windows[desk]
     opening = datetime(day.year, day.month, day.day, 8, 30, tzinfo=ZONE)
     today = day == now.astimezone(ZONE).date()
     first = min([opening, *(at - timedelta(minutes=10) for _, at, _ in what), *([now] if today else [])])
@@ -195,7 +197,7 @@ def write_events(estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Pa
             )  # fmt: skip
     saturday = now.astimezone(ZONE).replace(hour=22, minute=10, second=0, microsecond=0)
     saturday -= timedelta(days=(saturday.weekday() - 5) % 7 or 7)
-    for line in Line.objects.filter(gateway__code="G2", gateway__site=estate.sites[MALL]):
+    for line in Line.objects.filter(gateway__code="G2", gateway__site=estate.site):
         for kind, at in (("line_lost", saturday), ("line_back", saturday + timedelta(minutes=47))):
-            events.append(SupplyEvent(site_id=estate.sites[MALL].pk, line_id=line.pk, kind=kind, at=at))
+            events.append(SupplyEvent(site_id=estate.site.pk, line_id=line.pk, kind=kind, at=at))
     load_events(events)

@@ -17,7 +17,7 @@ from prewatt.office.metering.history import PastReading, load_readings
 from prewatt.office.metering.models import RelayWish
 from prewatt.office.vending.opening_history import PastOpening, load_openings
 from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, PRICE_CHANGE_DAYS, Past, prices
-from prewatt.wiring.demo.places import BUILDINGS, DORM, LINES, MALL, Aim, Place
+from prewatt.wiring.demo.places import BUILDINGS, LINES, MALL, Aim, Place
 
 ACTOR: Final = "system"
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -31,7 +31,8 @@ class Estate:
     """The rows that the rest of the load refers to."""
 
     company: Company
-    sites: Mapping[str, Site]
+    site: Site
+    buildings: Mapping[str, Building]  # by code
     plans: Mapping[str, Plan]
     circuits: Mapping[str, Circuit]  # by meter number
     company_since: datetime
@@ -42,28 +43,26 @@ def write_estate(wanted: Sequence[Place], ports: Mapping[str, int], *, now: date
     hung = now - timedelta(days=DAYS + 5)
     with transaction.atomic():
         company = places.add_company(name="锦湖商业管理有限公司", currency="CNY", actor=ACTOR, at=hung)
-        names = {MALL: "锦湖广场", DORM: "锦湖学院宿舍"}
-        sites = {
-            code: places.add_site(company, code=code, name=name, timezone=ZONE.key, actor=ACTOR, at=hung)
-            for code, name in names.items()
-        }
+        site = places.add_site(company, code="jinhu", name="锦湖广场", timezone=ZONE.key, actor=ACTOR, at=hung)
         buildings = {
-            (site, code): places.add_building(sites[site], code=code, name=name, sort=sort, actor=ACTOR, at=hung)
-            for site, code, name, sort in BUILDINGS
+            code: places.add_building(site, code=code, name=name, sort=sort, actor=ACTOR, at=hung)
+            for code, name, sort in BUILDINGS
         }
-        lines = _lines(sites, ports, at=hung)
+        lines = _lines(site, ports, at=hung)
         circuits = {each.number: _circuit(each, buildings, lines, at=hung) for each in wanted}
         made = {code: _plan(company, code, now=now, at=hung) for code in PLANS}
-    return Estate(company=company, sites=sites, plans=made, circuits=circuits, company_since=hung)
+    return Estate(
+        company=company, site=site, buildings=buildings, plans=made, circuits=circuits, company_since=hung
+    )  # fmt: skip
 
 
-def _lines(sites: Mapping[str, Site], ports: Mapping[str, int], *, at: datetime) -> dict[str, Line]:
+def _lines(site: Site, ports: Mapping[str, int], *, at: datetime) -> dict[str, Line]:
     gateways = {}
     lines = {}
     for place in LINES:
         if place.gateway not in gateways:
             gateways[place.gateway] = wires.add_gateway(
-                sites[place.site], code=place.gateway, name=place.gateway_name, host="127.0.0.1", actor=ACTOR, at=at
+                site, code=place.gateway, name=place.gateway_name, host="127.0.0.1", actor=ACTOR, at=at
             )
         lines[place.key] = wires.add_line(
             gateways[place.gateway], code=place.code, transport=place.transport, port=ports[place.key], baud=9600,
@@ -73,10 +72,10 @@ def _lines(sites: Mapping[str, Site], ports: Mapping[str, int], *, at: datetime)
 
 
 def _circuit(
-    place: Place, buildings: Mapping[tuple[str, str], Building], lines: Mapping[str, Line], *, at: datetime
+    place: Place, buildings: Mapping[str, Building], lines: Mapping[str, Line], *, at: datetime
 ) -> Circuit:
     room: Room = places.add_room(
-        buildings[place.site, place.building], floor=place.floor, code=place.room, name=place.sign,
+        buildings[place.building], floor=place.floor, code=place.room, name=place.sign,
         area_dm2=place.area_dm2 or None, actor=ACTOR, at=at,
     )  # fmt: skip
     meter = wires.add_meter(
@@ -109,7 +108,7 @@ def write_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -
                 estate.company, name=place.tenant, phone=place.phone, customer_class=place.customer_class, actor=ACTOR,
                 at=opened,
             )  # fmt: skip
-            number = f"{300 if place.site == MALL else 301}{10001 + position}"
+            number = f"{300 if place.desk == MALL else 301}{10001 + position}"
             numbers[place.number] = number
             openings.append(
                 PastOpening(
