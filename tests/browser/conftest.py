@@ -90,8 +90,8 @@ def page(browser: Browser, console: str) -> Iterator[Page]:
     one.on("pageerror", lambda error: faults.append(f"script: {error}"))
     one.on("console", lambda said: faults.append(f"policy: {said.text}") if "Content Security" in said.text else None)
     one.add_init_script(
-        "document.addEventListener('securitypolicyviolation', e => console.error('Content Security: ' + e.violatedDirective"
-        " + ' ' + e.blockedURI + ' ' + e.sourceFile + ':' + e.lineNumber))"
+        "document.addEventListener('securitypolicyviolation', e => console.error('Content Security: '"
+        " + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile + ':' + e.lineNumber))"
     )
     yield one
     context.close()

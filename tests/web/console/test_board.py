@@ -118,9 +118,10 @@ def test_a_tile_says_in_words_what_it_says_in_colour(cast: Cast) -> None:
 
 
 def _two_thousand(cast: Cast) -> None:
+    first = cast.shop_101.room
+    assert first is not None
     rooms = Room.objects.bulk_create(
-        Room(building_id=cast.shop_101.room.building_id, floor=1 + n // 100, code=f"Z-{n:04d}")  # type: ignore[union-attr]
-        for n in range(2000)
+        Room(building_id=first.building_id, floor=1 + n // 100, code=f"Z-{n:04d}") for n in range(2000)
     )
     meters = Meter.objects.bulk_create(
         Meter(site=cast.site, number=f"99{n:010d}", profile="pilot-spm9511", line=cast.line, unit=1000 + n)
