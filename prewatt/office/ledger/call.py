@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+import psycopg
 from django.db import DatabaseError, connection
 
 from prewatt.core.refusals import Refused, Text, register
@@ -24,16 +25,16 @@ register(
 
 
 def call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-    """Run one statement that gives at most one row; its row.
+    """Run one statement that gives at most one row; its row. jsonb comes as text.
 
-    Raises Refused with the code of the function that refused, and `storage_full`; other errors of the
+    Bound and prepared by the server: Django's own cursor pastes the values into the text, which the server
+    then parses anew each time (measured: a quarter of a sale). Raises Refused with the code of the function that refused, and `storage_full`; other errors of the
     database pass unchanged.
     """
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            row: tuple[Any, ...] | None = cursor.fetchone()
-            return row
+        connection.ensure_connection()
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            return cursor.execute(sql, parameters, prepare=True).fetchone()
     except DatabaseError as error:
         refused = refused_by(error)
         if refused is None:

@@ -149,7 +149,8 @@ def _sale(row: PastSale, carried: dict[int, Decimal]) -> dict[str, Any]:
     return {
         "key": f"{row.actor.key}:{row.key}",
         "hash": request_hash([row.contract_number, row.circuit_id, row.amount_minor, tender.value, reference]),
-        "contract": row.contract_number, "circuit": row.circuit_id, "till": row.till_id, "shift": row.shift_id,
+        "contract": row.contract_number, "circuit": row.circuit_id, "index": facts.circuit_index,
+        "currency": facts.currency, "till": row.till_id, "shift": row.shift_id,
         "actor": row.actor.key, "actor_name": row.actor.name, "at": row.at.isoformat(), "tender": tender.value,
         "reference": reference, "amount": row.amount_minor, "plan_version": quoted.plan_version_id,
         "price": str(quoted.price), "credit": quoted.credit, "carried_before": str(quoted.carried_before),

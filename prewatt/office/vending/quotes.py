@@ -9,11 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db import connection
-
 from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR, energy_for_amount
+from prewatt.office.ledger.call import call
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR
 
@@ -84,9 +83,7 @@ class Quote:
 
 def facts_of(contract_number: str, circuit_id: int, at: datetime) -> Facts | None:
     """None: there is no such contract, or the circuit is not supplied under it at that time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM vending_facts(%s, %s, %s)", [contract_number, circuit_id, at])
-        row = cursor.fetchone()
+    row = call("SELECT * FROM vending_facts(%s, %s, %s)", [contract_number, circuit_id, at])
     return None if row is None else Facts._make(row)
 
 

@@ -21,7 +21,11 @@ from prewatt.office.vending.receipts import sale_data
 QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or another sale ends, in between
 RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
 _RING: Final = "SELECT pg_notify('prewatt_jobs', %s), pg_notify('prewatt_live', %s)"
-_SELL: Final = "SELECT outcome, sale_id, params, ring_gateway, ring_live FROM vending_sell(" + ", ".join(["%s"] * 24) + ", %s::jsonb, false)"
+_SELL: Final = (
+    "SELECT outcome, sale_id, params, ring_live FROM vending_sell(%s, %s, %s, %s, %s::smallint, "
+    + ", ".join(["%s"] * 21)
+    + ", %s::jsonb, false)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,16 +125,17 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
     )
     row = call(
         _SELL,
-        [command.request_key, command.request_hash, command.contract_number, command.circuit_id, command.till_id, None,
-         command.actor.operator_id, command.actor.key, command.actor.name, command.at, tender.value, reference,
+        [command.request_key, command.request_hash, command.contract_number, command.circuit_id,
+         quoted.facts.circuit_index, quoted.facts.currency, command.till_id, None, command.actor.operator_id,
+         command.actor.key, command.actor.name, command.at, tender.value, reference,
          command.amount_minor, quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before,
          quoted.carried_after, quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero,
          DEFAULT_SMALLEST_MINOR, DEFAULT_LARGEST_MINOR, json.dumps(receipt, ensure_ascii=False)],
     )  # fmt: skip
     assert row is not None
-    outcome, sale_id, params, gateway, live = row
+    outcome, sale_id, params, live = row
     if outcome == "sold":
-        call(_RING, [gateway, live])  # lost in a crash: the head-end looks by itself, the page polls
+        call(_RING, [str(quoted.facts.gateway_id), live])  # lost in a crash: the head-end looks by itself, the page polls
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
 
 

@@ -6,12 +6,13 @@ CREATE FUNCTION vending_load_sales(p_rows jsonb, p_smallest bigint, p_largest bi
 DECLARE r record; v record; d vending_delivery; v_done integer := 0;
 BEGIN
     FOR r IN SELECT * FROM jsonb_to_recordset(p_rows) AS t (
-        key text, hash text, contract text, circuit bigint, till bigint, shift bigint, actor text, actor_name text,
+        key text, hash text, contract text, circuit bigint, index smallint, currency text, till bigint, shift bigint,
+        actor text, actor_name text,
         at timestamptz, tender text, reference text, amount bigint, plan_version bigint, price numeric, credit bigint,
         carried_before numeric, carried_after numeric, balance bigint, repaid_overdraft bigint, repaid_past_zero bigint,
         receipt jsonb, unknown_at timestamptz, confirmed_at timestamptz)
     LOOP
-        SELECT * INTO v FROM vending_sell(r.key, r.hash, r.contract, r.circuit, r.till, r.shift, NULL, r.actor, r.actor_name,
+        SELECT * INTO v FROM vending_sell(r.key, r.hash, r.contract, r.circuit, r.index, r.currency, r.till, r.shift, NULL, r.actor, r.actor_name,
             r.at, r.tender, r.reference, r.amount, r.plan_version, r.price, r.credit, r.carried_before, r.carried_after,
             r.balance, r.at, r.repaid_overdraft, r.repaid_past_zero, p_smallest, p_largest, r.receipt, true);
         CONTINUE WHEN v.outcome = 'replayed';
