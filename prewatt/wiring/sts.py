@@ -11,8 +11,9 @@ import os
 import sys
 from typing import IO, Any, Final
 
+from prewatt.core.sts import StsCode
 from prewatt.core.sts.operations import answer, error
-from prewatt.core.sts.refusals import StsCode, refuse
+from prewatt.core.sts.refusals import refuse
 
 MAX_LINE: Final = 65_536  # characters; the longest sensible request has some three thousand
 

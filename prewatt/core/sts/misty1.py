@@ -38,67 +38,85 @@ def key_schedule(key: bytes) -> tuple[int, ...]:
     return (*words, *mixed)
 
 
-class Misty1:
-    """The cipher under one key; blocks are 64-bit integers. An instance holds key material: do not log it."""
+# One pair of rounds: FL's AND and OR keys for the left and for the right half, then FO's seven keys twice
+# (KO1, KI1, KO2, KI2, KO3, KI3, KO4).
+PairKeys = tuple[tuple[int, int, int, int], tuple[int, ...], tuple[int, ...]]
 
-    __slots__ = ("_fl", "_fo")
+
+class Misty1:
+    """The cipher under one key; blocks are 64-bit integers. An instance holds key material: do not log it.
+
+    Halves are kept as two words of 16 bits each, high first: FL and FO work on those.
+    """
+
+    __slots__ = ("_first", "_last", "_pairs", "_second")
 
     def __init__(self, key: bytes) -> None:
         ek = key_schedule(key)
-        # per round: KO1, KI1, KO2, KI2, KO3, KI3, KO4
-        self._fo = tuple(
-            (
-                ek[k],
-                ek[(k + 5) % 8 + 8],
-                ek[(k + 2) % 8],
-                ek[(k + 1) % 8 + 8],
-                ek[(k + 7) % 8],
-                ek[(k + 3) % 8 + 8],
-                ek[(k + 4) % 8],
-            )
-            for k in range(8)
-        )
-        # per FL function: the AND key, the OR key
-        self._fl = tuple(
-            (ek[k // 2], ek[(k // 2 + 6) % 8 + 8]) if k % 2 == 0 else (ek[(k // 2 + 2) % 8 + 8], ek[(k // 2 + 4) % 8])
-            for k in range(10)
-        )
+        self._first, self._second = fi_tables()
 
-    def _round(self, half: int, k: int) -> int:
-        """FO: three FI in a small Feistel ladder."""
-        first, second = fi_tables()
-        ko1, ki1, ko2, ki2, ko3, ki3, ko4 = self._fo[k]
-        t1 = half & 0xFFFF
-        t0 = second[first[half >> 16 ^ ko1] ^ ki1] ^ t1
-        t1 = second[first[t1 ^ ko2] ^ ki2] ^ t0
-        t0 = second[first[t0 ^ ko3] ^ ki3] ^ t1
-        return (t1 ^ ko4) << 16 | t0
+        def fl(k: int) -> tuple[int, int, int, int]:
+            """Keys of FL number k (even) for the left half and k+1 for the right."""
+            half = k // 2
+            left = ek[half % 8], ek[(half + 6) % 8 + 8]
+            return *left, ek[(half + 2) % 8 + 8], ek[(half + 4) % 8]
 
-    def _mix(self, half: int, k: int) -> int:
-        """FL."""
-        and_key, or_key = self._fl[k]
-        right = half & 0xFFFF ^ half >> 16 & and_key
-        return (half >> 16 ^ (right | or_key)) << 16 | right
+        def fo(k: int) -> tuple[int, ...]:
+            mixed = [ek[(k + shift) % 8 + 8] for shift in (5, 1, 3)]
+            plain = [ek[(k + shift) % 8] for shift in (0, 2, 7, 4)]
+            return plain[0], mixed[0], plain[1], mixed[1], plain[2], mixed[2], plain[3]
 
-    def _unmix(self, half: int, k: int) -> int:
-        and_key, or_key = self._fl[k]
-        left = half >> 16 ^ (half & 0xFFFF | or_key)
-        return left << 16 | half & 0xFFFF ^ left & and_key
+        self._pairs: tuple[PairKeys, ...] = tuple((fl(k), fo(k), fo(k + 1)) for k in range(0, 8, 2))
+        self._last = fl(8)
 
     def encrypt(self, block: int) -> int:
         """One block; 0 <= block < 2**64."""
-        left, right = block >> 32, block & 0xFFFFFFFF
-        for k in range(0, 8, 2):
-            left, right = self._mix(left, k), self._mix(right, k + 1)
-            right ^= self._round(left, k)
-            left ^= self._round(right, k + 1)
-        return self._mix(right, 9) << 32 | self._mix(left, 8)
+        first, second = self._first, self._second
+        a, b, c, d = block >> 48, block >> 32 & 0xFFFF, block >> 16 & 0xFFFF, block & 0xFFFF
+        for (and_l, or_l, and_r, or_r), even, odd in self._pairs:
+            b ^= a & and_l
+            a ^= b | or_l
+            d ^= c & and_r
+            c ^= d | or_r
+            ko1, ki1, ko2, ki2, ko3, ki3, ko4 = even
+            t = second[first[a ^ ko1] ^ ki1] ^ b
+            u = second[first[b ^ ko2] ^ ki2] ^ t
+            d ^= second[first[t ^ ko3] ^ ki3] ^ u
+            c ^= u ^ ko4
+            ko1, ki1, ko2, ki2, ko3, ki3, ko4 = odd
+            t = second[first[c ^ ko1] ^ ki1] ^ d
+            u = second[first[d ^ ko2] ^ ki2] ^ t
+            b ^= second[first[t ^ ko3] ^ ki3] ^ u
+            a ^= u ^ ko4
+        and_l, or_l, and_r, or_r = self._last
+        b ^= a & and_l
+        a ^= b | or_l
+        d ^= c & and_r
+        c ^= d | or_r
+        return c << 48 | d << 32 | a << 16 | b
 
     def decrypt(self, block: int) -> int:
-        """The inverse of `encrypt`."""
-        right, left = self._unmix(block >> 32, 9), self._unmix(block & 0xFFFFFFFF, 8)
-        for k in range(6, -2, -2):
-            left ^= self._round(right, k + 1)
-            right ^= self._round(left, k)
-            left, right = self._unmix(left, k), self._unmix(right, k + 1)
-        return left << 32 | right
+        """The inverse of `encrypt`, its steps backwards."""
+        first, second = self._first, self._second
+        c, d, a, b = block >> 48, block >> 32 & 0xFFFF, block >> 16 & 0xFFFF, block & 0xFFFF
+        and_l, or_l, and_r, or_r = self._last
+        a ^= b | or_l
+        b ^= a & and_l
+        c ^= d | or_r
+        d ^= c & and_r
+        for (and_l, or_l, and_r, or_r), even, odd in reversed(self._pairs):
+            ko1, ki1, ko2, ki2, ko3, ki3, ko4 = odd
+            t = second[first[c ^ ko1] ^ ki1] ^ d
+            u = second[first[d ^ ko2] ^ ki2] ^ t
+            b ^= second[first[t ^ ko3] ^ ki3] ^ u
+            a ^= u ^ ko4
+            ko1, ki1, ko2, ki2, ko3, ki3, ko4 = even
+            t = second[first[a ^ ko1] ^ ki1] ^ b
+            u = second[first[b ^ ko2] ^ ki2] ^ t
+            d ^= second[first[t ^ ko3] ^ ki3] ^ u
+            c ^= u ^ ko4
+            a ^= b | or_l
+            b ^= a & and_l
+            c ^= d | or_r
+            d ^= c & and_r
+        return a << 48 | b << 32 | c << 16 | d

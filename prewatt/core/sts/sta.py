@@ -56,8 +56,8 @@ class Lookups:
 
     encrypt: tuple[tuple[ByteTable, ...], ...]
     decrypt: tuple[tuple[ByteTable, ...], ...]
-    permutation: tuple[int, ...]
-    unpermutation: tuple[int, ...]
+    permute: Round  # the bare permutation and its inverse, byte by byte
+    unpermute: Round
 
 
 def _byte_tables(
@@ -78,6 +78,13 @@ def _byte_tables(
     )
 
 
+def _byte_permutation(permutation: Sequence[int]) -> Round:
+    t0, t1, t2, t3, t4, t5, t6, t7 = (
+        tuple(permute(byte << 8 * place, permutation) for byte in range(256)) for place in range(8)
+    )
+    return t0, t1, t2, t3, t4, t5, t6, t7
+
+
 @lru_cache(maxsize=8)  # two sets are shipped, a few more may be a user's own
 def lookups(tables: StaTables) -> Lookups:
     """The look-up form of a table set."""
@@ -85,8 +92,8 @@ def lookups(tables: StaTables) -> Lookups:
     return Lookups(
         encrypt=_byte_tables((tables.substitution_1, tables.substitution_2), tables.permutation),
         decrypt=_byte_tables((inverse(tables.substitution_1), inverse(tables.substitution_2)), back),
-        permutation=tables.permutation,
-        unpermutation=back,
+        permute=_byte_permutation(tables.permutation),
+        unpermute=_byte_permutation(back),
     )
 
 
@@ -137,8 +144,7 @@ class Sta:
         rounds = self._decrypt_rounds
         if rounds is None:
             rounds = self._decrypt_rounds = self._rounds(self._lookups.decrypt)[::-1]
-        block = permute(block, self._lookups.unpermutation)
-        for t0, t1, t2, t3, t4, t5, t6, t7 in rounds:
+        for t0, t1, t2, t3, t4, t5, t6, t7 in (self._lookups.unpermute, *rounds, self._lookups.permute):
             b0, b1, b2, b3, b4, b5, b6, b7 = block.to_bytes(8, "little")
             block = t0[b0] | t1[b1] | t2[b2] | t3[b3] | t4[b4] | t5[b5] | t6[b6] | t7[b7]
-        return permute(block, self._lookups.permutation)
+        return block
