@@ -1,4 +1,4 @@
-"""The ASGI application of the live stream, as granian's worker loads it, with its sign of life."""
+"""The ASGI application of the live stream, with its sign of life."""
 
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -7,14 +7,12 @@ from typing import Any
 import django
 
 from prewatt.wiring.parts.pulse import Pulse
-from prewatt.wiring.processes import die_with_server
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "prewatt.wiring.settings")
-die_with_server()
 django.setup(set_prefix=False)
 
 from prewatt.web.stream import application as stream  # noqa: E402 models need the set-up above

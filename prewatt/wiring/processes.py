@@ -5,7 +5,6 @@ numbers are used again, at once after a container restart.
 """
 
 import ctypes
-import multiprocessing
 import os
 import signal
 import threading
@@ -109,11 +108,13 @@ def group_members(group: int) -> list[ProcessStat]:
     return [stat for stat in all_processes() if stat.group == group and stat.alive]
 
 
-def die_with_server() -> None:
-    """Called in a server's worker: end at once when the server ends. A worker that outlives it would serve on beside
-    the next one. Does nothing outside a process made by multiprocessing."""
-    server = multiprocessing.parent_process()
-    if server is None or server.pid is None:
-        return
-    if _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0 or os.getppid() != server.pid:
-        os._exit(1)  # the server died before we asked
+def forked_die_with_server() -> None:
+    """Called in a server before it forks its workers: each ends at once when the server ends. A worker that outlives
+    it would serve on beside the next one."""
+    server = os.getpid()
+
+    def follow() -> None:
+        if _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0 or os.getppid() != server:
+            os._exit(1)  # the server died before we asked
+
+    os.register_at_fork(after_in_child=follow)

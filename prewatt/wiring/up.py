@@ -38,7 +38,8 @@ DATABASE_STOP_S = 6.0  # together below the 20 s of a clean stop
 STEP_STOP_S = 3.0  # for a migration or demo load that is told to end
 DEATHS_BEFORE_READY = 5  # a child that cannot start at all: refused at the start, not retried for ever
 HEALTH_TIMEOUT_S = 3.0
-HEALTH_EVERY_S = 0.15
+HEALTH_EVERY_S = 0.2
+_HEALTH_LIMIT_BYTES = 16_384
 STILL_WAITING_EVERY_S = 15.0
 TRIM_EVERY_S = 60.0
 DATABASE_RETRY_S = 2.0
@@ -99,14 +100,14 @@ class Up:
         err: TextIO,
         parts: Callable[[Config], Sequence[Child]] = children,
         steps: Callable[["Up"], None] | None = None,
-        healthy: Callable[[Config], bool] | None = None,
+        missing: Callable[[Config], str] | None = None,
     ) -> None:
         self.config = config
         self._out = out
         self._err = err
         self._parts = parts
         self._steps = steps or _prepare
-        self._healthy = healthy or is_healthy
+        self._missing = missing or what_is_missing
         self._stop = False
         self._postgres: EmbeddedPostgres | None = None
         self._database_up = True
@@ -200,7 +201,7 @@ class Up:
     def _serve(self, reader: int) -> None:
         supervisor = self._supervisor
         assert supervisor is not None
-        ready = False
+        ready, missing = False, ""
         health_at = trim_at = 0.0
         begun = say_at = time.monotonic()
         while not self._stop:
@@ -210,13 +211,14 @@ class Up:
             if not ready:
                 self._refuse_hopeless(supervisor)
                 if now >= health_at:
-                    ready = self._healthy(self.config)
+                    missing = self._missing(self.config)
+                    ready = not missing
                     health_at = time.monotonic() + HEALTH_EVERY_S
                     if ready:
                         self._announce(now - begun)
                 if not ready and now - say_at > STILL_WAITING_EVERY_S:
                     say_at = now
-                    logger.warning("not healthy yet after %d s: %s/healthz says why", now - begun, self.config.url)
+                    logger.warning("not healthy yet after %d s: %s", now - begun, missing)
             if now >= trim_at:
                 trim_at = now + TRIM_EVERY_S
                 supervisor.trim_logs()
@@ -309,15 +311,17 @@ def _prepare(up: Up) -> None:
                 raise StartRefused("demo_failed", detail=_last_line(config.logs / "demo.log"))
 
 
-def is_healthy(config: Config) -> bool:
-    """Whether our own health page says so."""
+def what_is_missing(config: Config) -> str:
+    """What our own health page complains of, in its own words; "" when all is well."""
     host = config.url.partition("://")[2].rpartition(":")[0].strip("[]")
     connection = http.client.HTTPConnection(host, config.port, timeout=HEALTH_TIMEOUT_S)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        answer = connection.getresponse()
+        said = answer.read(_HEALTH_LIMIT_BYTES).decode("utf-8", "replace")
+        return "" if answer.status == http.HTTPStatus.OK else said or str(answer.status)
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer: {type(error).__name__}"
     finally:
         connection.close()
 

@@ -1,13 +1,10 @@
-"""The WSGI application of pages and API, as granian's workers load it."""
+"""The WSGI application of pages and API, loaded by `prewatt web` before its workers are forked."""
 
 import os
 
 import django
 from django.core.handlers.wsgi import WSGIHandler
 
-from prewatt.wiring.processes import die_with_server
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "prewatt.wiring.settings")
-die_with_server()
 django.setup(set_prefix=False)
 application = WSGIHandler()

@@ -10,7 +10,7 @@ from prewatt.wiring import cli
 from prewatt.wiring.config import Config
 from prewatt.wiring.refusals import Exit
 from prewatt.wiring.supervisor import Child
-from prewatt.wiring.up import Up, is_healthy
+from prewatt.wiring.up import Up
 
 
 def _children(config: Config) -> Sequence[Child]:
@@ -22,7 +22,7 @@ def _children(config: Config) -> Sequence[Child]:
 
 
 def _up(config: Config, given: object) -> Exit:
-    return Up(config, out=sys.stdout, err=sys.stderr, parts=_children, steps=lambda up: None, healthy=is_healthy).run()
+    return Up(config, out=sys.stdout, err=sys.stderr, parts=_children, steps=lambda up: None).run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from prewatt.wiring.config import Config
 from prewatt.wiring.parts.ground import running_database, set_environment
+from prewatt.wiring.processes import forked_die_with_server
 
 # Without these granian silently serves some thousand streams only: each open stream counts as a running request.
 BACKLOG = 4096
@@ -15,6 +16,7 @@ def serve(config: Config) -> int:
     from granian.log import LogLevels
     from granian.server import Server
 
+    forked_die_with_server()
     server = Server(
         "prewatt.wiring.asgi:application",
         address=config.bind,
