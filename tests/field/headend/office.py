@@ -70,6 +70,7 @@ class Office:
         self.reports: list[JobReport] = []
         self.stale = 0  # reports and results dropped by epoch or claim
         self.away = False
+        self.retry_s = RETRY_S
         self.alive: dict[str, float] = {}
         self.left: list[str] = []
         self._called = False
@@ -203,7 +204,7 @@ class Office:
             if report.outcome.verdict in SETTLED:
                 row.settled, row.settled_at = report.outcome, self.now()
             else:
-                row.due_at = self.now() + RETRY_S
+                row.due_at = self.now() + self.retry_s
 
     def store(
         self, *, polls: Sequence[PollResult], silences: Sequence[MeterSilence], lines: Sequence[LineHealth]
