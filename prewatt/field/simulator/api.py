@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from prewatt.core.refusals import Text, message, register
 from prewatt.field.simulator.http import BadRequest, HttpReply, HttpRequest, json_reply
 from prewatt.field.simulator.line import NotKept
-from prewatt.field.simulator.page import STYLE, overview, visit
+from prewatt.field.simulator.page import STYLE, display, overview, visit
 from prewatt.field.simulator.site import CIRCUIT_LIMIT, LOAD_LIMIT_W, Fields, SiteError, faults_from
 from prewatt.field.simulator.world import World
 
@@ -84,6 +84,8 @@ class Api:
                 return self._meters() if reading else _wrong_method(request, "GET")
             case ("visit", number) if reading:
                 return self._visit(request, number)
+            case ("display", number, index) if reading:
+                return self._display(request, number, _number(index, CIRCUIT_LIMIT, "index"))
             case ("visit", number) if request.method == "POST":
                 return self._visited(request, number)
             case ("lines", line_id, "faults"):
@@ -142,6 +144,15 @@ class Api:
             raise SiteError("unknown_meter", "meter", f"no meter {number}")
         self._settle()
         return _html(visit(self._world, meter, _lang(request)))
+
+    def _display(self, request: HttpRequest, number: str, index: int) -> HttpReply:
+        meter = self._world.meters.get(number)
+        if meter is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        if index not in meter.circuits:
+            raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {index}")
+        self._settle()
+        return _html(display(meter, index, _lang(request)))
 
     def _visited(self, request: HttpRequest, number: str) -> HttpReply:
         form = request.form()

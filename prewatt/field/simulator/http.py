@@ -18,7 +18,10 @@ _REASONS: Final = {
     200: "OK", 303: "See Other", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 413: "Content Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
-_POLICY: Final = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'self';"
+    " base-uri 'none'"
+)
 
 _log = logging.getLogger(__name__)
 

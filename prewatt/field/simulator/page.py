@@ -13,6 +13,7 @@ from prewatt.field.simulator.world import World, iso
 
 ROW_LIMIT: Final = 500  # meters on one page; the search finds the others
 ORDER_LIMIT: Final = 20
+DISPLAY_S: Final = 2  # the display of a visited meter renews itself this often
 LOADS_W: Final = (0, 500, 2_000, 5_000, 10_000, 20_000)
 
 _WORDS: Final = {
@@ -50,7 +51,7 @@ _WORDS: Final = {
     "none": ("没有找到电表。", "No meter found."),
     "more": ("其余未显示，请查找。", "More are not shown; use the search."),
     "server": ("后台计费", "held by the server"),
-    "refresh": ("刷新", "Refresh"),
+    "refresh": ("刷新指令", "Refresh orders"),
     "purchase": ("购电", "purchase"),
     "return": ("退电", "return"),
     "clear": ("清零", "clear"),
@@ -81,8 +82,8 @@ th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid color
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .scroll { overflow-x: auto }
 .closed { color: #15803d } .open { color: #b91c1c; font-weight: 600 }
-.display { display: inline-block; min-width: 16rem; padding: .8rem 1rem; border-radius: .5rem; background: #c9d6bd;
-  color: #14210f; font: 1.1rem/1.6 ui-monospace, monospace; white-space: pre }
+iframe { border: 0; border-radius: .5rem; width: 23rem; max-width: 100%; height: 15.5rem; background: #c9d6bd }
+.lcd { background: #c9d6bd; color: #14210f; font: 1.1rem/1.6 ui-monospace, monospace; white-space: pre-wrap }
 form { display: inline-flex; flex-wrap: wrap; gap: .4rem; margin: .3rem .6rem .3rem 0; align-items: center }
 button, input { font: inherit; padding: .35rem .8rem; min-height: 2.4rem }
 button { cursor: pointer }
@@ -107,6 +108,7 @@ def facts(circuit: Circuit, lang: str) -> list[str]:
 
 
 def _frame(title: str, lang: str, body: str, here: str) -> str:
+    """A whole page with its head and the switch of language."""
     other, label = ("zh", "中文") if lang == "en" else ("en", "English")
     tongue = "en" if lang == "en" else "zh-Hans"
     return (
@@ -184,7 +186,8 @@ def _form(meter: Meter, lang: str, inner: str, buttons: Sequence[tuple[str, str,
     return f'<form method="post" action="/visit/{meter.number}?lang={lang}">{inner}{made}</form>'
 
 
-def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
+def display(meter: Meter, index: int, lang: str) -> str:
+    """What the display of one circuit shows, as a page of its own that renews itself: the frame inside `visit`."""
     circuit = meter.circuits[index]
     state = circuit.state
     word = "closed" if circuit.relay_closed() else "open"
@@ -196,6 +199,16 @@ def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
         *([f"{_w('count', lang)}  {state.purchase_count}"] if state.purse else []),
         *(escape(each) for each in facts(circuit, lang)),
     ]
+    return (
+        f'<!doctype html><html lang="{"en" if lang == "en" else "zh-Hans"}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="refresh" content="{DISPLAY_S}"><title>{_w("facts", lang)}</title>'
+        f'<link rel="stylesheet" href="/style.css"></head><body class="lcd">{"<br>".join(lines)}</body></html>'
+    )
+
+
+def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
+    circuit = meter.circuits[index]
+    state = circuit.state
     by_hand = f' <span class="muted">{_w("by_hand", lang)}: {state.override_w or 0:,} W</span>'
     hand = "" if state.override_w is None else by_hand
     which = f'<input type="hidden" name="index" value="{index}">'
@@ -206,7 +219,7 @@ def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
     presets = [("load_w", str(load_w), f"{load_w:,} W") for load_w in LOADS_W]
     return (
         f"<h2>{_w('circuit', lang)} {index}</h2>"
-        f'<div class="display">{"<br>".join(lines)}</div>'
+        f'<iframe src="/display/{meter.number}/{index}?lang={lang}" title="{_w("facts", lang)}"></iframe>'
         f"<h2>{_w('load', lang)}{hand}</h2>"
         + _form(meter, lang, which, presets)
         + f'<form method="post" action="/visit/{meter.number}?lang={lang}">{number}'

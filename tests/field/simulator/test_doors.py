@@ -59,7 +59,7 @@ def test_a_visitor_sees_warning_trip_and_restore(simulator: Simulator) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     circuit = simulator.circuit(NUMBER)
-    assert circuit["balance"] == 9_000 and "warning trip" in simulator.ask(f"/visit/{NUMBER}?lang=en")[1]
+    assert circuit["balance"] == 9_000 and "warning trip" in simulator.ask(f"/display/{NUMBER}/1?lang=en")[1]
     assert simulator.ask(f"/meters/{NUMBER}", {"load_w": 0})[0] == 200
     assert simulator.ask(f"/meters/{NUMBER}", {"press_key": True})[0] == 200
     assert simulator.circuit(NUMBER)["relay"] == "closed"
@@ -129,6 +129,9 @@ REFUSED = [
     ("/reset-faults", None, (405, "sim_wrong_method")),
     ("/nothing", None, (404, "sim_not_found")),
     ("/visit/999999999999", None, (404, "sim_unknown_meter")),
+    ("/display/999999999999/1", None, (404, "sim_unknown_meter")),
+    (f"/display/{NUMBER}/2", None, (404, "sim_unknown_circuit")),
+    (f"/display/{NUMBER}/x", None, (400, "sim_bad_request")),
 ]
 
 
@@ -185,6 +188,7 @@ def test_what_a_visitor_types_is_only_shown_as_text(simulator: Simulator) -> Non
 def test_the_forms_of_the_page_do_what_they_say(simulator: Simulator) -> None:
     status, text = simulator.ask(f"/visit/{TCP_NUMBER}?lang=en", raw=b"index=1&load_w=1234")
     assert status == 200 and "1,234 W" in text
+    assert "断开" in simulator.ask(f"/display/{TCP_NUMBER}/1?lang=zh")[1], "nothing was bought yet"
     assert simulator.ask(f"/visit/{TCP_NUMBER}?lang=en", raw=b"index=1&load_w=")[0] == 200
     assert "set by hand" not in simulator.ask(f"/visit/{TCP_NUMBER}?lang=en")[1]
     assert error_of(simulator.ask(f"/visit/{TCP_NUMBER}", raw=b"load_w=-5")) == (400, "sim_bad_request")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prewatt.core.wire.modbus import WriteReply
+from prewatt.core.wire.modbus import ExceptionReply, WriteReply
 from prewatt.field.simulator.site import faults_from
 from prewatt.field.simulator.store import FILE_NAME, Store, StoreDamaged
 from tests.field.simulator.plant import (
@@ -18,6 +18,7 @@ from tests.field.simulator.plant import (
     circuit_of,
     meter,
     order_frame,
+    replies,
     stop,
     world,
 )
@@ -86,6 +87,35 @@ def test_a_clock_set_back_does_not_stop_the_meters(tmp_path: Path) -> None:
     stop(one)
     other = world(tmp_path, STEADY, at_ms=NOON_MS)
     assert circuit_of(other, NOON_MS + HOUR_MS)["consumed"] == 7_200
+
+
+def test_on_a_full_disk_orders_are_refused_whole_and_reads_go_on(tmp_path: Path) -> None:
+    one = world(tmp_path, STEADY)
+    bus = one.lines["a"]
+    bus.connect(1)
+    (pages,) = one._store._db.execute("PRAGMA page_count").fetchone()
+    one._store._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLITE_FULL from here, as on a full disk
+    count = at_ms = 0
+    while True:
+        at_ms += 1_000
+        (reply,) = replies(bus.answer(1, order_frame(count + 1, 1_000), NOON_MS + at_ms))
+        if not isinstance(reply, WriteReply):
+            break
+        count += 1
+        assert count < 10_000
+    assert isinstance(reply, ExceptionReply) and reply.code == 4
+    for _ in range(5):
+        at_ms += 3_000
+        circuit = circuit_of(one, NOON_MS + at_ms)
+    assert circuit["purchase_count"] == len(circuit["accepted"]) == count
+    assert_books(circuit)
+    one._store._db.execute("PRAGMA max_page_count = 1073741823")
+    (reply,) = replies(bus.answer(1, order_frame(count + 1, 1_000), NOON_MS + at_ms + 1_000))
+    assert isinstance(reply, WriteReply)
+    stop(one)
+    after = circuit_of(world(tmp_path, STEADY, at_ms=NOON_MS + at_ms + 2_000), NOON_MS + at_ms + 2_000)
+    assert after["purchase_count"] == count + 1
+    assert_books(after)
 
 
 def test_two_simulators_on_one_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
