@@ -43,8 +43,11 @@ Login = Callable[[str], Operator]
 Axe = Callable[[Page], list[str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of this directory. It ends with them: Playwright keeps an event loop running in this
+    thread, and no test elsewhere could run one of its own.
+    """
     chromium = need("chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)

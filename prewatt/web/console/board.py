@@ -70,6 +70,7 @@ def _building(name: str, rows: Sequence[BoardRow], at: datetime) -> str:
     parts = [
         f'<section class="pw-wing" data-building="{rows[0].building_id or 0}" aria-label="{escape(name)}">',
         f'<div class="pw-bld"><b>{escape(name)}</b><span>{escape(_("%d circuits") % len(rows))}</span>'
+        f'<span class="then">{escape(_("as it was then"))}</span>'
         f"<span>{_links(rows, at)}{' · ' if oldest else ''}{escape(oldest)}</span>"
         f"<span>{formats.power(watts, 1)} kW</span></div>",
     ]

@@ -25,7 +25,7 @@ def _panel_context(ask: Ask, row: BoardRow) -> dict[str, object]:
     """Everything the side panel says of one circuit."""
     start = ask.at.astimezone(ask.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     more = circuit_panel(ask.site.id, row.circuit_id, since=start - timedelta(days=1), at=ask.at, day=start.date())
-    forecast = runs_out(row)
+    forecast = runs_out(row) if row.state is not CircuitState.OFFLINE else None  # nothing is foretold of the unknown
     age_s = int((ask.at - row.read_at).total_seconds()) if row.read_at else None
     return {
         "row": row, "tile": tile(row, ask.at), "badges": badges_of(row), "more": more,

@@ -49,7 +49,7 @@
     rove(); count(); show();
   });
   var stale = document.getElementById("pw-legend"), legend = stale.textContent;
-  document.addEventListener("pw:offline", function (e) { board.classList.add("pw-stale-board"); stale.textContent = p.words.stale_colour.replace("%s", e.detail.at); });
+  document.addEventListener("pw:offline", function (e) { board.classList.add("pw-stale-board"); stale.textContent = p.words.stale_colour.replace("%s", e.detail.at); ages(); });
   document.addEventListener("pw:online", function () { board.classList.remove("pw-stale-board"); stale.textContent = legend; });
 
   /* ---- filters */
@@ -157,6 +157,6 @@
     if (e.target.classList.contains("pw-tile")) { floors.querySelectorAll('.pw-tile[tabindex="0"]').forEach(function (el) { if (el !== e.target) { el.tabIndex = -1; } }); }
   });
   var told = panel.querySelector("[data-circuit]"), chosen = told && document.getElementById("c" + told.dataset.circuit);
-  if (chosen) { chosen.classList.add("sel"); }
+  if (chosen) { chosen.classList.add("sel"); chosen.scrollIntoView({ block: "nearest" }); }
   rove();
 })();

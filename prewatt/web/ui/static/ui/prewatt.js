@@ -34,7 +34,7 @@
     var silent = Date.now() - heard, seconds = Math.floor(silent / 1000);
     if (silent > BEAT_LATE_MS) {
       live.className = "pw-live stale"; live.textContent = words.lost.replace("%s", short(seconds));
-      bar.querySelector("[data-lost-text]").replaceChildren(strong(words.lost_bar.replace("%s", short(seconds))), " " + words.lost_more.replace("%s", clock(heard)));
+      bar.querySelector("[data-lost-text]").replaceChildren(strong(words.lost_bar.replace("%s", short(seconds))), (document.documentElement.lang === "en" ? " " : "") + words.lost_more.replace("%s", clock(heard)));
       if (!document.body.classList.contains("pw-off")) {
         document.body.classList.add("pw-off"); bar.hidden = false;
         document.dispatchEvent(new CustomEvent("pw:offline", { detail: { at: clock(heard) } }));
