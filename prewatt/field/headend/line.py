@@ -78,13 +78,15 @@ class Line:
         self._transport = ground.transports[plan.transport]
         self._polls = PollClock(ground.settings)
         self._polls.load(plan, ground.catalogue, self._loop.time())
-        self._commands: list[tuple[int, int, float, ClaimedJob]] = []
+        self._commands: list[tuple[bool, int, int, float, ClaimedJob]] = []  # to a silent meter, priority, ...
         self._sequence = 0
         self._closing = False
         self._lost: str | None = None
         self._error: str | None = None  # why the line is down, None while it is up or not tried yet
         self._logged = False  # line_down stands in the log and line_up does not yet
-        self._silent_in_a_row = 0
+        self._silent_in_a_row = 0  # conversations without one byte
+        self._fell_silent = 0  # of these, with meters that had answered before
+        self._others_until = 0.0  # loop time before which due polls go before commands to silent meters
         self._talked = False  # this connection has brought a reply
         self._counted = (0, 0)
         self._transaction = 0
@@ -127,7 +129,7 @@ class Line:
         if self._closing or not self.up:
             self._give_back(claimed, "line_down" if not self._closing else "line_closed")
             return
-        for index, (_, _, _, waiting) in enumerate(self._commands):
+        for index, (*_, waiting) in enumerate(self._commands):
             if waiting.job_id == claimed.job_id:
                 # claimed again while it waited here: only the newer claim may be reported
                 del self._commands[index]
@@ -135,7 +137,9 @@ class Line:
                 self._ground.settled(waiting)
                 break
         self._sequence += 1
-        heapq.heappush(self._commands, (claimed.priority, self._sequence, self._loop.time(), claimed))
+        target = self._polls.circuits.get(claimed.circuit_id)
+        silent = target is not None and target.health.misses > 0
+        heapq.heappush(self._commands, (silent, claimed.priority, self._sequence, self._loop.time(), claimed))
         self._waiter.signal()
 
     def close(self) -> None:
@@ -227,19 +231,27 @@ class Line:
         now = self._loop.time()
         if self._report_at <= now:
             self._health()
-        if self._commands:
-            _, _, since, claimed = heapq.heappop(self._commands)
-            await self._command(claimed, since)
+        if self._commands and self._first(now):
+            await self._command(*heapq.heappop(self._commands)[3:])
             return
         paused = self._ground.outbox.full
         poll = None if paused else self._polls.take(now, line_silent=self._error == "silent")
         if poll is not None:
             await self._poll(poll)
             return
+        if self._commands:
+            await self._command(*heapq.heappop(self._commands)[3:])
+            return
         due = now + 1.0 if paused else self._polls.next_due()
         await self._waiter.wait(self._report_at if due is None else min(due, self._report_at))
 
-    async def _command(self, claimed: ClaimedJob, since: float) -> None:
+    def _first(self, now: float) -> bool:
+        """Does a command go before the polls? To a silent meter only when the last such command was followed by
+        as much time for others: a row of paid-for but dead meters, each tried again and again, would else stop
+        their neighbours."""
+        return not self._commands[0][0] or now >= self._others_until
+
+    async def _command(self, since: float, claimed: ClaimedJob) -> None:
         target = self._polls.circuits.get(claimed.circuit_id)
         longest_s = MAX_READ_WAIT_S if claimed.job.intent in READS else MAX_COMMAND_WAIT_S
         if self._loop.time() - since > longest_s:
@@ -249,13 +261,17 @@ class Line:
         if target is None:
             self._give_back(claimed, "not_in_plan")
             return
-        started_at = self._ground.clock()
+        started_at, began = self._ground.clock(), self._loop.time()
+        silent = target.health.misses > 0
         try:
-            outcome = await self._talk(target, claimed.job, lambda: self._closing)
+            # a second try to a meter that was silent before is not spent while somebody else waits
+            outcome = await self._talk(target, claimed.job, lambda: self._closing or (silent and bool(self._commands)))
         except Exception:
             log.exception("command_failed line=%s job=%s", self.plan.line_id, claimed.job_id)
             # nobody knows what left: the careful verdict, the next claim reads the witness
             outcome = Outcome(verdict=Verdict.UNKNOWN, code="driver_failed", sent=True)
+        if silent:
+            self._others_until = 2 * self._loop.time() - began
         self._ground.settled(claimed)
         self._ground.outbox.report(
             JobReport(claimed=claimed, outcome=outcome, started_at=started_at, finished_at=self._ground.clock())
@@ -316,7 +332,7 @@ class Line:
     def _heard(self, target: PolledCircuit, *, answered: bool, bytes_came: bool, late_s: float) -> None:
         """Book what a conversation says about the link and, apart from it, about the meter."""
         if bytes_came:
-            self._silent_in_a_row = 0
+            self._silent_in_a_row = self._fell_silent = 0
             self._talked = True
             if self._error == "silent":
                 self._up()
@@ -326,9 +342,10 @@ class Line:
                 log.info("line_up line=%s", self.plan.line_id)
         else:
             self._silent_in_a_row += 1
-            if self._silent_in_a_row == max(2, min(SILENT_LINE_CONVERSATIONS, len(self.plan.meters))):
+            self._fell_silent += target.health.misses == 0
+            if self._error != "silent" and self._all_silent(target):
                 self._down("silent")
-            if self._silent_in_a_row % SILENT_LINE_RECONNECT == 0:
+            if self._error == "silent" and self._silent_in_a_row % SILENT_LINE_RECONNECT == 0:
                 # a half-open socket looks like a silent bus: only a new connection tells them apart
                 self._lost = "silent"
                 self._hang_up()
@@ -350,6 +367,14 @@ class Line:
         if health.misses >= MISSES_TO_LOG and not health.logged:
             health.logged = True
             log.warning("meter_silent meter=%s line=%s", target.meter.number, self.plan.line_id)
+
+    def _all_silent(self, last: PolledCircuit) -> bool:
+        """Is it the link? Several meters that had answered fell silent in a row, or nobody is left who answers.
+        Meters known to be dead say nothing about it, however often they are tried."""
+        if self._fell_silent >= max(2, min(SILENT_LINE_CONVERSATIONS, len(self.plan.meters))):
+            return True
+        others = (health for health in self._polls.healths.values() if health is not last.health)
+        return self._silent_in_a_row > 1 and all(health.misses > 0 for health in others)
 
     def _refusals(self, target: PolledCircuit, outcome: Outcome) -> None:
         """A meter that answers a poll with an exception has the wrong profile or an old firmware."""
@@ -378,7 +403,7 @@ class Line:
     def _up(self) -> None:
         self._error = None
         self._polls.resume(self._loop.time())
-        self._silent_in_a_row = 0
+        self._silent_in_a_row = self._fell_silent = 0
         self._health()
 
     def _down(self, error: str) -> None:
@@ -420,7 +445,7 @@ class Line:
 
     def _give_all_back(self, code: str) -> None:
         commands, self._commands = self._commands, []
-        for _, _, _, claimed in commands:
+        for *_, claimed in commands:
             self._give_back(claimed, code)
 
     def _give_back(self, claimed: ClaimedJob, code: str) -> None:

@@ -83,6 +83,39 @@ def test_a_credit_is_confirmed_within_five_seconds_beside_dead_meters() -> None:
     virtual_time.run(story())
 
 
+def test_a_row_of_dead_meters_that_are_paid_for_stops_neither_polls_nor_sales_of_the_living() -> None:
+    async def story() -> None:
+        here = world(PollSettings(status_s=10, register_s=600))
+        plan = plan_of(1, 32)
+        wire = here.add(plan)
+        dead = range(1, 11)
+        for unit in dead:
+            wire.units[unit].dead = True
+        here.start()
+        await asyncio.sleep(120)
+        loop = virtual_time.running()
+        for unit in dead:
+            here.office.ask(plan, credit(1), meter=unit - 1)
+        await asyncio.sleep(30)
+        count = len(here.office.polls)
+        for number in range(20):
+            sale = here.office.ask(plan, credit(number // 20 + 1), meter=11 + number)
+            await asyncio.sleep(5)
+            assert sale.settled is not None and sale.settled.verdict is Verdict.DONE, number
+        polls = Counter(item.circuit_id for item in here.office.polls[count:] if not item.full)
+        assert len(polls) == 22 and min(polls.values()) >= 7, "ten cycles have passed"
+        tried = Counter(unit for at, unit, _ in wire.requests if at > loop.time() - 100 and unit in dead)
+        assert len(tried) == 10 and min(tried.values()) >= 2, "the paid-for ones are tried all the same"
+        assert all(item.up for item in here.office.lines), "ten dead meters are no dead link"
+        for unit in dead:
+            wire.units[unit].dead = False
+        await here.settled(within_s=60.0)
+        assert all(wire.units[unit].accepted == [(1, PURCHASE, 100)] for unit in dead)
+        await here.end()
+
+    virtual_time.run(story())
+
+
 def test_commands_go_before_polls_and_never_cut_one_in_flight() -> None:
     async def story() -> None:
         here = world(PollSettings(status_s=1, register_s=30))
