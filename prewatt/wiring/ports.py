@@ -1,9 +1,11 @@
 """Whether a port is free, asked before anything is started."""
 
 import errno
+import json
 import socket
 
 from prewatt.wiring.config import Config
+from prewatt.wiring.home import SITE_NAME
 from prewatt.wiring.refusals import StartRefused
 
 
@@ -14,8 +16,19 @@ def check_free(config: Config) -> None:
     wanted.append(("stream", "PREWATT_STREAM_PORT", config.bind, config.stream_port))
     if config.demo:
         wanted.append(("simulate", "PREWATT_SIM_PORT", "127.0.0.1", config.sim_port))
+        wanted += [("simulate", f"the ports of {SITE_NAME}", host, port) for host, port in _line_ports(config)]
     for part, setting, host, port in wanted:
         _check_one(part, setting, host, port)
+
+
+def _line_ports(config: Config) -> list[tuple[str, int]]:
+    """Where the simulated serial servers will listen, once there is a site. What is wrong in the file, its player
+    says better."""
+    try:
+        site = json.loads((config.home / SITE_NAME).read_text(encoding="utf-8"))
+        return [(str(line["host"]), int(line["port"])) for line in site["lines"] if line["port"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _check_one(part: str, setting: str, host: str, port: int) -> None:

@@ -94,6 +94,15 @@ def test_a_taken_port_is_refused_before_anything_starts(home: Path, run: Run, of
     assert not (home / "postgres").exists()
 
 
+def test_a_taken_port_of_a_simulated_line_is_refused_too(home: Path, run: Run) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        line = {"host": "127.0.0.1", "port": stranger.getsockname()[1]}
+        (home / "site.json").write_text(json.dumps({"lines": [line]}), encoding="utf-8")
+        assert refused(run(UP, "web=serve", home=home, PREWATT_PORT=str(free_ports()))) == (5, "port_taken")
+
+
 @pytest.mark.parametrize(
     ("address", "code"),
     [

@@ -1,0 +1,92 @@
+"""The whole product under its supervisor: a cold start with the demo, kills of everything, a warm start, a clean stop.
+
+One story, because a cold start is dear. Times are those of a busy machine; `prewatt bench` and the README hold the goals.
+"""
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prewatt.wiring.refusals import Exit
+from tests.wiring.stage import Running, alive, eventually, free_ports, marked
+
+pytestmark = pytest.mark.processes
+
+CLI = "prewatt.wiring.cli"
+COLD_S, WARM_S, STOP_S = 240, 90, 20
+PARTS = {"web", "stream", "headend", "worker", "simulate"}
+
+
+def health(url: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of the health page; 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except OSError:
+        return 0, {}
+
+
+def children(home: Path) -> dict[str, int]:
+    """The leaders by name."""
+    state = json.loads((home / "children.json").read_text(encoding="utf-8"))
+    return {one["name"]: one["pid"] for one in state["children"]}
+
+
+def is_well(url: str) -> bool:
+    return health(url)[0] == 200
+
+
+def not_well(url: str) -> bool:
+    return health(url)[0] != 200
+
+
+def test_from_a_cold_start_through_every_kill_to_a_clean_stop(home: Path, run: Callable[..., Running]) -> None:
+    environment = {"PREWATT_PORT": str(free_ports()), "PREWATT_POLL_S": "5"}
+    begun = time.monotonic()
+    first = run(CLI, "up", home=home, **environment)
+    ready = first.said()
+    assert time.monotonic() - begun < COLD_S
+    url = ready["url"]
+    assert ready["api_key"] and {"cashier", "manager"} <= {login["role"] for login in ready["logins"]}
+    status, body = health(url)
+    assert status == 200 and body["circuits"]["total"] > 300 and body["lines"]["total"] > 0
+    assert set(children(home)) == PARTS
+
+    for part in ("headend", "worker", "stream", "web"):
+        old = children(home)[part]
+        os.kill(old, signal.SIGKILL)
+        eventually(lambda: not_well(url), within_s=5, what=f"the death of {part} shows")
+        eventually(lambda: is_well(url), what=f"{part} is back")
+        assert not alive(old) and set(children(home)) == PARTS
+
+    postmaster = int((home / "postgres" / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    eventually(lambda: health(url)[1].get("status") == "down", within_s=5, what="the death of the database shows")
+    eventually(lambda: is_well(url), what="the database is back and so is everybody")
+
+    old_ones = marked(home)
+    first.process.kill()
+    eventually(lambda: not any(alive(pid) for pid in old_ones), within_s=10, what="all die with the supervisor")
+    assert health(url)[0] == 0
+
+    begun = time.monotonic()
+    second = run(CLI, "up", home=home, **environment)
+    assert second.said() == ready, "the same site, the same logins"
+    assert time.monotonic() - begun < WARM_S
+    assert is_well(url) and not marked(home) & old_ones
+    with urllib.request.urlopen(f"{ready['sim_url']}/meters", timeout=10) as answer:
+        assert len(json.load(answer)) > 300
+    begun = time.monotonic()
+    assert second.end(signal.SIGINT) == Exit.OK
+    assert time.monotonic() - begun < STOP_S
+    assert not marked(home)
