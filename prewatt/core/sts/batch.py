@@ -128,10 +128,10 @@ class KeyChangeCampaign:
             yield self._chunk(first_index, chunk)
 
     def _chunk(self, first_index: int, rows: Sequence[KeyChangeRow]) -> KeyChangeChunk:
-        pans, old_tis, new_tis = zip(*rows, strict=True)
-        digits, good = _checked_pans(list(pans))
-        old_ti, old_good = digit_rows(list(old_tis), 2)
-        new_ti, new_good = (old_ti, old_good) if new_tis == old_tis else digit_rows(list(new_tis), 2)
+        pans, old_tis, new_tis = ([row[place] for row in rows] for place in range(3))
+        digits, good = _checked_pans(pans)
+        old_ti, old_good = digit_rows(old_tis, 2)
+        new_ti, new_good = (old_ti, old_good) if new_tis == old_tis else digit_rows(new_tis, 2)
         good &= old_good & new_good
         kernels = _kernels(self.use_compiled)
         old_keys = decoder_keys(self.old, Meters(pans=digits, tis=old_ti), self.ea, kernels)
@@ -191,12 +191,11 @@ class CreditBatch:
             yield self._chunk(first_index, chunk)
 
     def _chunk(self, first_index: int, rows: Sequence[CreditRow]) -> CreditChunk:
-        pans, tis, *numbers = zip(*rows, strict=True)
-        digits, good = _checked_pans(list(pans))
-        ti, ti_good = digit_rows(list(tis), 2)
-        tids, rnds, amounts = (
-            _bounded(each, high) for each, high in zip(numbers, (TID_HIGH, RND_HIGH, AMOUNT16_MAX), strict=True)
-        )
+        digits, good = _checked_pans([row.meter_pan for row in rows])
+        ti, ti_good = digit_rows([row.ti for row in rows], 2)
+        tids = _bounded([row.tid for row in rows], TID_HIGH)
+        rnds = _bounded([row.rnd for row in rows], RND_HIGH)
+        amounts = _bounded([row.amount_tenths for row in rows], AMOUNT16_MAX)
         good &= ti_good & (tids >= 0) & (rnds >= 0) & (amounts >= 0) & (tids >> 16 <= self.key.ken)
         fields, carried = _amount_fields(np.maximum(amounts, 0))
         kernels = _kernels(self.use_compiled)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -48,10 +48,8 @@ def kernels() -> Kernels | None:
     if find_spec("numba") is None:
         return None
     jit = import_module("numba").njit(cache=True, nogil=True)
-    sta_blocks = jit(_sta_blocks)
-    compress = jit(_compress)
-    hmac_rows = jit(_hmac_rows)
-    round_constants = np.array([_root_bits(prime, 3) for prime in _PRIMES], dtype=np.uint32)
+    sta_blocks, sha256_blocks = jit(_sta_blocks), jit(_sha256_blocks)
+    constants = np.array([_root_bits(prime, 3) for prime in _PRIMES], dtype=np.uint32)
     start = np.array([_root_bits(prime, 2) for prime in _PRIMES[:8]], dtype=np.uint32)
 
     def sta_encrypt(keys: U64, blocks: U64) -> U64:
@@ -59,20 +57,30 @@ def kernels() -> Kernels | None:
         sta_blocks(sta_tables(), first_round_keys(keys), blocks, out, ROUNDS)
         return out
 
+    def compress(state: U32, blocks: Bytes) -> U32:
+        out = np.empty((len(blocks), 8), dtype=np.uint32)
+        sha256_blocks(state, blocks.view(">u4").astype(np.uint32), constants, out)
+        return out
+
     def hmac_sha256(key: bytes, rows: Bytes) -> Bytes:
-        assert len(key) <= _HASH_BLOCK and rows.shape[1] <= 55, "one hash block each"
-        states = []
-        for pad in (0x36, 0x5C):
-            words = np.frombuffer(bytes(byte ^ pad for byte in key.ljust(_HASH_BLOCK, b"\0")), dtype=">u4")
-            state, schedule = start.copy(), np.empty(64, dtype=np.uint32)
-            schedule[:16] = words
-            compress(state, schedule, round_constants)
-            states.append(state)
-        out = np.empty((len(rows), 8), dtype=np.uint32)
-        hmac_rows(np.ascontiguousarray(rows), states[0], states[1], round_constants, out, compress)
-        return out.astype(">u4").view(np.uint8).reshape(len(rows), 32)
+        assert len(key) <= _HASH_BLOCK, "a longer key would have to be hashed first"
+        padded = np.frombuffer(key.ljust(_HASH_BLOCK, b"\0"), dtype=np.uint8)[None, :]
+        inner, outer = (compress(start, padded ^ np.uint8(pad))[0] for pad in (0x36, 0x5C))
+        first = compress(inner, _last_block(rows)).astype(">u4").view(np.uint8)
+        return compress(outer, _last_block(first)).astype(">u4").view(np.uint8)
 
     return Kernels(sta_encrypt=sta_encrypt, hmac_sha256=hmac_sha256)
+
+
+def _last_block(rows: Bytes) -> Bytes:
+    """Rows of at most 55 bytes as the second and last hash block of a message: the end mark, the length."""
+    length = rows.shape[1]
+    assert length <= 55, "one hash block each"
+    blocks = np.zeros((len(rows), _HASH_BLOCK), dtype=np.uint8)
+    blocks[:, :length] = rows
+    blocks[:, length] = 0x80
+    blocks[:, -2:] = divmod((_HASH_BLOCK + length) * 8, 256)
+    return blocks
 
 
 def _sta_blocks(tables: U64, keys: U64, blocks: U64, out: U64, rounds: int) -> None:  # pragma: no cover
@@ -92,56 +100,24 @@ def _sta_blocks(tables: U64, keys: U64, blocks: U64, out: U64, rounds: int) -> N
         out[at] = block
 
 
-def _compress(state: U32, w: U32, constants: U32) -> None:  # pragma: no cover
-    """One SHA-256 block: `w` holds sixteen words and room for the schedule; `state` is replaced."""
-    for at in range(16, 64):
-        x, y = w[at - 15], w[at - 2]
-        s0 = (x >> 7 | x << 25) ^ (x >> 18 | x << 14) ^ (x >> 3)
-        s1 = (y >> 17 | y << 15) ^ (y >> 19 | y << 13) ^ (y >> 10)
-        w[at] = np.uint32(w[at - 16] + s0 + w[at - 7] + s1)
-    a, b, c, d, e, f, g, h = state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7]
-    for at in range(64):
-        s1 = (e >> 6 | e << 26) ^ (e >> 11 | e << 21) ^ (e >> 25 | e << 7)
-        t1 = np.uint32(h + s1 + (e & f ^ ~e & g) + constants[at] + w[at])
-        s0 = (a >> 2 | a << 30) ^ (a >> 13 | a << 19) ^ (a >> 22 | a << 10)
-        t2 = np.uint32(s0 + (a & b ^ a & c ^ b & c))
-        h, g, f, e = g, f, e, np.uint32(d + t1)
-        d, c, b, a = c, b, a, np.uint32(t1 + t2)
-    state[0] += a
-    state[1] += b
-    state[2] += c
-    state[3] += d
-    state[4] += e
-    state[5] += f
-    state[6] += g
-    state[7] += h
-
-
-def _hmac_rows(
-    rows: Bytes, inner: U32, outer: U32, constants: U32, out: U32, compress: Any
-) -> None:  # pragma: no cover
-    """HMAC of each row, from the states behind the two paddings."""
-    length = rows.shape[1]
+def _sha256_blocks(start: U32, blocks: U32, constants: U32, out: U32) -> None:  # pragma: no cover
+    """The state behind each block of sixteen words, all from the same `start`."""
     w = np.empty(64, dtype=np.uint32)
-    for at in range(len(rows)):
-        for word in range(16):
-            value = np.uint32(0)
-            for byte in range(4):
-                place = 4 * word + byte
-                if place < length:
-                    value = np.uint32(value << 8 | rows[at, place])
-                elif place == length:
-                    value = np.uint32(value << 8 | 0x80)
-                else:
-                    value = np.uint32(value << 8)
-            w[word] = value
-        w[15] = np.uint32((64 + length) * 8)
-        state = inner.copy()
-        compress(state, w, constants)
-        w[:8] = state
-        w[8] = np.uint32(0x80000000)
-        w[9:15] = 0
-        w[15] = np.uint32((64 + 32) * 8)
-        state = outer.copy()
-        compress(state, w, constants)
-        out[at] = state
+    for row in range(len(blocks)):
+        w[:16] = blocks[row]
+        for at in range(16, 64):
+            x, y = w[at - 15], w[at - 2]
+            s0 = (x >> 7 | x << 25) ^ (x >> 18 | x << 14) ^ (x >> 3)
+            s1 = (y >> 17 | y << 15) ^ (y >> 19 | y << 13) ^ (y >> 10)
+            w[at] = np.uint32(w[at - 16] + s0 + w[at - 7] + s1)
+        a, b, c, d = start[0], start[1], start[2], start[3]
+        e, f, g, h = start[4], start[5], start[6], start[7]
+        for at in range(64):
+            s1 = (e >> 6 | e << 26) ^ (e >> 11 | e << 21) ^ (e >> 25 | e << 7)
+            t1 = np.uint32(h + s1 + (e & f ^ ~e & g) + constants[at] + w[at])
+            s0 = (a >> 2 | a << 30) ^ (a >> 13 | a << 19) ^ (a >> 22 | a << 10)
+            t2 = np.uint32(s0 + (a & b ^ a & c ^ b & c))
+            h, g, f, e = g, f, e, np.uint32(d + t1)
+            d, c, b, a = c, b, a, np.uint32(t1 + t2)
+        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = start[0] + a, start[1] + b, start[2] + c, start[3] + d
+        out[row, 4], out[row, 5], out[row, 6], out[row, 7] = start[4] + e, start[5] + f, start[6] + g, start[7] + h

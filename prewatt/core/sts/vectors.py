@@ -174,16 +174,15 @@ def digit_rows(texts: list[str], length: int) -> tuple[Bytes, Flags]:
 
     Rows that are not hold zeros: the caller gives them to the scalar path, which says what is wrong.
     """
-    fits = [len(text) == length and text.isascii() for text in texts]
-    if not all(fits):
-        blank = "0" * length
-        texts = [text if fit else blank for text, fit in zip(texts, fits, strict=True)]
-    rows = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(-1, length) - np.uint8(ord("0"))
+    joined = "".join(texts)
+    fits: Flags = np.ones(len(texts), dtype=np.bool_)
+    if not joined.isascii() or set(map(len, texts)) != {length}:
+        fits = np.array([len(text) == length and text.isascii() for text in texts], dtype=np.bool_)
+        joined = "".join(text if fit else "0" * length for text, fit in zip(texts, fits.tolist(), strict=True))
+    rows = np.frombuffer(joined.encode("ascii"), dtype=np.uint8).reshape(-1, length) - np.uint8(ord("0"))
     digits = (rows <= 9).all(axis=1)
-    good: Flags = np.array(fits, dtype=np.bool_) & digits
-    if not digits.all():
-        rows[~digits] = 0
-    return rows, good
+    rows[~digits] = 0
+    return rows, fits & digits
 
 
 _DOUBLED: Final = np.array((0, 2, 4, 6, 8, 1, 3, 5, 7, 9), dtype=np.uint8)
