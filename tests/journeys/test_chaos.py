@@ -1,0 +1,158 @@
+"""Orders under faults while processes are killed: no credit lost, none doubled (issue, section 5).
+
+A short run belongs to every check; `make soak` runs until PREWATT_SOAK_S is over. The seed is printed and
+replays the same choices (not the same interleaving: the clock is real).
+"""
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.running import PARTS, SETTLE_S, NoAnswer, Running, broken_invariants
+
+SELLERS = 8
+FAULTS = {"lose_reply": 0.2, "late_reply": 0.05, "late_ms": 1500, "duplicate_reply": 0.02}
+VICTIMS = (*PARTS, "database", "supervisor")
+SHORT_S = 45.0
+KILL_EVERY_S = (4.0, 12.0)
+
+
+@dataclass
+class Tally:
+    """What the sellers did, told at the end."""
+
+    sales: dict[str, str] = field(default_factory=dict)  # request key -> sale id
+    refusals: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Running]:
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o711)  # as root, the database's own user must be able to pass
+    running = Running(home=tmp_path / "home", env={"PREWATT_POLL_S": "10"}).start()
+    try:
+        running.calm()
+        yield running
+    finally:
+        running.stop()
+
+
+def sell_until(site: Running, shops: list[dict[str, Any]], until: float, seed: int, tally: Tally) -> None:
+    """One seller: an order with its key, asked again with the same key until an answer is certain."""
+    chance = random.Random(seed)
+    number = 0
+    while time.monotonic() < until:
+        shop, number = chance.choice(shops), number + 1
+        key, amount = f"chaos-{seed}-{number}", chance.randint(1, 300) * 100
+        while True:
+            try:
+                status, answer = site.sell(shop, amount, key)
+            except NoAnswer:
+                with tally.lock:
+                    tally.unanswered += 1
+                time.sleep(0.3)
+                continue
+            if status == 201:
+                with tally.lock:
+                    assert tally.sales.setdefault(key, answer["id"]) == answer["id"]
+                break
+            code = answer["error"]["code"]
+            if code != "key_busy":
+                with tally.lock:
+                    tally.refusals[code] += 1
+                time.sleep(0.2)
+                break
+            time.sleep(0.1)
+
+
+def kill_until(site: Running, until: float, seed: int, tally: Tally) -> None:
+    chance = random.Random(seed)
+    while time.monotonic() + KILL_EVERY_S[1] < until:
+        time.sleep(chance.uniform(*KILL_EVERY_S))
+        victim = chance.choice(VICTIMS)
+        if victim == "supervisor":
+            site.kill_supervisor()
+            site.start()
+            tally.kills[victim] += 1
+        elif site.kill(victim):
+            tally.kills[victim] += 1
+
+
+def run_chaos(site: Running, seconds: float, seed: int) -> Tally:
+    """Sell under faults and kills for a while, then calm down and reckon."""
+    lines = sorted({meter["line"] for meter in site.sim("GET", "/meters")})
+    for number, line in enumerate(lines):
+        site.sim("POST", f"/lines/{line}/faults", {"seed": seed + number, **FAULTS})
+    shops = site.shops()
+    tally, until = Tally(), time.monotonic() + seconds
+    sellers = [
+        threading.Thread(target=sell_until, args=(site, shops[number::SELLERS], until, seed + number, tally))
+        for number in range(SELLERS)
+    ]
+    for seller in sellers:
+        seller.start()
+    kill_until(site, until, seed, tally)
+    for seller in sellers:
+        seller.join()
+    site.healthy(90)
+    site.calm()
+    return tally
+
+
+def reckon(site: Running, tally: Tally) -> None:
+    deadline = time.monotonic() + SETTLE_S
+    sales: list[dict[str, Any]] = []
+    waiting = list(tally.sales.values())
+    while waiting and time.monotonic() < deadline:
+        now = [site.sale(sale_id) for sale_id in waiting]
+        done = [sale for sale in now if sale["delivery"]["state"] in ("confirmed", "refused", "disputed")]
+        sales += done
+        settled = {sale["id"] for sale in done}
+        waiting = [sale_id for sale_id in waiting if sale_id not in settled]
+        time.sleep(0.5)
+    assert not waiting, f"{len(waiting)} deliveries still open {SETTLE_S} s after the faults: {waiting[:5]}"
+    states = Counter(sale["delivery"]["state"] for sale in sales)
+    assert states["disputed"] == 0, [sale for sale in sales if sale["delivery"]["state"] == "disputed"][:3]
+    assert broken_invariants(site, sales) == []
+
+
+def tell(capsys: pytest.CaptureFixture[str], seed: int, seconds: float, tally: Tally) -> None:
+    with capsys.disabled():
+        os.write(1, (
+            f"\nchaos seed {seed}: {len(tally.sales)} orders in {seconds:.0f} s, kills {dict(tally.kills)}, "
+            f"requests without an answer {tally.unanswered}, refused {dict(tally.refusals)}\n"
+        ).encode())  # fmt: skip
+
+
+@pytest.mark.processes
+def test_a_minute_of_faults_and_kills_loses_no_credit(site: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    seed = int(os.environ.get("PREWATT_SEED", "1"))
+    tally = run_chaos(site, SHORT_S, seed)
+    tell(capsys, seed, SHORT_S, tally)
+    reckon(site, tally)
+    assert len(tally.sales) >= 30
+    assert sum(tally.kills.values()) >= 3
+
+
+@pytest.mark.soak
+@pytest.mark.processes
+def test_orders_under_faults_and_kills_for_as_long_as_asked(
+    site: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = float(os.environ.get("PREWATT_SOAK_S", "180"))
+    seed = int(os.environ.get("PREWATT_SEED", str(random.SystemRandom().randrange(10**6))))
+    tally = run_chaos(site, seconds, seed)
+    tell(capsys, seed, seconds, tally)
+    reckon(site, tally)
+    assert tally.sales
