@@ -4,12 +4,14 @@ import asyncio
 import json
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from prewatt.core.meters.jobs import Verdict
 from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan, PollSettings
+from tests.field.headend.office import JobRow
 from tests.field.headend.test_sockets import SlowEar, run, served, until
 from tests.field.headend.world import credit
 from tests.field.simulator.plant import assert_books, free_port, line, meter
@@ -26,6 +28,14 @@ BAD = {
     "duplicate_reply": 0.02,
 }
 WITHIN_S = 150.0
+
+
+def any_settled(rows: list[JobRow]) -> bool:
+    return any(row.settled for row in rows)
+
+
+def all_settled(rows: list[JobRow]) -> bool:
+    return all(row.settled for row in rows)
 
 
 def plan_of_site(port: int, transport: str) -> LinePlan:
@@ -70,11 +80,11 @@ def test_no_credit_is_lost_or_doubled_between_head_end_and_site(transport: str, 
             for count in range(1, ORDERS + 1):
                 rows = [office.ask(plan, credit(count, 1_000 * count), meter=position) for position in range(METERS)]
                 if count == 2:
-                    await until(lambda rows=rows: any(row.settled for row in rows), within_s=WITHIN_S)  # type: ignore[misc]
+                    await until(partial(any_settled, rows), within_s=WITHIN_S)
                     await asyncio.to_thread(site.kill)
                     await asyncio.to_thread(site.start)
                     await asyncio.to_thread(site.ask, "/lines/a/faults", BAD)
-                await until(lambda rows=rows: all(row.settled for row in rows), within_s=WITHIN_S)  # type: ignore[misc]
+                await until(partial(all_settled, rows), within_s=WITHIN_S)
         verdicts = Counter(row.settled.verdict for row in office.jobs.values() if row.settled is not None)
         assert verdicts == {Verdict.DONE: METERS * ORDERS}, f"seed {SEED}: {verdicts}"
 
