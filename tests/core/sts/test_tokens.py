@@ -1,6 +1,7 @@
 """Every layout there and back, and what a wrong digit does."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,23 +9,30 @@ from hypothesis import strategies as st
 
 from prewatt.core.refusals import Refused
 from prewatt.core.sts import (
+    BaseDate,
     CreditKind,
     CurrencyCredit,
     DecoderKey,
+    Dkga,
+    Ea,
     Extended,
     KeySupplyGroup,
+    KeyType,
     Management,
     ManagementKind,
     MeterTest,
     StsCode,
     Token,
     UnitsCredit,
+    VendingKey,
     decode,
     decode_amount16,
     decode_amount20,
     encode,
     encode_amount16,
     encode_amount20,
+    parse_utc,
+    tid_of,
 )
 from prewatt.core.sts.codec import digits_of
 from prewatt.core.sts.layout import TOKEN_HIGH, from_digits, insert_class, remove_class
@@ -262,3 +270,21 @@ def test_a_value_outside_its_field_makes_no_token(make: object) -> None:
     assert callable(make)
     with pytest.raises(Refused):
         make()
+
+
+def test_the_worked_example_of_the_documents_holds() -> None:
+    key = VendingKey(
+        dkga=Dkga.DES,
+        value=bytes.fromhex("0123456789abcdef"),
+        sgc="654321",
+        krn=1,
+        kt=KeyType.DUTK,
+        base_date=BaseDate.Y2014,
+    ).decoder_key(meter_pan="600727341234567813", ti="07", ea=Ea.STA)
+    assert key.value.hex() == "5b0de5df2ad62c7b"
+    tid = tid_of(parse_utc("2026-03-01T08:30:00Z"), BaseDate.Y2014)
+    made = encode(UnitsCredit(kind=CreditKind.ELECTRICITY, tid=tid, rnd=5, amount_tenths=20_005), key)
+    assert (made.digits, made.tid, made.carried) == ("05950113324404646230", 6_396_990, 20_014)
+    assert f"{made.bits48:012x}" == "05619c3e416b"
+    page = (Path(__file__).parents[3] / "docs" / "algorithms" / "sts.md").read_text(encoding="utf-8")
+    assert made.digits in page and key.value.hex() in page
