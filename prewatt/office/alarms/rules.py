@@ -77,7 +77,8 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
 _DUE_TABLE = """
 CREATE TEMP TABLE alarm_due ON COMMIT DROP AS
 WITH fact AS (
-    SELECT c.site_id, c.id AS circuit_id, m.line_id, l.at AS read_at, l.balance, l.relay, coalesce(l.status, 0) AS status,
+    SELECT c.site_id, c.id AS circuit_id, m.line_id, l.at AS read_at, l.balance, l.relay,
+        coalesce(l.status, 0) AS status,
         s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, s.custody, c.use, w.wish, w.set_at,
         coalesce(ls.up, false) AS line_up
     FROM estate_circuit c
@@ -90,7 +91,8 @@ WITH fact AS (
     SELECT *, CASE WHEN balance <= 0 THEN 3 WHEN balance <= alarm_2 THEN 2 WHEN balance <= alarm_1 THEN 1 ELSE 0 END
         AS level FROM fact WHERE opened AND custody = 'meter' AND balance IS NOT NULL
 )
-SELECT site_id, 'arrears' AS kind, circuit_id, NULL::bigint AS line_id, false AS hold, balance FROM credit WHERE level = 3
+SELECT site_id, 'arrears' AS kind, circuit_id, NULL::bigint AS line_id, false AS hold, balance
+    FROM credit WHERE level = 3
 UNION ALL SELECT site_id, 'low_credit_2', circuit_id, NULL, level <> 2, balance FROM credit
     WHERE level = 2 OR (level < 2 AND balance * 1000 <= alarm_2 * (1000 + %(hysteresis)s))
 UNION ALL SELECT site_id, 'low_credit_1', circuit_id, NULL, level <> 1, balance FROM credit
@@ -108,7 +110,8 @@ UNION ALL SELECT site_id, 'wish_unmet', circuit_id, NULL, false, balance FROM fa
 UNION ALL SELECT g.site_id, 'line_lost', NULL, ls.line_id, false, NULL FROM metering_linestate ls
     JOIN estate_line el ON el.id = ls.line_id JOIN estate_gateway g ON g.id = el.gateway_id
     WHERE NOT ls.up AND ls.since < %(line_from)s
-UNION ALL SELECT d.site_id, 'disputed', d.circuit_id, NULL, false, NULL FROM vending_delivery d WHERE d.state = 'disputed'
+UNION ALL SELECT d.site_id, 'disputed', d.circuit_id, NULL, false, NULL FROM vending_delivery d
+    WHERE d.state = 'disputed'
 """
 
 _CLEAR = """

@@ -16,7 +16,8 @@ def mark_seen(alarm: Alarm, *, actor: Actor, at: datetime) -> None:
     """Note who saw it first. Refuses not_permitted, alarm_unknown (cleared meanwhile)."""
     actor.require(Act.ALARMS)
     with transaction.atomic():
-        changed = Alarm.objects.filter(pk=alarm.pk, cleared_at=None, seen_at=None).update(seen_by=actor.name, seen_at=at)
+        unseen = Alarm.objects.filter(pk=alarm.pk, cleared_at=None, seen_at=None)
+        changed = unseen.update(seen_by=actor.name, seen_at=at)
         if changed:
             audit(
                 at=at, actor=actor.key, action="alarms.seen", site_id=alarm.site_id, object_type="alarm",

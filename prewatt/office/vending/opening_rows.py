@@ -13,7 +13,7 @@ State = Opening.State
 
 
 def ask(opening: Opening, job: Job, *, at: datetime, wait: timedelta = timedelta(0)) -> None:
-    """Put the next job of a conversation into the mailbox. `tries` makes its key; a replay finds the job that stands."""
+    """Put the next job of a conversation into the mailbox. `tries` makes its key; a replay finds what stands."""
     tries = opening.tries + 1
     job_id = enqueue(
         key=f"opening:{opening.pk}:{opening.state}:{tries}",

@@ -90,7 +90,9 @@ def set_relay(request: HttpRequest, circuit_id: str, body: schemas.RelayIn) -> S
 
 
 @router.get("/customers", response={200: schemas.CustomerPage, **ERRORS})
-def list_customers(request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT) -> schemas.CustomerPage:
+def list_customers(
+    request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT
+) -> schemas.CustomerPage:
     """Customers you may see, with their contracts."""
     who = caller(request)
     rows = list(visible_to(who.operator, Customer).filter(pk__gt=after(cursor)).order_by("pk")[: limit + 1])
@@ -122,7 +124,9 @@ def _contract_out(row: Contract) -> schemas.ContractOut:
 
 
 @router.get("/contracts", response={200: schemas.ContractPage, **ERRORS})
-def list_contracts(request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT) -> schemas.ContractPage:
+def list_contracts(
+    request: HttpRequest, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT
+) -> schemas.ContractPage:
     """Supply contracts you may see."""
     who = caller(request)
     found = visible_to(who.operator, Contract).filter(pk__gt=after(cursor)).order_by("pk")

@@ -14,8 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from prewatt.core.units import energy_for_amount
-from prewatt.field.simulator.site import Load, LoadKind
-from prewatt.field.simulator.town import day_w
+from prewatt.field.simulator import Load, LoadKind, day_w
 from prewatt.wiring.demo.places import KWH, Aim, Place
 
 DAYS: Final = 60

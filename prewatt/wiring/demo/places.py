@@ -10,7 +10,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from prewatt.field.simulator.site import LoadKind
+from prewatt.field.simulator import LoadKind
 from prewatt.wiring.demo import names
 
 SEED: Final = 20_261_123
@@ -119,8 +119,8 @@ _BALANCES: Final = {
     "A-103": 51_200,  # close to its first alarm
     "B-104": 10_900,  # close to a warning trip
 }  # fmt: skip
-_RESTAURANTS: Final = ("A-110", "A-109", "A-209", "A-301", "A-501", "B-101", "B-108", "B-210", "B-301", "B-408", "B-501",
-                       "D-09")  # fmt: skip
+_RESTAURANTS: Final = ("A-110", "A-109", "A-209", "A-301", "A-501", "B-101", "B-108", "B-210", "B-301", "B-408",
+                       "B-501", "D-09")  # fmt: skip
 _SUPERMARKET: Final = "D-01"
 _COMMON: Final = (
     ("A-电梯", "A", 1, "G1-1", DTSY, 26_000),
@@ -143,7 +143,8 @@ def places() -> list[Place]:
         for floor in floors:
             for door in range(1, 11):
                 line = f"G{1 if building == 'A' else 2}-{1 if floor >= 3 else 2}"
-                made.append(_shop(f"{building}-{floor}{door:02d}", building, floor, line, chance, units, signs, kitchens))
+                code = f"{building}-{floor}{door:02d}"
+                made.append(_shop(code, building, floor, line, chance, units, signs, kitchens))
     for door in range(1, 21):
         made.append(_shop(f"D-{door:02d}", "D", -1, "G3-1", chance, units, signs, kitchens))
     made += [_common(each, units, position) for position, each in enumerate(_COMMON)]
@@ -172,7 +173,9 @@ def _shop(
     else:
         load, annual, peak, profile, ct = LoadKind.SHOP, chance.randint(45, 160) * 100, 7_500, SPM9511, 1
     a_day = annual * KWH // 365
-    alarm_1, alarm_2 = (50 * KWH, 10 * KWH) if load is LoadKind.SHOP else (3 * a_day // 1000 * 1000, a_day // 1000 * 1000)
+    alarm_1, alarm_2, hoarding = 50 * KWH, 10 * KWH, (1_500 if code in ("A-203", "B-105") else 9_999) * KWH
+    if load is not LoadKind.SHOP:
+        alarm_1, alarm_2, hoarding = 3 * a_day // KWH * KWH, a_day // KWH * KWH, 99_999 * KWH
     serial = sum(units.values())
     return Place(
         desk=MALL, building=building, floor=floor, room=code,
@@ -183,8 +186,7 @@ def _shop(
         tenant=names.person(serial), phone=names.phone(serial),
         customer_class="超市" if market else "餐饮" if kitchen else "商铺", plan="shop",
         alarm_1=alarm_1, alarm_2=alarm_2, overdraft=0,
-        hoarding=99_999 * KWH if load is not LoadKind.SHOP else 1_500 * KWH if code in ("A-203", "B-105") else 9_999 * KWH,
-        load_limit_w=120_000 if market else 30_000 if kitchen else 8_000,
+        hoarding=hoarding, load_limit_w=120_000 if market else 30_000 if kitchen else 8_000,
         warning_trip=code in ("B-402", "B-104"), warning_tripped=code == "B-402", keep_on=code == "D-11",
         hand_opened=code == "B-110", dark_h={"A-305": 37, "B-207": 1, "B-402": 2, "B-110": 26}.get(code, 0),
     )  # fmt: skip

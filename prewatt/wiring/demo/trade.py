@@ -45,7 +45,7 @@ class Staff:
 
 
 def write_staff(estate: Estate, *, at: datetime) -> Staff:
-    """Operators with their scopes, two windows for the mall and one for the dormitory, one API key with its own till."""
+    """Operators with their scopes, three windows, and one API key with a till of its own."""
     made: dict[str, Operator] = {}
     for username, name, role, buildings in _PEOPLE:
         operator = operators.add(username=username, name=name, role=role, password=PASSWORD, actor=None, at=at)

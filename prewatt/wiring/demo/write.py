@@ -142,7 +142,7 @@ def _rows(
         ):
             if at >= silent_from:
                 break
-            dark = at >= dark_from
+            dark = at >= dark_from or place.aim is Aim.NOT_OPENED  # a new meter holds nothing and is open
             yield PastReading(
                 site_id=circuit.site_id, circuit_id=circuit.pk, at=at, energy_wh=energy, power_w=power,
                 balance=balance if purse else None, purchase_count=count if purse else None, relay=0 if dark else 1,

@@ -2,7 +2,18 @@
 
 import pytest
 
-from prewatt.office.estate.models import Building, Circuit, Company, Contract, Customer, Gateway, Meter, Plan, Room, Site
+from prewatt.office.estate.models import (
+    Building,
+    Circuit,
+    Company,
+    Contract,
+    Customer,
+    Gateway,
+    Meter,
+    Plan,
+    Room,
+    Site,
+)
 from prewatt.office.estate.people import add_customer
 from prewatt.office.estate.scope import sites_of, visible_to
 from prewatt.office.staff.models import Operator, Role, Scope

@@ -54,7 +54,8 @@ def test_an_empty_meter_is_read_set_and_opened(cast: Cast) -> None:
     assert (row.state, row.contract.state, job(row)["intent"]) == ("reading", "opening", "read_purse")
     assert answer(row, values=PURSE) == "writing"
     assert job(row)["settings"] == {
-        "alarm_level_1": 50_000, "alarm_level_2": 10_000, "overdraft_limit": 0, "hoarding_limit": 0, "load_limit": 8_000,
+        "alarm_level_1": 50_000, "alarm_level_2": 10_000, "overdraft_limit": 0, "hoarding_limit": 0,
+        "load_limit": 8_000,
     }  # fmt: skip
     assert answer(row) == "done"
     supply = SupplyPoint.objects.get(pk=row.supply_point_id)
@@ -146,7 +147,8 @@ def close(cast: Cast, key: str = "close-1") -> Opening:
 
 
 @pytest.mark.parametrize(
-    ("balance", "state", "code"), [(0, "done", ""), (10, "refused", "credit_unsettled"), (-10, "refused", "debt_unsettled")]
+    ("balance", "state", "code"),
+    [(0, "done", ""), (10, "refused", "credit_unsettled"), (-10, "refused", "debt_unsettled")],
 )
 def test_closing_is_decided_by_what_the_meter_holds(cast: Cast, balance: int, state: str, code: str) -> None:
     row = close(cast)
