@@ -1,18 +1,18 @@
 """The simulated site: faithful prepaid meters behind real Modbus bytes, with their own accounting.
 
-`run` is the whole process; `load_site` reads the site file; `day_w`, `power_w` and `load_curve` say what
-a load draws;
-`World` with `SimulatedLine.answer` plays the same meters in memory under a virtual clock.
+`run` is the whole process; `load_site` reads the site file; `day_w`, `power_w` and `load_curve` say what a load
+draws; `World` with `SimulatedLine.answer` plays the same meters in memory under a virtual clock.
 """
 
 from prewatt.field.simulator.line import SimulatedLine
 from prewatt.field.simulator.process import PortTaken, Ready, run
-from prewatt.field.simulator.site import Load, LoadKind, Site, SiteError, load_site, site_from
+from prewatt.field.simulator.site import FORMAT, Load, LoadKind, Site, SiteError, load_site, site_from
 from prewatt.field.simulator.store import Store, StoreDamaged
 from prewatt.field.simulator.town import day_w, load_curve, power_w
 from prewatt.field.simulator.world import World
 
 __all__ = [
+    "FORMAT",
     "Load",
     "LoadKind",
     "PortTaken",

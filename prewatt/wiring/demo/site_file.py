@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from prewatt.field.simulator.site import FORMAT
+from prewatt.field.simulator import FORMAT
 from prewatt.wiring.demo.past import OPENING_COUNT, Past
 from prewatt.wiring.demo.places import LINES, Aim, Place
 
