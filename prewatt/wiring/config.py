@@ -30,6 +30,8 @@ NAMES = frozenset(
         "PREWATT_LANG",
         "PREWATT_LOG_LEVEL",
         "PREWATT_HOSTS",
+        "PREWATT_ORIGINS",
+        "PREWATT_STREAM_URL",
         "PREWATT_SECRET_KEY",
     }
 )

@@ -126,6 +126,7 @@ CHECKS: dict[str, _Check] = {
         title=("translations", "翻译"),
         mend=("run make setup: it compiles the catalogues", "请运行 make setup 以编译翻译"),
         look=diagnosis.translations,
+        needed=False,
     ),
     "django_checks": _Check(
         title=("system checks", "系统检查"),

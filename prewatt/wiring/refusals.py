@@ -182,11 +182,6 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="模拟站点只在演示中运行；请设 PREWATT_DEMO=1",
         en="the simulated site runs in the demo only; set PREWATT_DEMO=1",
     ),
-    "part_missing": _Refusal(
-        exit=Exit.UNEXPECTED,
-        zh="本安装缺少 {part}：{detail}；请运行 make setup",
-        en="this installation lacks {part}: {detail}; run make setup",
-    ),
 }
 
 register({code: Text(en=refusal.en, zh=refusal.zh) for code, refusal in _REFUSALS.items()})

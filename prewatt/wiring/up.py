@@ -112,6 +112,7 @@ class Up:
         self._postgres: EmbeddedPostgres | None = None
         self._database_up = True
         self._database_try_at = 0.0
+        self._database_fault = ""
         self._supervisor: Supervisor | None = None
         self.dsn = ""
         self.environment: Mapping[str, str] = {}
@@ -242,6 +243,7 @@ class Up:
             if not self._database_up and postgres.ready():
                 logger.warning("the database is back")
                 self._database_up = True
+                self._database_fault = ""
             return
         if self._database_up:
             logger.error("the database ended; starting it again")
@@ -251,7 +253,9 @@ class Up:
             try:
                 postgres.launch()
             except (StartRefused, OSError) as error:
-                logger.error("the database could not be started: %s", error)
+                if str(error) != self._database_fault:  # said when it begins, not every two seconds
+                    logger.error("the database could not be started: %s", error)
+                self._database_fault = str(error)
 
     def _tell_death(self, name: str) -> None:
         """Let the health page know at once, instead of when the last beat has grown old."""

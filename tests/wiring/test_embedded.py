@@ -58,9 +58,7 @@ def test_what_the_schema_relies_on_is_set(home: Path) -> None:
             "jit": "off",
             "listen_addresses": "",
             "data_checksums": "on",
-            "lc_collate": "C.UTF-8",
         }
-        del wanted["lc_collate"]  # no setting any more in newer versions
         found = {name: connection.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in wanted}
         assert {name: row[0] for name, row in found.items() if row} == wanted
         collation = connection.execute("SELECT datcollate FROM pg_database WHERE datname = 'prewatt'").fetchone()

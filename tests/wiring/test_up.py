@@ -177,8 +177,9 @@ def test_a_killed_child_is_replaced_with_all_its_workers(home: Path, run: Run) -
     old = marked(home)
     [leader] = [pid for pid in old if os.getpgid(pid) == pid]
     os.kill(leader, signal.SIGKILL)
-    eventually(lambda: answers(url) and not marked(home) & old, within_s=15, what="a new child and no old worker")
-    assert len(answers(url)) == 1
+    eventually(lambda: not marked(home) & old, within_s=15, what="no old worker is left")
+    eventually(lambda: answers(url), within_s=15, what="the new child answers")
+    assert len(answers(url)) == 1 and len(marked(home)) == 2
     assert up.end() == Exit.OK
 
 
