@@ -62,10 +62,13 @@ SELECT
             (SELECT count(*) FROM estate_meter m JOIN estate_line l ON l.id = m.line_id
              WHERE l.gateway_id = g.id AND m.removed_at IS NULL) AS meters,
             (SELECT count(*) FROM estate_meter m JOIN estate_line l ON l.id = m.line_id
-             JOIN metering_meterstate ms ON ms.meter_id = m.id
+             LEFT JOIN metering_meterstate ms ON ms.meter_id = m.id
              LEFT JOIN metering_linestate x ON x.line_id = l.id
-             WHERE l.gateway_id = g.id AND m.removed_at IS NULL AND NOT ms.silent
-               AND coalesce(x.up, false)) AS answering
+             -- the head-end writes a meter's state when its silence begins or ends: no row, never silent
+             WHERE l.gateway_id = g.id AND m.removed_at IS NULL AND NOT coalesce(ms.silent, false)
+               AND coalesce(x.up, false) AND EXISTS (
+                   SELECT FROM estate_circuit c JOIN metering_latest la ON la.circuit_id = c.id
+                   AND la.site_id = c.site_id WHERE c.meter_id = m.id)) AS answering
      FROM estate_gateway g JOIN estate_line n ON n.gateway_id = g.id
      LEFT JOIN metering_linestate ls ON ls.line_id = n.id
      WHERE n.id IN (SELECT line_id FROM mine) GROUP BY g.id, g.code, g.name) h),
@@ -79,7 +82,8 @@ SELECT
      LEFT JOIN estate_line n ON n.id = ev.line_id LEFT JOIN estate_gateway g ON g.id = n.gateway_id
      LEFT JOIN estate_supplypoint sp ON sp.circuit_id = ev.circuit_id AND sp.valid_to IS NULL AND sp.state <> 'closed'
      WHERE ev.site_id = %(site)s AND ev.at >= %(since)s AND ev.at <= %(at)s
-       AND (mine.id IS NOT NULL OR ev.line_id IN (SELECT line_id FROM mine))
+       -- a circuit that nobody took is not supplied: its relay is no news
+       AND (mine.id IS NOT NULL AND sp.id IS NOT NULL OR ev.line_id IN (SELECT line_id FROM mine))
      ORDER BY ev.at DESC LIMIT %(events)s) e)
 """
 )
