@@ -41,6 +41,7 @@ def test_sales_of_the_past_stand_in_the_books_as_if_sold_then() -> None:
     assert (first.at, first.number[:7]) == (rows[0].at, "S260921")
     assert Receipt.objects.get(sale=first).data["balance_before"] == 12_000
     assert scene.sell().sale.credit in (54_340, 54_350)
+    assert list(Receipt.objects.order_by("id").values_list("number", flat=True)) == list(range(1, 62))
 
 
 def test_a_delivery_that_was_unknown_shows_how_it_was_resolved() -> None:

@@ -52,9 +52,10 @@ END $$;
 
 -- Whether the site's books are closed on a local day.
 CREATE FUNCTION ledger_closed(p_site bigint, p_day date) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM ledger_closedday WHERE site_id = p_site AND day = p_day);
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN  -- not LANGUAGE sql, which is parsed and planned anew in each statement
+    RETURN EXISTS (SELECT FROM ledger_closedday WHERE site_id = p_site AND day = p_day);
+END $$;
 
 -- Books one entry with its transfers and returns its id. p_day is the site's local day of p_at.
 -- Refuses (PW001): entry_key_used, day_closed, entry_empty, entry_unknown, entry_reversed_already.

@@ -12,7 +12,8 @@ $$;
 -- Puts a job into the mailbox. The same key returns the job that stands already.
 CREATE FUNCTION metering_enqueue(
     p_key text, p_circuit bigint, p_intent text, p_payload jsonb, p_priority smallint,
-    p_due timestamptz, p_expires timestamptz, p_then_task text, p_then_args jsonb, p_actor text
+    p_due timestamptz, p_expires timestamptz, p_then_task text, p_then_args jsonb, p_actor text,
+    p_ring boolean DEFAULT true
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE v_id bigint; v_gateway bigint;
 BEGIN
@@ -31,7 +32,7 @@ BEGIN
         RETURN v_id;
     END IF;
     -- a notifying commit waits for every other one: a caller that must be fast rings after its commit
-    IF current_setting('prewatt.ring_later', true) IS DISTINCT FROM 'on' THEN
+    IF p_ring THEN
         PERFORM pg_notify('prewatt_jobs', v_gateway::text);
     END IF;
     RETURN v_id;

@@ -3,10 +3,11 @@
 -- Lock order everywhere: circuit credit, delivery, job, till.
 
 CREATE FUNCTION vending_step(p_delivery bigint, p_state text, p_at timestamptz, p_code text, p_detail jsonb)
-RETURNS void LANGUAGE sql AS $$
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO vending_deliverystep (delivery_id, state, at, code, detail)
     VALUES (p_delivery, p_state, p_at, p_code, p_detail);
-$$;
+END $$;
 
 CREATE FUNCTION vending_tell(p_delivery vending_delivery) RETURNS void LANGUAGE sql AS $$
     SELECT pg_notify('prewatt_live', json_build_object(
@@ -17,13 +18,14 @@ $$;
 CREATE FUNCTION vending_move(
     p_site bigint, p_key text, p_kind text, p_actor text, p_reason text, p_at timestamptz,
     p_debit text, p_credit text, p_amount bigint
-) RETURNS bigint LANGUAGE sql AS $$
-    SELECT ledger_book(s.company_id, s.id, p_key, p_kind, p_actor, p_reason, p_at,
+) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ledger_book(s.company_id, s.id, p_key, p_kind, p_actor, p_reason, p_at,
         (p_at AT TIME ZONE s.timezone)::date, NULL,
         ARRAY[ledger_account(s.company_id, s.id, p_debit, p_debit)],
         ARRAY[ledger_account(s.company_id, s.id, p_credit, p_credit)], ARRAY[p_amount])
     FROM estate_site s WHERE s.id = p_site;
-$$;
+END $$;
 
 -- The credit is in the meter (or, for a return, out of it). The caller holds the credit row.
 CREATE FUNCTION vending_confirm(
@@ -198,3 +200,4 @@ BEGIN
         updated_at = excluded.updated_at;
     RETURN '';
 END $$;
+ALTER FUNCTION vending_settle SET plan_cache_mode = force_generic_plan SET enable_seqscan = off;

@@ -32,6 +32,24 @@ BEGIN
         UPDATE vending_delivery SET load_seen_at = r.confirmed_at + interval '20 seconds', load_deadline = NULL WHERE id = d.id;
         v_done := v_done + 1;
     END LOOP;
+
+    -- one update per till: a row updated by each sale of one transaction grows a chain that each must walk
+    WITH fresh AS (
+        SELECT s.id, s.site_id, s.till_id, s.contract_id, s.number, s.at AS sold_at, dl.expected_count, t.receipt, w.code,
+            w.next_receipt + row_number() OVER (PARTITION BY s.till_id ORDER BY s.id) - 1 AS n
+        FROM jsonb_to_recordset(p_rows) AS t (key text, receipt jsonb)
+        JOIN vending_sale s ON s.request_key = t.key JOIN vending_delivery dl ON dl.sale_id = s.id
+        JOIN vending_till w ON w.id = s.till_id
+        WHERE NOT EXISTS (SELECT FROM vending_receipt old WHERE old.sale_id = s.id)
+    ), counted AS (
+        UPDATE vending_till w SET next_receipt = w.next_receipt + c.n
+        FROM (SELECT till_id, count(*) AS n FROM fresh GROUP BY till_id) c WHERE w.id = c.till_id
+    )
+    INSERT INTO vending_receipt (site_id, till_id, number, kind, sale_id, contract_id, data, at, prints)
+    SELECT x.site_id, x.till_id, x.n, 'sale', x.id, x.contract_id, x.receipt || jsonb_build_object(
+        'sale_number', x.number, 'purchase_count', x.expected_count,
+        'receipt_number', x.code || '-' || lpad(x.n::text, greatest(6, length(x.n::text)), '0')), x.sold_at, 0
+    FROM fresh x ORDER BY x.id;
     RETURN v_done;
 END $$;
 
@@ -72,3 +90,7 @@ BEGIN
     END LOOP;
     RETURN v_done;
 END $$;
+
+-- as vending_sell: planned while the tables may still be empty
+ALTER FUNCTION vending_load_sales SET plan_cache_mode = force_generic_plan SET enable_seqscan = off;
+ALTER FUNCTION vending_load_returns SET plan_cache_mode = force_generic_plan SET enable_seqscan = off;
