@@ -11,7 +11,7 @@ from typing import Any, Final
 from prewatt.core.sts.ids import KEN_NEVER, Dkga, Ea, KeyType, MeterPan, check_kt
 from prewatt.core.sts.keys import DecoderKey, VendingKey
 from prewatt.core.sts.refusals import StsCode, in_range, refuse
-from prewatt.core.sts.tid import BaseDate, check_not_expired, check_tid, parse_utc, tid_under_key
+from prewatt.core.sts.tid import BaseDate, check_tid, parse_utc, tid_or_expired
 
 Request = Mapping[str, Any]
 _HEX: Final = re.compile(r"[0-9a-fA-F]+", re.ASCII)
@@ -138,17 +138,16 @@ def sub_object(request: Request, field: str) -> Request:
 
 
 def token_time(request: Request, base: BaseDate | None, ken: int) -> int:
-    """The TID from `tid` or `issued_at` (both may be given when they agree), refused behind the key's end."""
+    """The TID from `tid` or `issued_at` (both may be given when they agree); the KEN is for times behind it all."""
     given = check_tid(whole(request, "tid")) if present(request, "tid") else None
     if not present(request, "issued_at"):
         if given is None:
             raise refuse(StsCode.FIELD_MISSING, field="issued_at")
-        check_not_expired(given, ken)
         return given
     at = parse_utc(text(request, "issued_at"))
     if base is None:
         raise refuse(StsCode.FIELD_MISSING, field="base_date")
-    tid = tid_under_key(at, base, ken)
+    tid = tid_or_expired(at, base, ken)
     if given is not None and given != tid:
         raise refuse(StsCode.FIELDS_CONFLICT, field="tid", other="issued_at")
     return tid

@@ -30,7 +30,7 @@ from prewatt.core.sts.reading import describe, read_token
 from prewatt.core.sts.refusals import StsCode, refuse
 from prewatt.core.sts.sta import Sta
 from prewatt.core.sts.tables import PRODUCTION, SAMPLE
-from prewatt.core.sts.tid import parse_utc, tid_of
+from prewatt.core.sts.tid import check_not_expired, parse_utc, tid_of
 from prewatt.core.sts.tokens import CurrencyCredit, TokenClass
 
 Result = dict[str, Any]
@@ -113,7 +113,7 @@ def _tid(request: Request) -> Result:
 
 def _expiry(request: Request) -> Result:
     ken = check_ken(fields.whole(request, "ken"))
-    fields.token_time(request, fields.optional_base_date(request), ken)
+    check_not_expired(fields.token_time(request, fields.optional_base_date(request), ken), ken)
     return {"accepted": True}
 
 

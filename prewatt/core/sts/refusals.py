@@ -1,7 +1,8 @@
 """The closed, ordered list of what this engine refuses, with a text in both languages.
 
-The order is the order of the checks: where two refusals apply, the one that stands higher wins. The
-codes are stable; `key_expired` and its neighbours are what other systems match on. Only
+The order is the order of the checks: line, key (its PAN before all), kind of token, time, value, expiry.
+Where two refusals apply, the one that stands higher wins; the four FIELD codes are about the form of one
+field and come in the place of what that field is part of. The codes are stable; `key_expired` and its neighbours are what other systems match on. Only
 `prewatt.core.refusals` (standard library alone) is needed besides this package.
 """
 
@@ -27,28 +28,28 @@ class StsCode(StrEnum):
     PAN_IIN_UNKNOWN = "meter_pan_iin_unknown"
     DRN_MALFORMED = "drn_malformed"
     DRN_CHECK_DIGIT = "drn_check_digit"
-    BASE_DATE_UNKNOWN = "base_date_unknown"
-    EA_UNKNOWN = "ea_unknown"
-    EA_WITHDRAWN = "ea_withdrawn"
-    DKGA_UNKNOWN = "dkga_unknown"
     DKGA_UNVERIFIED = "dkga_unverified"
-    DKGA_EA_MISMATCH = "dkga_ea_mismatch"
-    COMMON_KEY_UNDEFINED = "common_key_undefined"
+    DKGA_UNKNOWN = "dkga_unknown"
+    EA_WITHDRAWN = "ea_withdrawn"
+    EA_UNKNOWN = "ea_unknown"
     KEY_LENGTH = "key_length"
+    BASE_DATE_UNKNOWN = "base_date_unknown"
+    COMMON_KEY_UNDEFINED = "common_key_undefined"
+    DKGA_EA_MISMATCH = "dkga_ea_mismatch"
     DECODER_KEY_MISMATCH = "decoder_key_mismatch"
-    CLASS_RESERVED = "token_class_reserved"
-    SUBCLASS_UNKNOWN = "token_subclass_unknown"
-    REGISTER_UNKNOWN = "token_register_unknown"
-    AMOUNT_NEGATIVE = "token_amount_negative"
-    AMOUNT_TOO_LARGE = "token_amount_too_large"
-    TIME_NOT_UTC = "issue_time_not_utc"
-    TIME_BEFORE_BASE_DATE = "issue_time_before_base_date"
-    TIME_AFTER_RANGE = "issue_time_after_range"
-    KEY_EXPIRED = "key_expired"
     KEY_CHANGE_OTHER_METER = "key_change_other_meter"
     KEY_CHANGE_EA = "key_change_ea"
     KEY_CHANGE_KEY_TYPE = "key_change_key_type"
     KEY_CHANGE_THREE_TOKENS = "key_change_three_tokens"
+    CLASS_RESERVED = "token_class_reserved"
+    SUBCLASS_UNKNOWN = "token_subclass_unknown"
+    TIME_NOT_UTC = "issue_time_not_utc"
+    TIME_BEFORE_BASE_DATE = "issue_time_before_base_date"
+    TIME_AFTER_RANGE = "issue_time_after_range"
+    REGISTER_UNKNOWN = "token_register_unknown"
+    AMOUNT_NEGATIVE = "token_amount_negative"
+    AMOUNT_TOO_LARGE = "token_amount_too_large"
+    KEY_EXPIRED = "key_expired"
     TOKEN_CRC = "token_crc_wrong"
     TOKEN_FIELD = "token_field_invalid"
     INTERNAL = "sts_internal_error"
@@ -79,49 +80,26 @@ TEXTS: Final[dict[StsCode, Text]] = {
     StsCode.DRN_CHECK_DIGIT: Text(
         "The check digit of the decoder number (DRN) is wrong.", "解码器编号（DRN）校验位错误。"
     ),
-    StsCode.BASE_DATE_UNKNOWN: Text("The base date must be 1993, 2014 or 2035.", "基准日期只能是 1993、2014 或 2035。"),
-    StsCode.EA_UNKNOWN: Text("The cipher (EA) must be 07 or 11.", "加密算法（EA）只能是 07 或 11。"),
-    StsCode.EA_WITHDRAWN: Text(
-        "EA09 was withdrawn from the standard and no test token exists: no tokens are made with it.",
-        "EA09 已从标准中撤销且无验证样本：不用它生成或解码令牌。",
-    ),
-    StsCode.DKGA_UNKNOWN: Text("The key algorithm (DKGA) must be 02 or 04.", "密钥生成算法（DKGA）只能是 02 或 04。"),
     StsCode.DKGA_UNVERIFIED: Text(
         "DKGA{dkga} is obsolete and no test data for it are public: it is left out.",
         "DKGA{dkga} 已过时且无公开验证数据：不予支持。",
     ),
-    StsCode.DKGA_EA_MISMATCH: Text("DKGA02 makes keys for EA07 alone.", "DKGA02 只能为 EA07 生成密钥。"),
+    StsCode.DKGA_UNKNOWN: Text("The key algorithm (DKGA) must be 02 or 04.", "密钥生成算法（DKGA）只能是 02 或 04。"),
+    StsCode.EA_WITHDRAWN: Text(
+        "EA09 was withdrawn from the standard and no test token exists: no tokens are made with it.",
+        "EA09 已从标准中撤销且无验证样本：不用它生成或解码令牌。",
+    ),
+    StsCode.EA_UNKNOWN: Text("The cipher (EA) must be 07 or 11.", "加密算法（EA）只能是 07 或 11。"),
+    StsCode.KEY_LENGTH: Text("The key “{field}” must be {length} bytes.", "密钥“{field}”长度应为 {length} 字节。"),
+    StsCode.BASE_DATE_UNKNOWN: Text("The base date must be 1993, 2014 or 2035.", "基准日期只能是 1993、2014 或 2035。"),
     StsCode.COMMON_KEY_UNDEFINED: Text(
         "How DKGA04 makes a common key (KT 3) is not public: none is made.",
         "DKGA04 的公共密钥（KT 3）生成方法未公开：不予生成。",
     ),
-    StsCode.KEY_LENGTH: Text("The key “{field}” must be {length} bytes.", "密钥“{field}”长度应为 {length} 字节。"),
+    StsCode.DKGA_EA_MISMATCH: Text("DKGA02 makes keys for EA07 alone.", "DKGA02 只能为 EA07 生成密钥。"),
     StsCode.DECODER_KEY_MISMATCH: Text(
         "The decoder key given is not the one the vending key makes for this meter.",
         "所给解码密钥与售电密钥推导的结果不一致。",
-    ),
-    StsCode.CLASS_RESERVED: Text("Token class 3 is reserved.", "令牌类别 3 为保留类别。"),
-    StsCode.SUBCLASS_UNKNOWN: Text(
-        "Token class {token_class} subclass {subclass} is reserved or proprietary.",
-        "令牌类别 {token_class} 子类 {subclass} 为保留或厂家专用。",
-    ),
-    StsCode.REGISTER_UNKNOWN: Text(
-        "The register must be 0 to 7, or 65535 for all of them.", "寄存器只能是 0 至 7，或 65535（全部）。"
-    ),
-    StsCode.AMOUNT_NEGATIVE: Text("The amount must not be negative.", "数额不能为负。"),
-    StsCode.AMOUNT_TOO_LARGE: Text("The amount is above {limit}.", "数额超过上限 {limit}。"),
-    StsCode.TIME_NOT_UTC: Text("The issue time must be given in UTC, ending in Z.", "签发时间必须为 UTC，以 Z 结尾。"),
-    StsCode.TIME_BEFORE_BASE_DATE: Text(
-        "The issue time lies before the base date {base_date}.", "签发时间早于基准日期 {base_date}。"
-    ),
-    StsCode.TIME_AFTER_RANGE: Text(
-        "The issue time lies after the last minute of base date {base_date}.",
-        "签发时间晚于基准日期 {base_date} 的最后一分钟。",
-    ),
-    StsCode.KEY_EXPIRED: Text(
-        "The key has expired: the token's time lies in block {block}, the key ends with {ken}. "
-        "No token was made; the meter needs a key change.",
-        "密钥已失效：令牌时间属于第 {block} 段，密钥到第 {ken} 段为止。未生成令牌；请为电表更换密钥。",
     ),
     StsCode.KEY_CHANGE_OTHER_METER: Text("Old and new key belong to different meters.", "新旧密钥不属于同一电表。"),
     StsCode.KEY_CHANGE_EA: Text(
@@ -131,6 +109,29 @@ TEXTS: Final[dict[StsCode, Text]] = {
         "A key of type {old} may not be replaced by one of type {new}.", "密钥类型 {old} 不允许更换为类型 {new}。"
     ),
     StsCode.KEY_CHANGE_THREE_TOKENS: Text("Three key-change tokens exist for EA07 alone.", "三令牌换密仅适用于 EA07。"),
+    StsCode.CLASS_RESERVED: Text("Token class 3 is reserved.", "令牌类别 3 为保留类别。"),
+    StsCode.SUBCLASS_UNKNOWN: Text(
+        "Token class {token_class} subclass {subclass} is reserved or proprietary.",
+        "令牌类别 {token_class} 子类 {subclass} 为保留或厂家专用。",
+    ),
+    StsCode.TIME_NOT_UTC: Text("The issue time must be given in UTC, ending in Z.", "签发时间必须为 UTC，以 Z 结尾。"),
+    StsCode.TIME_BEFORE_BASE_DATE: Text(
+        "The issue time lies before the base date {base_date}.", "签发时间早于基准日期 {base_date}。"
+    ),
+    StsCode.TIME_AFTER_RANGE: Text(
+        "The issue time lies after the last minute of base date {base_date}.",
+        "签发时间晚于基准日期 {base_date} 的最后一分钟。",
+    ),
+    StsCode.REGISTER_UNKNOWN: Text(
+        "The register must be 0 to 7, or 65535 for all of them.", "寄存器只能是 0 至 7，或 65535（全部）。"
+    ),
+    StsCode.AMOUNT_NEGATIVE: Text("The amount must not be negative.", "数额不能为负。"),
+    StsCode.AMOUNT_TOO_LARGE: Text("The amount is above {limit}.", "数额超过上限 {limit}。"),
+    StsCode.KEY_EXPIRED: Text(
+        "The key has expired: the token's time lies in block {block}, the key ends with {ken}. "
+        "No token was made; the meter needs a key change.",
+        "密钥已失效：令牌时间属于第 {block} 段，密钥到第 {ken} 段为止。未生成令牌；请为电表更换密钥。",
+    ),
     StsCode.TOKEN_CRC: Text(
         "The token does not fit this key: wrong digits or a wrong key.", "令牌与密钥不符：数字有误或密钥不对。"
     ),

@@ -83,11 +83,16 @@ def tid_of(at: datetime, base: BaseDate) -> int:
     return minutes + 1 if is_reserved(minutes) else minutes
 
 
-def tid_under_key(at: datetime, base: BaseDate, ken: int) -> int:
-    """`tid_of`, refused as an expired key where the time lies after the range and the key can expire."""
-    if ken < KEN_NEVER and at.utcoffset() == timedelta(0) and at > base.last_minute:
+def tid_or_expired(at: datetime, base: BaseDate, ken: int) -> int:
+    """`tid_of`; behind the whole range a key that can expire has expired, and that is what is said."""
+    if ken < KEN_NEVER and at.utcoffset() == timedelta(0) and at >= base.last_minute + timedelta(minutes=1):
         raise refuse(StsCode.KEY_EXPIRED, block=(at - base.start) // timedelta(minutes=1) >> 16, ken=ken)
-    tid = tid_of(at, base)
+    return tid_of(at, base)
+
+
+def tid_under_key(at: datetime, base: BaseDate, ken: int) -> int:
+    """The TID of a token issued `at` under a key of this KEN; refuses an expired key."""
+    tid = tid_or_expired(at, base, ken)
     check_not_expired(tid, ken)
     return tid
 

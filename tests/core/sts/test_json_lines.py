@@ -248,6 +248,38 @@ def test_a_credit_request_is_refused_with_the_code_of_its_fault(change: dict[str
     assert _code({**CREDIT, **change}) == code
 
 
+# one fault per check, in the order of the list; each change leaves the others' fields alone
+ORDERED_FAULTS: list[tuple[dict[str, Any], dict[str, Any], StsCode]] = [
+    ({"op": "nope"}, {}, StsCode.OPERATION_UNKNOWN),
+    ({}, {"meter_pan": "600727000000000008"}, StsCode.PAN_CHECK_DIGIT),
+    ({}, {"dkga": "03"}, StsCode.DKGA_UNVERIFIED),
+    ({}, {"ea": "09"}, StsCode.EA_WITHDRAWN),
+    ({}, {"vending_key": "00"}, StsCode.KEY_LENGTH),
+    ({}, {"base_date": 2000}, StsCode.BASE_DATE_UNKNOWN),
+    ({}, {"kt": 3}, StsCode.COMMON_KEY_UNDEFINED),
+    ({}, {"decoder_key": "00" * 8}, StsCode.DECODER_KEY_MISMATCH),
+    ({"subclass": 9}, {}, StsCode.SUBCLASS_UNKNOWN),
+    ({"issued_at": "2020-01-01T10:00:00+02:00"}, {}, StsCode.TIME_NOT_UTC),
+    ({"amount_tenths": -1}, {}, StsCode.AMOUNT_NEGATIVE),
+    ({}, {"ken": 3}, StsCode.KEY_EXPIRED),
+]
+
+
+@pytest.mark.parametrize("second", range(len(ORDERED_FAULTS)))
+@pytest.mark.parametrize("first", range(len(ORDERED_FAULTS)))
+def test_of_two_faults_the_one_that_stands_higher_is_named(first: int, second: int) -> None:
+    request, key = dict(CREDIT), dict(KEY)
+    for fault in (first, second):
+        request |= ORDERED_FAULTS[fault][0]
+        key |= ORDERED_FAULTS[fault][1]
+    assert _code({**request, "key": key}) == ORDERED_FAULTS[min(first, second)][2]
+
+
+def test_the_faults_stand_in_the_order_of_the_list() -> None:
+    codes = [code for _, _, code in ORDERED_FAULTS]
+    assert codes == [code for code in StsCode if code in codes]
+
+
 @pytest.mark.parametrize(
     ("token_class", "subclass", "fields"),
     [
