@@ -75,6 +75,8 @@ class PostgresMailbox:
         self._settings = settings
         self._connection: psycopg.Connection[Row] | None = None
         self._listener: psycopg.Connection[Row] | None = None
+        self._in_hand: set[tuple[int, int]] = set()  # (job, claim) given out and not reported yet
+        self._claim_in_doubt = False  # the last claim broke off: it may be committed and nobody has its jobs
         self._lock = threading.Lock()
 
     def _connect(self) -> psycopg.Connection[Row]:
@@ -92,10 +94,15 @@ class PostgresMailbox:
         return connection
 
     def join(self, *, headend: str) -> None:
-        """Make today's partitions and say that this head-end lives."""
-        with self._lock:
+        """Make today's partitions and say that this head-end lives.
+
+        A process that joins has nothing in hand. Where one of its name died, its leases get a new epoch: what
+        was claimed under the old one would else be waited for, by a successor who never had it.
+        """
+        with self._lock, self._connect().transaction():
             connection = self._connect()
             connection.execute("SELECT metering_make_partitions((now() AT TIME ZONE 'UTC')::date, 1, 7)")
+            connection.execute("UPDATE metering_gatewaylease SET epoch = epoch + 1 WHERE owner = %s", [headend])
         self.tick(headend=headend)
 
     def leave(self, *, headend: str) -> None:
@@ -142,7 +149,13 @@ class PostgresMailbox:
             return []
         arguments = [headend, [lease.gateway_id for lease in leases], [lease.epoch for lease in leases], limit]
         with self._lock, self._connect().cursor(row_factory=dict_row) as cursor:
+            if self._claim_in_doubt:
+                jobs, claims = [job for job, _ in self._in_hand], [claim for _, claim in self._in_hand]
+                cursor.execute(_NOT_IN_HAND, [arguments[1], arguments[2], headend, jobs, claims])
+            self._claim_in_doubt = True
             rows = cursor.execute("SELECT * FROM metering_claim(%s, %s, %s, %s)", arguments).fetchall()
+            self._claim_in_doubt = False
+            self._in_hand.update((row["id"], row["claim"]) for row in rows)
         return [
             ClaimedJob(
                 job_id=row["id"],
@@ -174,6 +187,7 @@ class PostgresMailbox:
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
+        self._in_hand.difference_update((report.claimed.job_id, report.claimed.claim) for report in reports)
 
     def store(
         self, *, polls: Sequence[PollResult], silences: Sequence[MeterSilence], lines: Sequence[LineHealth]
@@ -250,6 +264,14 @@ FROM estate_line l JOIN estate_gateway g ON g.id = l.gateway_id
 LEFT JOIN estate_meter m ON m.line_id = l.id AND m.removed_at IS NULL
     AND EXISTS (SELECT FROM estate_circuit c WHERE c.meter_id = m.id)
 WHERE g.id = %s ORDER BY l.id, m.unit
+"""
+
+# What a claim took that broke off before it could say so: never begun, so it is only put back.
+_NOT_IN_HAND: LiteralString = """
+UPDATE metering_job j SET state = 'queued'
+FROM unnest(%s::bigint[], %s::bigint[]) AS held(gateway_id, epoch)
+WHERE j.state = 'claimed' AND j.claimed_by = %s AND j.gateway_id = held.gateway_id AND j.claimed_epoch = held.epoch
+  AND (j.id, j.claim) NOT IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))
 """
 
 _FENCE: LiteralString = (

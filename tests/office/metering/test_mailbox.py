@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -104,6 +106,43 @@ def test_a_dead_head_ends_job_is_taken_over_and_its_late_report_changes_nothing(
     two.report([report(new, Verdict.DONE, purchase_count=6, balance=154_350)])
     row = JobRow.objects.get()
     assert (row.state, row.verdict, row.values["purchase_count"]) == ("done", "done", 6)
+
+
+def test_a_successor_of_the_same_name_takes_over_what_the_dead_one_had_in_hand(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    dead, successor = mailboxes
+    credit(cast)
+    [old] = dead.claim(headend="one", leases=dead.tick(headend="one"), limit=1)
+    successor.join(headend="one")
+    leases = successor.tick(headend="one")
+    assert leases[0].epoch == old.epoch + 1
+    [new] = successor.claim(headend="one", leases=leases, limit=1)
+    assert new.job_id == old.job_id
+    dead.report([report(old, Verdict.DONE, purchase_count=6)])
+    assert JobRow.objects.get().state == "claimed", "a killed process has nothing more to say"
+    assert JobRow.objects.get().ever_sent
+
+
+def test_what_a_claim_took_that_broke_off_is_claimed_again_and_what_is_in_hand_is_not(
+    cast: Cast, mailboxes: list[PostgresMailbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailbox = mailboxes[0]
+    leases = mailbox.tick(headend="one")
+    credit(cast)
+    [in_hand] = mailbox.claim(headend="one", leases=leases, limit=10)
+    enqueue(key="lost", circuit_id=cast.shop_102.pk, job=CREDIT_JOB, at=datetime.now(UTC), actor="x")
+    with monkeypatch.context() as patch:
+        # the commit went through and its answer did not
+        patch.setattr(psycopg.Cursor, "fetchall", Mock(side_effect=psycopg.OperationalError("server closed")))
+        with pytest.raises(psycopg.OperationalError):
+            mailbox.claim(headend="one", leases=leases, limit=10)
+    assert set(JobRow.objects.values_list("state", flat=True)) == {"claimed"}
+    [again] = mailbox.claim(headend="one", leases=leases, limit=10)
+    assert again.job_id != in_hand.job_id
+    assert not JobRow.objects.get(key="lost").ever_sent, "nobody had it, so nothing of it was sent"
+    mailbox.report([report(in_hand, Verdict.DONE, purchase_count=6)])
+    assert JobRow.objects.get(pk=in_hand.job_id).state == "done"
 
 
 @pytest.mark.parametrize(
