@@ -32,6 +32,9 @@ register(
         "write_not_applied": Text(
             "The meter confirmed the command but does not show it.", "电表已应答，但读回未生效。"
         ),
+        "reads_differ": Text(
+            "Two reads in a row did not agree; the meter will be asked again.", "连续两次读数不一致，将重新读表。"
+        ),
         "purse_unreadable": Text("The purse could not be read whole.", "电表钱包数据不完整。"),
         "custody_not_supported": Text(
             "This model cannot hold credit for remote sales.", "该型号不支持表内计费远程售电。"

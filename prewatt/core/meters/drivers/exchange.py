@@ -37,7 +37,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Let time pass; counted from the last Send. The script gets None."""
+    """Let time pass; counted from the last Send, or from the end of the draining if the line was drained. The
+    script gets None, and what the line brings meanwhile is dropped."""
 
     until_ms: int
 
@@ -125,7 +126,7 @@ class Exchange:
             self._outcome = stop.value
             return
         if isinstance(step, Pause):
-            self._deadline_ms = step.until_ms
+            self._deadline_ms = step.until_ms + (self._deadline_ms if self._draining else 0)
             return
         self._ask = step
         self._tries = WRITE_TRIES if step.write else READ_TRIES

@@ -3,7 +3,7 @@
 No script ever writes a balance, sends a write twice, or believes a write that was not read back.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Final
 
 from prewatt.core.meters.codes import (
@@ -38,8 +38,19 @@ from prewatt.core.wire.modbus import (
 
 RELAY_READS: Final = 3  # a contactor moves within a second; then a person has to look
 RELAY_SETTLE_MS: Final = 600
+# Quiet before each further look: longer than a duplicate takes, and growing past a reply that is late.
+LOOK_AGAIN_MS: Final = (1_200, 2_400, 4_800, 4_800)
 
 Values = dict[Quantity, int]
+# What two looks must agree on before anything is claimed; the rest may move meanwhile.
+PURSE: Final = (
+    Quantity.PURCHASE_COUNT,
+    Quantity.LAST_ORDER_KIND,
+    Quantity.LAST_ORDER_AMOUNT,
+    Quantity.PURCHASED_TOTAL,
+    Quantity.ORDER_RESULT,
+)
+SUPPLY: Final = (Quantity.FORCE_CONTROL, Quantity.FORCED_STATE, Quantity.RELAY, Quantity.STATUS)
 READ_GROUPS: Final[Mapping[Intent, tuple[Group, ...]]] = {
     Intent.READ_STATUS: (Group.STATUS,),
     Intent.READ_REGISTERS: (Group.REGISTERS,),
@@ -57,6 +68,7 @@ class _Talk:
         self.values: Values = {}
         self.raw: dict[int, bytes] = {}  # block address -> bytes of the last read
         self.sent = False
+        self._varied = False  # was the last read one register longer?
 
     def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
         return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
@@ -67,6 +79,7 @@ class _Talk:
         `vary` asks for one register more where the profile allows it, so that a late reply to an
         earlier read of the same block cannot pass for this one.
         """
+        self._varied = vary
         for layout in layouts(self.profile, group, self.circuit_index):
             spare = layout.block.spare if vary else 0
             reply = yield Ask(_read_request(self.profile, layout, spare))
@@ -78,6 +91,25 @@ class _Talk:
         if self.profile.relay is not None and self.profile.relay.derived:
             self._derive_relay()
         return None
+
+    def look_again(
+        self, group: Group, quantities: Collection[Quantity]
+    ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
+        """Read until two reads in a row agree on `quantities`; an Outcome when they never do or the meter falls silent.
+
+        RTU numbers nothing: a late or doubled reply to an earlier question of the same length passes for the
+        answer to this one and shows the meter's past. So what one look showed is not yet said of the meter: the
+        line falls quiet, and the next look has another length.
+        """
+        for quiet_ms in LOOK_AGAIN_MS:
+            before = {quantity: self.values.pop(quantity, None) for quantity in quantities}
+            yield Pause(quiet_ms)
+            ended = yield from self.read(group, vary=not self._varied)
+            if ended is not None:
+                return ended
+            if before == {quantity: self.values.get(quantity) for quantity in quantities}:
+                return None
+        return self.end(Verdict.SILENT, "reads_differ")
 
     def _unread(self, reply: Reply | None) -> Outcome:
         if isinstance(reply, ExceptionReply):
@@ -100,11 +132,17 @@ class _Talk:
         ended = yield from self.read(Group.IDENTITY)
         if ended is not None:
             return ended
+        if self._is_ours():
+            return None
+        ended = yield from self.look_again(Group.IDENTITY, (Quantity.METER_NUMBER,))
+        if ended is not None:
+            return ended
+        return None if self._is_ours() else self.end(Verdict.DISPUTED, "meter_number_differs")
+
+    def _is_ours(self) -> bool:
         # a number with unreadable digits has no value, and is not ours either
         number = self.values.get(Quantity.METER_NUMBER, -1)
-        if str(number) != (self.meter.number.lstrip("0") or "0"):
-            return self.end(Verdict.DISPUTED, "meter_number_differs")
-        return None
+        return str(number) == (self.meter.number.lstrip("0") or "0")
 
     def write(self, address: int, data: bytes) -> Generator[Ask | Pause, Reply | None, Reply | None]:
         """One function 10h request, once."""
@@ -171,6 +209,11 @@ def _credit(talk: _Talk, job: Job) -> Script:
     ended = (yield from talk.identify()) or (yield from talk.read(Group.STATUS))
     if ended is not None:
         return ended
+    if talk.values.get(Quantity.PURCHASE_COUNT) != order.count - 1:
+        # done before or disputed: either is said of the meter only after a second look
+        ended = yield from talk.look_again(Group.STATUS, PURSE)
+        if ended is not None:
+            return ended
     count, total = talk.values.get(Quantity.PURCHASE_COUNT), talk.values.get(Quantity.PURCHASED_TOTAL)
     if count is None:
         return talk.end(Verdict.DISPUTED, "purse_unreadable")
@@ -186,26 +229,39 @@ def _credit(talk: _Talk, job: Job) -> Script:
 
 def _credit_witness(talk: _Talk, order: Order, reply: Reply | None, total: int | None) -> Script:
     """After the one write: what the meter shows decides, not what it answered."""
-    ended = yield from talk.read(Group.STATUS, vary=True)
     rejected = _rejected(reply)
+    ended = yield from talk.read(Group.STATUS, vary=True)
+    if ended is None:
+        verdict, code = _credit_shown(talk, order, reply, total)
+        # A stale reply shows the past, so it never shows an order that was not applied: DONE stands at once.
+        # That it was not applied could be the past, and only "no answer came either" leaves it open.
+        if verdict is Verdict.DONE or code == "write_unanswered":
+            return talk.end(verdict, code)
+        ended = yield from talk.look_again(Group.STATUS, PURSE)
     if ended is not None:
         return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
+    verdict, code = _credit_shown(talk, order, reply, total)
+    return talk.end(verdict, code)
+
+
+def _credit_shown(talk: _Talk, order: Order, reply: Reply | None, total: int | None) -> tuple[Verdict, str | None]:
+    """What the last read of the purse says about the order that was written, with what was answered to it."""
     count = talk.values.get(Quantity.PURCHASE_COUNT)
     if count == order.count:
         if _same_order(talk.profile, order, talk.values) or _total_grew(order, total, talk.values):
-            return talk.end(Verdict.DONE)
-        return talk.end(Verdict.DISPUTED, "meter_count_taken")
+            return Verdict.DONE, None
+        return Verdict.DISPUTED, "meter_count_taken"
     if count != order.count - 1:
-        return talk.end(Verdict.DISPUTED, "meter_count_differs")
+        return Verdict.DISPUTED, "meter_count_differs"
     assert talk.profile.order is not None
-    result = talk.values.get(Quantity.ORDER_RESULT, 0)
+    result, rejected = talk.values.get(Quantity.ORDER_RESULT, 0), _rejected(reply)
     if rejected is not None:
-        return talk.end(Verdict.REFUSED, talk.profile.order.results.get(result, rejected))
+        return Verdict.REFUSED, talk.profile.order.results.get(result, rejected)
     if isinstance(reply, WriteReply):
         if result:
-            return talk.end(Verdict.REFUSED, talk.profile.order.results.get(result, "meter_refused"))
-        return talk.end(Verdict.UNKNOWN, "write_not_applied")
-    return talk.end(Verdict.UNKNOWN, "write_unanswered")
+            return Verdict.REFUSED, talk.profile.order.results.get(result, "meter_refused")
+        return Verdict.UNKNOWN, "write_not_applied"
+    return Verdict.UNKNOWN, "write_unanswered"
 
 
 # --- relay -----------------------------------------------------------------------------------
@@ -236,6 +292,10 @@ def _moved(target: Mapping[Quantity, int], values: Values) -> bool:
     return values.get(Quantity.RELAY) == (0 if target.get(Quantity.FORCED_STATE) else 1)
 
 
+def _followed(target: Mapping[Quantity, int], values: Values) -> bool:
+    return _taken(target, values) and _moved(target, values)
+
+
 def _relay(talk: _Talk, job: Job) -> Script:
     wish = job.wish
     command = relay_write(talk.profile, wish, talk.circuit_index) if wish is not None else None
@@ -249,7 +309,12 @@ def _relay(talk: _Talk, job: Job) -> Script:
     written = RegisterImage(talk.profile).values(address, data)
     assert written is not None and len(written) == 1, talk.profile.code
     (target,) = written.values()
-    if _taken(target, talk.values) and _moved(target, talk.values):
+    if _followed(target, talk.values) or _blocked(talk, wish) is not None:
+        # nothing would be written: that is said of the meter only after a second look
+        ended = yield from talk.look_again(Group.STATUS, SUPPLY)
+        if ended is not None:
+            return ended
+    if _followed(target, talk.values):
         return talk.end(Verdict.DONE)
     blocked = _blocked(talk, wish)
     if blocked is not None:
@@ -266,6 +331,8 @@ def _relay_witness(talk: _Talk, target: Mapping[Quantity, int], reply: Reply | N
         if ended is not None:
             return talk.end(Verdict.UNKNOWN, _rejected(reply) or "write_unanswered")
         if not _taken(target, talk.values):
+            if not attempt:
+                continue  # a stale reply would show this too
             rejected = _rejected(reply)
             if rejected is not None:
                 return talk.end(Verdict.REFUSED, rejected)
@@ -298,6 +365,10 @@ def _patch(talk: _Talk, settings: Mapping[Quantity, int]) -> tuple[int, bytes]:
     return layout.address + first // 2, bytes(block[first:last])
 
 
+def _settings_of(talk: _Talk) -> Values:
+    return {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
+
+
 def _settings_refused(talk: _Talk, settings: Mapping[Quantity, int]) -> str | None:
     for quantity, value in settings.items():
         if quantity not in talk.profile.settings:
@@ -316,7 +387,12 @@ def _write_settings(talk: _Talk, job: Job) -> Script:
     ended = (yield from talk.identify()) or (yield from talk.read(Group.SETTINGS))
     if ended is not None:
         return ended
-    old = {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
+    old = _settings_of(talk)
+    if {**old, **job.settings} == old:
+        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings)
+        if ended is not None:
+            return ended
+        old = _settings_of(talk)
     new = {**old, **job.settings}
     if new == old:
         return talk.end(Verdict.DONE)
@@ -324,9 +400,11 @@ def _write_settings(talk: _Talk, job: Job) -> Script:
     reply = yield from talk.write(address, data)
     ended = yield from talk.read(Group.SETTINGS, vary=True)
     rejected = _rejected(reply)
+    if ended is None and _settings_of(talk) != new:
+        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings)
     if ended is not None:
         return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
-    now = {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
+    now = _settings_of(talk)
     if now == new:
         return talk.end(Verdict.DONE)
     if now != old:
