@@ -2,8 +2,8 @@
 
 The order is the order of the checks: line, key (its PAN before all), kind of token, time, value, expiry.
 Where two refusals apply, the one that stands higher wins; the four FIELD codes are about the form of one
-field and come in the place of what that field is part of. The codes are stable; `key_expired` and its neighbours are what other systems match on. Only
-`prewatt.core.refusals` (standard library alone) is needed besides this package.
+field and come in the place of what that field is part of. The codes are stable; other systems match on
+them. Only `prewatt.core.refusals` (standard library alone) is needed besides this package.
 """
 
 from enum import StrEnum
