@@ -79,9 +79,9 @@ def _doctor(config: configuration.Config, given: argparse.Namespace) -> int:
 
 
 def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
-    from prewatt.wiring.bench import run
+    from prewatt.wiring.parts.bench import run
 
-    return run(given.names, out=sys.stdout)
+    return run(config, names=given.names, out=sys.stdout)
 
 
 def _sts(config: configuration.Config, given: argparse.Namespace) -> int:

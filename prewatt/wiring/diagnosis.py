@@ -81,7 +81,7 @@ def packages(config: Config) -> str:
 
 def settings(config: Config) -> str:
     """Variables that look like ours and are not: a typing error would be ignored silently."""
-    known = NAMES | {"PREWATT_INSTANCE", "PREWATT_SUPERVISED", "PREWATT_SEED", "PREWATT_TALLY"}
+    known = NAMES | {"PREWATT_INSTANCE", "PREWATT_SUPERVISED", "PREWATT_SEED", "PREWATT_TALLY", "PREWATT_BENCH_QUICK"}
     strange = sorted(
         name
         for name in os.environ
