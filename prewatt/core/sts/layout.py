@@ -13,7 +13,6 @@ from prewatt.core.sts.tokens import (
     CONTROL_BITS,
     EXTENDED_SUBCLASS,
     FLAG_INDEX,
-    MAKER_HIGH,
     POWER_KINDS,
     CreditKind,
     CurrencyCredit,
@@ -29,6 +28,7 @@ from prewatt.core.sts.tokens import (
     Token,
     TokenClass,
     UnitsCredit,
+    maker_code_high,
     maker_digits_of,
 )
 
@@ -129,7 +129,7 @@ def unpack(token_class: int, bits48: int, ea: Ea | None) -> Token:
 def _unpack_test(subclass: int, bits48: int) -> MeterTest:
     digits = maker_digits_of(subclass)
     maker_code = bits48 & ((1 << 4 * digits) - 1)
-    _expect("manufacturer_code", maker_code <= MAKER_HIGH[digits])
+    _expect("manufacturer_code", maker_code <= maker_code_high(subclass))
     control = bits48 >> 4 * digits & ((1 << CONTROL_BITS[digits]) - 1)
     return MeterTest(subclass=subclass, maker_code=maker_code, control=control)
 

@@ -12,6 +12,7 @@ from prewatt.core.sts.refusals import StsCode, refuse
 from prewatt.core.sts.tid import time_of
 from prewatt.core.sts.tokens import (
     CONTROL_BITS,
+    EXTENDED_READ,
     EXTENDED_SUBCLASS,
     FLAG_INDEX,
     KEY_SUBCLASSES,
@@ -116,10 +117,12 @@ def _read_test(request: Request, subclass: int) -> MeterTest:
         if given != digits:
             raise refuse(StsCode.FIELDS_CONFLICT, field="manufacturer_code_digits", other="subclass")
     control = fields.hex_text(request, "control", 1, _PAYLOAD_HEX)
-    if subclass == 2 and len(control) == _PAYLOAD_HEX and not present(request, "manufacturer_code"):
+    if subclass == EXTENDED_READ and len(control) == _PAYLOAD_HEX and not present(request, "manufacturer_code"):
         # the extended read token as its whole 44 bits
         return MeterTest(subclass=subclass, maker_code=int(control[-2:], 16), control=int(control[:-2], 16))
-    maker_code = 0 if subclass == 2 and not present(request, "manufacturer_code") else _maker_code(request, digits)
+    maker_code = (
+        0 if subclass == EXTENDED_READ and not present(request, "manufacturer_code") else _maker_code(request, digits)
+    )
     return MeterTest(subclass=subclass, maker_code=maker_code, control=int(control, 16))
 
 

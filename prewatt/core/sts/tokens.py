@@ -62,6 +62,7 @@ class ManagementKind(IntEnum):
 
 
 EXTENDED_SUBCLASS: Final = 10
+EXTENDED_READ: Final = 2  # of class 1
 KEY_SUBCLASSES: Final = (3, 4, 8, 9)
 POWER_KINDS: Final = frozenset({ManagementKind.POWER_LIMIT, ManagementKind.PHASE_UNBALANCE})
 
@@ -71,11 +72,16 @@ def maker_digits_of(subclass: int) -> int:
 
     Subclass 2 is the extended read token: 36 bits of control, then 8 that fit a maker code.
     """
-    if subclass in (0, 2) or 11 <= subclass <= 15:
+    if subclass in (0, EXTENDED_READ) or 11 <= subclass <= 15:
         return 2
     if subclass == 1 or 6 <= subclass <= 10:
         return 4
     raise refuse(StsCode.SUBCLASS_UNKNOWN, token_class=1, subclass=subclass)
+
+
+def maker_code_high(subclass: int) -> int:
+    """The largest maker code. The last eight bits of the extended read token are not proven to be one: any will do."""
+    return 0xFF if subclass == EXTENDED_READ else MAKER_HIGH[maker_digits_of(subclass)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +128,7 @@ class MeterTest:
 
     def __post_init__(self) -> None:
         digits = maker_digits_of(self.subclass)
-        in_range("manufacturer_code", self.maker_code, 0, MAKER_HIGH[digits])
+        in_range("manufacturer_code", self.maker_code, 0, maker_code_high(self.subclass))
         in_range("control", self.control, 0, (1 << CONTROL_BITS[digits]) - 1)
 
     @property

@@ -326,6 +326,11 @@ def test_the_extended_read_token_also_goes_as_its_whole_44_bits() -> None:
     assert whole == answer({"op": "encode", "token_class": 1, "subclass": 2, **split})
 
 
+def test_any_44_bits_make_an_extended_read_token_for_its_fields_are_not_proven() -> None:
+    made = answer({"op": "encode", "token_class": 1, "subclass": 2, "control": "fffffffffff"})
+    assert answer({"op": "decode", "token": made["token"]})["block"] == "2fffffffffff"
+
+
 def test_a_maker_code_may_be_given_as_digits() -> None:
     by_text = {"op": "encode", "token_class": 1, "subclass": 1, "manufacturer_code": "0034", "control": "1"}
     assert answer(by_text) == answer({**by_text, "manufacturer_code": 34})
