@@ -1,0 +1,91 @@
+"""What a bench says: one line of JSON per figure, and the sizes it was measured at."""
+
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+NAMES: Final = ("sale_tills", "sale_one_till", "poll_cpu_us", "meters_per_core", "board_2000")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large and how long. Times in seconds."""
+
+    quick: bool  # a trial of the bench itself: its values say nothing about the product
+    rounds: int  # interleaved rounds of yardstick and sale
+    sale_s: int  # each
+    pgbench_scale: int
+    sale_circuits: int
+    buses: int
+    meters_per_bus: int
+    poll_s: int
+    register_s: int
+    settle_s: int  # before the first window: the start spreads its first reads over this
+    windows: int
+    window_s: int
+    board_circuits: int
+    board_days: int  # of daily use behind each circuit
+    board_runs: int
+
+
+FULL: Final = Size(
+    quick=False, rounds=5, sale_s=20, pgbench_scale=50, sale_circuits=80_000,
+    buses=1000, meters_per_bus=30, poll_s=60, register_s=1800, settle_s=100, windows=5, window_s=20,
+    board_circuits=2000, board_days=400, board_runs=15,
+)  # fmt: skip
+QUICK: Final = Size(
+    quick=True, rounds=1, sale_s=1, pgbench_scale=1, sale_circuits=2400,
+    buses=20, meters_per_bus=10, poll_s=2, register_s=60, settle_s=4, windows=2, window_s=2,
+    board_circuits=2000, board_days=20, board_runs=3,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A measured value: the median of its runs."""
+
+    bench: str
+    metric: str
+    unit: str
+    runs: Sequence[float]
+    goal: float
+    at_least: bool  # False: the goal is a ceiling
+    yardstick: float | None = None  # what the value was divided by, in its own unit; the median of its runs
+    digits: int = 0
+
+    @property
+    def value(self) -> float:
+        return statistics.median(self.runs)
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+    def line(self, *, quick: bool) -> str:
+        """One JSON object; a trial run says so in a field of its own."""
+        said: dict[str, object] = {
+            "bench": self.bench, "metric": self.metric, "value": self._shown(self.value), "unit": self.unit,
+            "goal": self.goal, "met": self.met,
+            "yardstick": None if self.yardstick is None else self._shown(self.yardstick, 1),
+            "runs": len(self.runs), "min": self._shown(min(self.runs)), "max": self._shown(max(self.runs)),
+            "cores": cores(),
+        }  # fmt: skip
+        if quick:
+            said["quick"] = True
+        return json.dumps(said)
+
+    def _shown(self, number: float, digits: int | None = None) -> float:
+        places = self.digits if digits is None else digits
+        return float(f"{number:.{places}f}")
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class BenchFailed(RuntimeError):
+    """A bench that could not be carried out; never a slow one."""

@@ -1,0 +1,53 @@
+"""Measuring the product: `prewatt bench [NAME...]`, one JSON object per line on stdout, everything else on stderr."""
+
+import os
+import resource
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from prewatt.wiring.bench.figures import FULL, NAMES, QUICK, Figure, Size
+from prewatt.wiring.config import Config
+from prewatt.wiring.refusals import StartRefused
+
+QUICK_ENV = "PREWATT_BENCH_QUICK"  # "1": seconds instead of minutes; tries the bench, measures nothing
+
+
+def run(config: Config, *, names: Sequence[str], out: TextIO, quick: bool | None = None) -> int:
+    """Measure `names` (none: all), always in the order of NAMES; the exit code. A missed goal is no failure.
+
+    `quick` None: as PREWATT_BENCH_QUICK says. Raises `usage` for a name that does not exist, `postgres_missing` when a
+    sale is asked for and there is no pgbench.
+    """
+    strange = sorted(set(names) - set(NAMES))
+    if strange:
+        raise StartRefused("usage", detail=f"no bench named {', '.join(strange)}; there are {', '.join(NAMES)}")
+    wanted = [name for name in NAMES if name in names or not names]
+    trial = os.environ.get(QUICK_ENV) == "1" if quick is None else quick
+    size = QUICK if trial else FULL
+    for figure in _figures(config, size, wanted):
+        out.write(figure.line(quick=size.quick) + "\n")
+        out.flush()
+    return 0
+
+
+def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figure]:
+    from prewatt.wiring.bench import board, ground, poll, sale
+
+    sales = [name for name in wanted if name.startswith("sale_")]
+    polls = [name for name in wanted if name in ("poll_cpu_us", "meters_per_core")]
+    program = ground.pgbench(config) if sales else None
+    _allow_files()
+    with ground.throw_away(config) as stands:
+        if program is not None:
+            yield from sale.measure(stands, size, program, sales)
+        if polls:
+            yield from poll.measure(stands, size, polls)
+        if "board_2000" in wanted:
+            yield from board.measure(stands, size)
+
+
+def _allow_files() -> None:
+    """A thousand buses are a thousand sockets in two processes: ask for as many files as we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
