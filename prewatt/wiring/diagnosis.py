@@ -194,10 +194,13 @@ def translations(config: Config) -> str:
 
 def django_checks(config: Config) -> str:
     """Django's own checks and ours, without a database."""
-    set_up_django(config, config.database_url or "postgresql:///prewatt")
-    from django.core import checks
+    try:
+        set_up_django(config, config.database_url or "postgresql:///prewatt")
+        from django.core import checks
 
-    found = [message for message in checks.run_checks() if message.level >= checks.WARNING]
+        found = [message for message in checks.run_checks() if message.level >= checks.WARNING]
+    except ImportError as error:  # a damaged or half-updated installation: a finding, no end of the examination
+        raise Wrong(f"{type(error).__name__}: {error}") from error
     serious = [f"{message.id} {message.msg} ({message.hint or '-'})" for message in found if message.is_serious()]
     if serious:
         raise Wrong("; ".join(serious[:_NAMES_SHOWN]))
