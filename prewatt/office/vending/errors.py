@@ -2,14 +2,17 @@
 
 from prewatt.core.refusals import Text, register
 
-# for the faces that must choose a status
-NOT_FOUND = frozenset({"contract_unknown", "circuit_not_of_contract", "sale_unknown", "delivery_unknown_id", "act_unknown"})
+# for the faces that must choose a status; whatever is in neither was understood and refused
+NOT_FOUND = frozenset(
+    {"contract_unknown", "circuit_not_of_contract", "sale_unknown", "delivery_missing", "act_unknown", "shift_unknown"}
+)
 CONFLICT = frozenset(
     {
-        "key_busy", "delivery_open", "quote_stale", "contract_not_open", "credit_in_meter", "delivery_unknown",
-        "sale_reversed", "not_last_sale", "reversal_other_shift", "shift_not_open", "shift_not_yours",
-        "shift_open_already", "shift_closed", "till_busy", "delivery_not_refused", "delivery_not_disputed",
-        "count_moved", "act_not_asked", "refund_not_due", "day_closed", "drawer_short",
+        "key_busy", "delivery_open", "quote_stale", "contract_not_open", "credit_in_meter", "credit_not_in_meter",
+        "delivery_unknown", "sale_reversed", "sale_refunded", "sale_returned", "reversal_not_last",
+        "reversal_other_shift", "shift_not_open", "shift_not_yours", "shift_open_already", "shift_closed",
+        "delivery_not_refused", "delivery_not_disputed", "count_moved", "act_not_asked", "refund_not_due",
+        "day_closed", "drawer_short", "drawer_differs",
     }
 )  # fmt: skip
 

@@ -1,11 +1,12 @@
 """A delivery follows its job: every outcome at every state, run twice, late, or never."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from prewatt.office.ledger.books import books
-from prewatt.office.ledger.models import Entry
+from prewatt.office.ledger.models import ClosedDay, Entry
 from prewatt.office.metering.models import JobRow
 from prewatt.office.vending import deliveries
 from prewatt.office.vending.models import CircuitCredit, Delivery, DeliveryStep
@@ -164,6 +165,18 @@ def test_entry_keys_make_a_second_confirmation_impossible(scene: Scene) -> None:
     meter_says(delivery.pk, "done", values='{"purchase_count": 4}')
     deliveries.settle(delivery.pk, at=AT)
     assert Entry.objects.filter(key=f"confirm:{delivery.pk}").count() == 1
+
+
+def test_an_outcome_of_a_day_closed_meanwhile_is_booked_today(scene: Scene) -> None:
+    delivery = sold(scene)
+    meter_says(delivery.pk, "done", values='{"purchase_count": 4}')
+    finished = JobRow.objects.get(delivery=delivery).finished_at
+    assert finished is not None
+    day = finished.astimezone(ZoneInfo("Asia/Shanghai")).date()
+    ClosedDay.objects.create(site_id=scene.site.pk, day=day, closed_at=finished, actor="operator:1")
+    later = finished + timedelta(days=1)
+    assert deliveries.settle(delivery.pk, at=later) == "confirmed"
+    assert Entry.objects.get(key=f"confirm:{delivery.pk}").at == later
 
 
 def test_a_delivery_that_does_not_exist_is_no_error(scene: Scene) -> None:

@@ -87,6 +87,7 @@ END $$;
 -- Brings a delivery to where its job is; gives the state it is in afterwards. p_at: now.
 CREATE FUNCTION vending_settle(p_delivery bigint, p_at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d vending_delivery; j metering_job; v_circuit bigint; v_count integer; v_new text; v_next timestamptz;
+    v_at timestamptz;
 BEGIN
     SELECT circuit_id INTO v_circuit FROM vending_delivery WHERE id = p_delivery;
     IF NOT FOUND THEN RETURN NULL; END IF;
@@ -106,18 +107,23 @@ BEGIN
         PERFORM vending_step(d.id, 'sent', j.claimed_at, '', '{}');
     END IF;
     v_count := (j."values"->>'purchase_count')::integer;
+    -- an outcome of a day that was closed meanwhile is booked now: it must never get stuck
+    v_at := coalesce(j.finished_at, p_at);
+    IF (SELECT ledger_closed(s.id, (v_at AT TIME ZONE s.timezone)::date) FROM estate_site s WHERE s.id = d.site_id) THEN
+        v_at := p_at;
+    END IF;
 
     IF j.state = 'done' AND j.verdict = 'done' AND (v_count IS NULL OR v_count = d.expected_count) THEN
-        PERFORM vending_confirm(d, d.expected_count, j."values", 'system', j.finished_at, '', '');
+        PERFORM vending_confirm(d, d.expected_count, j."values", 'system', v_at, '', '');
         v_new := 'confirmed';
     ELSIF j.state = 'done' AND j.verdict = 'refused' THEN
-        PERFORM vending_refuse(d, j."values", 'system', j.finished_at, j.code, '');
+        PERFORM vending_refuse(d, j."values", 'system', v_at, j.code, '');
         v_new := 'refused';
     ELSIF j.state = 'done' AND j.verdict IN ('done', 'disputed') THEN
         -- 'done' with another count than ours: somebody else counted too
         UPDATE vending_delivery SET state = 'disputed', code = coalesce(nullif(j.code, ''), 'count_moved'),
             read_count = v_count, read_values = j."values", next_try_at = NULL WHERE id = d.id;
-        PERFORM vending_step(d.id, 'disputed', j.finished_at, coalesce(nullif(j.code, ''), 'count_moved'), j."values");
+        PERFORM vending_step(d.id, 'disputed', v_at, coalesce(nullif(j.code, ''), 'count_moved'), j."values");
         v_new := 'disputed';
     ELSIF j.state = 'done' THEN
         -- silent or unknown for good: the order goes on with a new job, which reads the witness first
