@@ -142,12 +142,8 @@ def books(company_id: int, site_ids: Sequence[int] | None = None) -> Books:
             [company_id, sites, sites],
         )
         sides[side] = {AccountKind(kind): int(total) for kind, total in rows}
-    by_kind = {
-        kind: _natural(kind, sides["debit"].get(kind, 0), sides["credit"].get(kind, 0)) for kind in AccountKind
-    }
-    return Books(
-        debit_minor=sum(sides["debit"].values()), credit_minor=sum(sides["credit"].values()), by_kind=by_kind
-    )
+    by_kind = {kind: _natural(kind, sides["debit"].get(kind, 0), sides["credit"].get(kind, 0)) for kind in AccountKind}
+    return Books(debit_minor=sum(sides["debit"].values()), credit_minor=sum(sides["credit"].values()), by_kind=by_kind)
 
 
 def _natural(kind: AccountKind, debits: int, credits: int) -> int:

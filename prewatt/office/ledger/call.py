@@ -28,8 +28,8 @@ def call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
     """Run one statement that gives at most one row; its row. jsonb comes as text.
 
     Bound and prepared by the server: Django's own cursor pastes the values into the text, which the server
-    then parses anew each time (measured: a quarter of a sale). Raises Refused with the code of the function that refused, and `storage_full`; other errors of the
-    database pass unchanged.
+    then parses anew each time. Raises Refused with the code of the function that refused, and
+    `storage_full`; other errors of the database pass unchanged.
     """
     try:
         connection.ensure_connection()

@@ -4,9 +4,7 @@ from prewatt.core.refusals import Text, register
 
 register(
     {
-        "tender_unknown": Text(
-            en="No such tender: {tender}. Nothing was sold.", zh="没有收款方式 {tender}。未售电。"
-        ),
+        "tender_unknown": Text(en="No such tender: {tender}. Nothing was sold.", zh="没有收款方式 {tender}。未售电。"),
         "reference_needed": Text(
             en="A payment that is not cash needs its reference (1-64 characters). Nothing was sold.",
             zh="非现金收款必须填写流水号（1-64 位）。未售电。",

@@ -30,9 +30,7 @@ def of_operator(operator: Operator) -> Actor:
     """The actor of a signed-in operator. Raises Refused `operator_inactive`."""
     if not operator.is_active:
         raise Refused("operator_inactive")
-    return Actor(
-        key=f"operator:{operator.pk}", name=operator.name, role=Role(operator.role), operator_id=operator.pk
-    )
+    return Actor(key=f"operator:{operator.pk}", name=operator.name, role=Role(operator.role), operator_id=operator.pk)
 
 
 def of_key(key: ApiKey) -> Actor:

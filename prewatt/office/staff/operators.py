@@ -47,7 +47,13 @@ def add(
             made: Operator = Operator.objects.create(
                 username=username, name=name.strip(), role=known, password=hashed, language=language, created_at=at
             )
-            _audit(made, "staff.operator_add", actor, at, after={"username": username, "name": made.name, "role": known.value})
+            _audit(
+                made,
+                "staff.operator_add",
+                actor,
+                at,
+                after={"username": username, "name": made.name, "role": known.value},
+            )
     except IntegrityError:
         raise Refused("operator_exists", username=username) from None
     return made
@@ -62,7 +68,15 @@ def change_role(operator: Operator, role: Role | str, *, actor: Actor | None, at
         row = Operator.objects.select_for_update().get(pk=operator.pk)
         if row.role != known:
             Operator.objects.filter(pk=row.pk).update(role=known)
-            _audit(row, "staff.operator_role", actor, at, reason=reason, before={"role": row.role}, after={"role": known.value})
+            _audit(
+                row,
+                "staff.operator_role",
+                actor,
+                at,
+                reason=reason,
+                before={"role": row.role},
+                after={"role": known.value},
+            )
     operator.role = known
 
 

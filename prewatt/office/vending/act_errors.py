@@ -11,14 +11,18 @@ register(
         ),
         "act_unknown": Text(en="No such act.", zh="没有这项操作。"),
         "delivery_missing": Text(en="No such delivery.", zh="没有这笔下发。"),
-        "sale_reversed": Text(en="This sale has been reversed. Nothing was changed.", zh="该笔售电已冲正。什么都没有改。"),
-        "sale_refunded": Text(en="This sale has been refunded. Nothing was changed.", zh="该笔售电已退费。什么都没有改。"),
+        "sale_reversed": Text(
+            en="This sale has been reversed. Nothing was changed.", zh="该笔售电已冲正。什么都没有改。"
+        ),
+        "sale_refunded": Text(
+            en="This sale has been refunded. Nothing was changed.", zh="该笔售电已退费。什么都没有改。"
+        ),
         "sale_returned": Text(
             en="The credit of this sale is being returned, or has been. Nothing was changed.",
             zh="该笔售电的电量已退或正在退。什么都没有改。",
         ),
         "credit_in_meter": Text(
-            en="The credit is in the meter. Nothing was changed. Take it out by a return first, then pay the money back.",
+            en="The credit is in the meter. Nothing was changed. Take it out by a return, then pay it back.",
             zh="电量已写入电表。什么都没有改。请先退电，再退费。",
         ),
         "credit_not_in_meter": Text(

@@ -52,8 +52,8 @@ register(
             zh="电表型号（{profile}）没有档案。未售电。",
         ),
         "delivery_open": Text(
-            en="The last credit of this circuit has not been settled yet. Nothing was sold; the money of the last sale is "
-            "safe. Wait for the meter, or see the delivery.",
+            en="The last credit of this circuit has not been settled yet. Nothing was sold; the money of the last "
+            "sale is safe. Wait for the meter, or see the delivery.",
             zh="该回路上一笔下发尚未完成。本次未售电；上一笔的钱是安全的。请等待电表应答，或查看该笔下发。",
         ),
         "quote_stale": Text(
@@ -82,14 +82,17 @@ register(
             zh="超过囤积限额 {limit}：现有 {balance}，本次 {credit}。未售电。请减少金额或调整限额。",
         ),
         "balance_unknown": Text(
-            en="The meter's balance was never read, so the hoarding limit cannot be kept. Nothing was sold. Read the meter.",
+            en="The meter's balance was never read, so the hoarding limit cannot be kept. Nothing was sold. "
+            "Read the meter.",
             zh="从未读到电表余额，无法核对囤积限额。未售电。请先抄表。",
         ),
         "purchase_count_full": Text(
             en="The meter's purchase count is used up. Nothing was sold. Swap or re-open the meter.",
             zh="电表购电次数已满。未售电。请换表或重新开户。",
         ),
-        "till_unknown": Text(en="No such till at this site. Nothing was done.", zh="该项目没有这个窗口。什么都没有做。"),
+        "till_unknown": Text(
+            en="No such till at this site. Nothing was done.", zh="该项目没有这个窗口。什么都没有做。"
+        ),
         "till_malformed": Text(
             en="A till needs a code (1-8 letters and digits) and a name (1-32). Nothing was changed.",
             zh="窗口需要代码（1-8 位字母数字）和名称（1-32 字）。什么都没有改。",

@@ -180,7 +180,5 @@ def quote(contract_number: str, circuit_id: int, amount_minor: int, at: datetime
         if facts.balance is None:
             raise Refused("balance_unknown", retry=True)
         if facts.balance + made.credit > facts.hoarding_limit:
-            raise Refused(
-                "hoarding_limit", balance=facts.balance, credit=made.credit, limit=facts.hoarding_limit
-            )
+            raise Refused("hoarding_limit", balance=facts.balance, credit=made.credit, limit=facts.hoarding_limit)
     return made

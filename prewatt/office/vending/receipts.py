@@ -84,5 +84,5 @@ def printed(receipt: Receipt, *, actor: Actor, at: datetime) -> int:
 
 
 def number_of(data: Mapping[str, Any]) -> str:
-    """"W1-000482", as frozen."""
+    """ "W1-000482", as frozen."""
     return str(data["receipt_number"])

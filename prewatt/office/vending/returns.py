@@ -119,4 +119,6 @@ def _facts_then(delivery: Delivery, at: datetime) -> tuple[str, Facts | None]:
     else:
         act = ActRow.objects.filter(delivery=delivery, kind=ActRow.Kind.RETURN).first()
         number = str(act.evidence.get("contract", "")) if act is not None else ""
-    return number, facts_of(number, delivery.circuit_id, at) or facts_of(number, delivery.circuit_id, delivery.created_at)
+    return number, facts_of(number, delivery.circuit_id, at) or facts_of(
+        number, delivery.circuit_id, delivery.created_at
+    )

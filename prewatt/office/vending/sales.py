@@ -135,7 +135,9 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
     assert row is not None
     outcome, sale_id, params, live = row
     if outcome == "sold":
-        call(_RING, [str(quoted.facts.gateway_id), live])  # lost in a crash: the head-end looks by itself, the page polls
+        call(
+            _RING, [str(quoted.facts.gateway_id), live]
+        )  # lost in a crash: the head-end looks by itself, the page polls
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
 
 

@@ -58,7 +58,12 @@ def test_an_entry_moves_money_between_accounts() -> None:
     assert balance_of_key(site_id=1, key="in_delivery") == -5001
     assert balance_of_key(site_id=1, key="nothing") == 0
     found = books(1)
-    assert (found.debit_minor, found.credit_minor, found.cash_minor, found.in_delivery_minor) == (5001, 5001, 5001, 5001)
+    assert (found.debit_minor, found.credit_minor, found.cash_minor, found.in_delivery_minor) == (
+        5001,
+        5001,
+        5001,
+        5001,
+    )
     assert books(1, [2]).debit_minor == 0
     assert books(2).debit_minor == 0
     lines = lines_of(Entry.objects.get(pk=made))

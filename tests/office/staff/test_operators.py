@@ -43,9 +43,7 @@ def trace(operator: Operator) -> list[tuple[str, object, object]]:
 def test_an_operator_is_added_with_a_hashed_password_and_a_row(ada: Actor) -> None:
     alice = added(actor=ada)
     assert check_password("correct horse", alice.password)
-    assert trace(alice) == [
-        ("staff.operator_add", None, {"username": "alice", "name": "Alice", "role": "cashier"})
-    ]
+    assert trace(alice) == [("staff.operator_add", None, {"username": "alice", "name": "Alice", "role": "cashier"})]
     assert trail_of_staff()[0].actor == ada.key
     assert "correct horse" not in str(list(AuditRow.objects.values()))
 
@@ -96,7 +94,10 @@ def test_role_activity_and_password_leave_rows(ada: Actor) -> None:
 def test_everybody_may_change_his_own_password_and_nobody_elses() -> None:
     alice, bob = added(), added("bob")
     operators.set_password(alice, "my own new one", actor=of_operator(alice), at=AT)
-    assert code_of(lambda: operators.set_password(bob, "not mine at all", actor=of_operator(alice), at=AT)) == "not_permitted"
+    assert (
+        code_of(lambda: operators.set_password(bob, "not mine at all", actor=of_operator(alice), at=AT))
+        == "not_permitted"
+    )
 
 
 def test_a_scope_names_exactly_one_thing_once(ada: Actor) -> None:

@@ -70,9 +70,7 @@ class Scene:
 
 
 def actor_of(operator: Operator) -> Actor:
-    return Actor(
-        key=f"operator:{operator.pk}", name=operator.name, role=Role(operator.role), operator_id=operator.pk
-    )
+    return Actor(key=f"operator:{operator.pk}", name=operator.name, role=Role(operator.role), operator_id=operator.pk)
 
 
 def operator(name: str, role: Role) -> Operator:
@@ -132,7 +130,8 @@ def read_latest(scene: Scene, n: int, *, balance: int, at: datetime = AT, power_
     """What the last poll of the n-th circuit said."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO metering_latest (site_id, circuit_id, at, balance, power_w, relay) VALUES (%s, %s, %s, %s, %s, 1) "
+            "INSERT INTO metering_latest (site_id, circuit_id, at, balance, power_w, relay) "
+            "VALUES (%s, %s, %s, %s, %s, 1) "
             "ON CONFLICT (site_id, circuit_id) DO UPDATE SET at = excluded.at, balance = excluded.balance, "
             "power_w = excluded.power_w",
             [scene.site.pk, scene.circuits[n].pk, at, balance, power_w],

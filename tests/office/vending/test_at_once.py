@@ -88,7 +88,9 @@ def test_a_second_writer_that_moved_the_count_makes_the_sale_disputed(scene: Sce
         )
     delivery = Delivery.objects.get(sale=scene.sell().sale)
     assert delivery.expected_count == 4
-    meter_says(delivery.pk, "disputed", code="meter_count_wrong", values='{"purchase_count": 4, "last_order_amount": 7}')
+    meter_says(
+        delivery.pk, "disputed", code="meter_count_wrong", values='{"purchase_count": 4, "last_order_amount": 7}'
+    )
     assert deliveries.settle(delivery.pk, at=AT) == "disputed"
 
 

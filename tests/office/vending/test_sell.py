@@ -43,7 +43,12 @@ def test_a_sale_leaves_everything_that_belongs_to_it(scene: Scene) -> None:
     assert (sale.state, sale.amount_minor, sale.currency, sale.credit, sale.credit_unit) == (
         "sold", 5000, "CNY", 54_350, "Wh",
     )  # fmt: skip
-    assert (delivery.state, delivery.expected_count, delivery.amount, delivery.value_minor) == ("waiting", 4, 54_350, 5000)
+    assert (delivery.state, delivery.expected_count, delivery.amount, delivery.value_minor) == (
+        "waiting",
+        4,
+        54_350,
+        5000,
+    )
     job = JobRow.objects.get(delivery=delivery)
     assert job.payload == {
         "intent": "credit", "circuit_index": 1, "order": {"count": 4, "kind": "purchase", "amount": 54_350},

@@ -9,6 +9,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.ledger.books import balance_of_key, books
 from prewatt.office.ledger.models import AccountKind
 from prewatt.office.payments.models import Tender
+from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.models import AuditRow
 from prewatt.office.vending import shifts
 from prewatt.office.vending.limits import limits_of, set_limits
@@ -40,7 +41,10 @@ def test_a_drawer_that_agrees_is_handed_over_and_empty(scene: Scene) -> None:
     scene.sell(1, key="b", actor=scene.bob, till_id=scene.w2.pk, tender="pos_card", reference="P1")
     now = shifts.drawer(shift)
     assert (now.expected_minor, now.float_minor, now.sales) == (25_000, 20_000, 2)
-    assert {each.tender: each.in_minor for each in now.totals if each.count} == {Tender.CASH: 5000, Tender.POS_CARD: 5000}
+    assert {each.tender: each.in_minor for each in now.totals if each.count} == {
+        Tender.CASH: 5000,
+        Tender.POS_CARD: 5000,
+    }
     later = AT + timedelta(hours=8)
     done = shifts.hand_over(shift, counted_minor=25_000, actor=scene.bob, at=later)
     assert (done.closed_at, done.expected_minor, done.counted_minor) == (later, 25_000, 25_000)
@@ -70,9 +74,14 @@ def test_a_difference_needs_a_manager_and_a_reason(scene: Scene, counted: int) -
     assert found.debit_minor == found.credit_minor
 
 
-def accept(scene: Scene, counted: int, actor: object, note: str = "a note was torn") -> Shift:
+def accept(scene: Scene, counted: int, actor: Actor, note: str = "a note was torn") -> Shift:
     return shifts.hand_over(
-        scene.shift, counted_minor=counted, actor=actor, at=AT, accept_difference=True, note=note  # type: ignore[arg-type]
+        scene.shift,
+        counted_minor=counted,
+        actor=actor,
+        at=AT,
+        accept_difference=True,
+        note=note,
     )
 
 
@@ -92,7 +101,9 @@ def opened(scene: Scene, till_id: int) -> Shift:
 def test_tills_have_a_code_of_their_own(scene: Scene) -> None:
     made = shifts.add_till(site_id=scene.site.pk, code="W3", name="三号", actor=None, at=AT)
     assert made.needs_shift
-    assert code_of(lambda: shifts.add_till(site_id=scene.site.pk, code="W3", name="x", actor=None, at=AT)) == "till_exists"
+    assert (
+        code_of(lambda: shifts.add_till(site_id=scene.site.pk, code="W3", name="x", actor=None, at=AT)) == "till_exists"
+    )
     assert code_of(lambda: shifts.add_till(site_id=1, code="W 3", name="x", actor=None, at=AT)) == "till_malformed"
     assert code_of(lambda: shifts.add_till(site_id=1, code="W4", name="x", actor=scene.bob, at=AT)) == "not_permitted"
 
