@@ -20,6 +20,7 @@ class MenuEntry:
     icon: str
     key: str
     roles: frozenset[str] = frozenset()
+    also: tuple[str, ...] = ()  # addresses of pages that belong to it
     count: str = ""  # "alarms": the number of open alarms stands behind the word
 
 

@@ -1,15 +1,35 @@
 """Sales: the page of one sale, which follows its delivery, and the list."""
 
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
 from django.http import Http404, HttpResponse
 from django.urls import path
+from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_safe
 
-from prewatt.office.reports.sales import sale_full
+from prewatt.office.reports.sales import LIST_MOST, Filters, SaleRow, sale_full, sales, total
 from prewatt.office.staff.roles import Act, may
+from prewatt.web.console import menu
 from prewatt.web.console.sales_acts import acts_for, told_act
+from prewatt.web.console.sales_export import state_word, workbook
 from prewatt.web.console.sales_shown import SaleShown, show
+from prewatt.web.console.sell_parts import money, with_unit
 from prewatt.web.console.today import today_of
 from prewatt.web.console.views_base import Ask, console
+from prewatt.web.ui import formats
+from prewatt.web.ui.states import DELIVERIES
+from prewatt.web.ui.words import TENDERS
+
+EXPORT_MOST: Final = 50_000  # rows of a workbook; more is a report, not a list
+TEXT_MOST: Final = 64
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# who does not sell reaches the sales by a line of the menu; who sells, by the sell page
+menu.add(menu.MenuEntry(place=31, url="/console/sales", label=_lazy("Sales"), icon="receipt", key="s",
+                        roles=frozenset(("finance", "administrator"))))  # fmt: skip
 
 
 def _shown(ask: Ask, sale_id: int) -> SaleShown:
@@ -41,7 +61,89 @@ def live(ask: Ask, sale_id: int) -> HttpResponse:
     return ask.page("ui/parts/sale_live.html", _context(ask, sale_id))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A sale as the list shows it."""
+
+    row: SaleRow
+    time: str
+    amount: str
+    credit: str
+    tender: str | Promise
+    state: str
+
+
+def _line(ask: Ask, row: SaleRow) -> Line:
+    return Line(
+        row=row, time=formats.when(row.at, ask.at, ask.zone), amount=formats.scaled(row.amount_minor, ask.site.exponent),
+        credit=with_unit(row.credit, row.credit_unit, ask.site.exponent), tender=TENDERS.get(row.tender, row.tender),
+        state=state_word(row),
+    )  # fmt: skip
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _filters(ask: Ask) -> tuple[Filters, dict[str, str]]:
+    """What the address narrows the list to, and the same as the form shows it. Nothing asked: today."""
+    get = ask.request.GET
+    today = ask.at.astimezone(ask.zone).date()
+    asked = {name: get.get(name, "").strip()[:TEXT_MOST] for name in ("from", "to", "tender", "delivery", "text")}
+    first = _day(asked["from"]) or (today if not any(asked.values()) else None)
+    last = _day(asked["to"])
+    tender = asked["tender"] if asked["tender"] in TENDERS else ""
+    delivery = asked["delivery"] if asked["delivery"] in DELIVERIES else ""
+    shown = {
+        "from": first.isoformat() if first else "", "to": last.isoformat() if last else "", "tender": tender,
+        "delivery": delivery, "text": asked["text"],
+    }  # fmt: skip
+    return Filters(
+        since=datetime.combine(first, time.min, ask.zone) if first else None,
+        until=datetime.combine(last + timedelta(days=1), time.min, ask.zone) if last and last < date.max else None,
+        tender=tender, delivery=delivery, text=asked["text"],
+    ), shown  # fmt: skip
+
+
+@require_safe
+@console()
+def listed(ask: Ask) -> HttpResponse:
+    """The list, newest first, by keyset pages, with the sum of all that the filters leave."""
+    filters, shown = _filters(ask)
+    before = ask.request.GET.get("before", "")
+    before_id = int(before) if before.isdecimal() and len(before) < 19 else None
+    rows = sales(ask.operator.pk, ask.site.id, filters, before_id=before_id)
+    number, minor = total(ask.operator.pk, ask.site.id, filters)
+    context = {
+        "lines": [_line(ask, row) for row in rows], "number": number, "sum": money(ask, minor), "asked": shown,
+        "tenders": TENDERS, "deliveries": DELIVERIES, "query": urlencode({k: v for k, v in shown.items() if v}),
+        "next_id": rows[-1].id if len(rows) == LIST_MOST else None, "can_sell": may(ask.operator.role, Act.SELL),
+        "paged": before_id is not None,
+    }  # fmt: skip
+    return ask.page("ui/sales.html", context)
+
+
+@require_safe
+@console()
+def exported(ask: Ask) -> HttpResponse:
+    """The list under the same filters, as a workbook."""
+    filters, shown = _filters(ask)
+    rows = sales(ask.operator.pk, ask.site.id, filters, most=EXPORT_MOST)
+    _number, minor = total(ask.operator.pk, ask.site.id, filters)
+    answer = HttpResponse(
+        workbook(rows, zone=ask.zone, exponent=ask.site.exponent, total_minor=minor), content_type=XLSX
+    )  # fmt: skip
+    name = "-".join(["sales", *(shown[part] for part in ("from", "to") if shown[part])])
+    answer["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
+    return answer
+
+
 urlpatterns = [
+    path("sales", listed, name="sales"),
+    path("sales.xlsx", exported, name="sales-export"),
     path("sales/<int:sale_id>", sale, name="sale"),
     path("sales/<int:sale_id>/live", live, name="sale-live"),
 ]

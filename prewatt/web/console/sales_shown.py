@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from prewatt.office.reports.board import BoardRow, board_rows
 from prewatt.office.reports.sales import SaleFull
@@ -124,13 +125,13 @@ def _steps(ask: Ask, full: SaleFull, row: BoardRow | None) -> list[dict[str, Any
         "sum": money(ask, sale.amount_minor), "count": now.delivery.expected_count
     }  # fmt: skip
     return [
-        _step(ask, "done", _("Paid"), paid, sale.at), _step(ask, "done", _("Booked"), booked, sale.at),
+        _step(ask, "done", pgettext("step", "Paid"), paid, sale.at), _step(ask, "done", pgettext("step", "Booked"), booked, sale.at),
         _sent(ask, full), _confirmed(ask, full, row), _load(ask, full, row),
     ]  # fmt: skip
 
 
 def _sent(ask: Ask, full: SaleFull) -> dict[str, Any]:
-    now, name = full.now, _("Sent")
+    now, name = full.now, pgettext("step", "Sent")
     if full.sale.state == "reversed":
         return _step(ask, "todo", name, _("Taken back before it left"))
     sent = _last(now, "sent")
@@ -145,7 +146,7 @@ def _sent(ask: Ask, full: SaleFull) -> dict[str, Any]:
 
 def _confirmed(ask: Ask, full: SaleFull, row: BoardRow | None) -> dict[str, Any]:
     sale, now = full.sale, full.now
-    name, before, expected = _("Meter confirmed"), now.delivery.expected_count - 1, now.delivery.expected_count
+    name, before, expected = pgettext("step", "Meter"), now.delivery.expected_count - 1, now.delivery.expected_count
     counts = {"before": before, "count": expected}
     if now.state is DeliveryState.CONFIRMED:
         fact = _("Count %(before)d → %(count)d") % counts
@@ -173,7 +174,7 @@ def _confirmed(ask: Ask, full: SaleFull, row: BoardRow | None) -> dict[str, Any]
 
 
 def _load(ask: Ask, full: SaleFull, row: BoardRow | None) -> dict[str, Any]:
-    now, name = full.now, _("Load observed")
+    now, name = full.now, pgettext("step", "Load")
     if now.state is not DeliveryState.CONFIRMED:
         return _step(ask, "todo", name, _("After confirmation"))
     seen = _last(now, "load_observed", "load_not_seen")
@@ -183,11 +184,11 @@ def _load(ask: Ask, full: SaleFull, row: BoardRow | None) -> dict[str, Any]:
         return _step(ask, "unknown", name, _("No load by the deadline; the shop's own switch may be off"), seen.at)
     if now.delivery.load_deadline is None:
         return _step(ask, "todo", name, _("Not watched"))
-    power = formats.power(row.power_w) if row and row.read_at and now.delivery.settled_at and (
-        row.read_at >= now.delivery.settled_at) else "?"  # fmt: skip
-    fact = _("Watching the power: now %(kw)s kW; known by %(by)s") % {
-        "kw": power, "by": formats.clock_seconds(now.delivery.load_deadline, ask.zone)
-    }  # fmt: skip
+    by = formats.clock_seconds(now.delivery.load_deadline, ask.zone)
+    if row and row.read_at and now.delivery.settled_at and row.read_at >= now.delivery.settled_at:
+        fact = _("Watching the power: now %(kw)s kW; known by %(by)s") % {"kw": formats.power(row.power_w), "by": by}
+    else:
+        fact = _("Watching the power; known by %s") % by
     return _step(ask, "now", name, fact)
 
 

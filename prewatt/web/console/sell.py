@@ -35,8 +35,12 @@ from prewatt.web.ui.words import TENDERS
 ROLES = ("cashier", "manager")
 TEXT_MOST = 64  # of what is typed into the find box
 AMOUNT_MOST = 32
-menu.add(menu.MenuEntry(place=30, url="/console/sell", label=_lazy("Sell"), icon="bolt", key="s",
-                        roles=frozenset(ROLES)))  # fmt: skip
+menu.add(
+    menu.MenuEntry(
+        place=30, url="/console/sell", label=_lazy("Sell"), icon="bolt", key="s", roles=frozenset(ROLES),
+        also=("/console/sales", "/console/shift", "/console/shifts", "/console/acts", "/console/receipts"),
+    )
+)  # fmt: skip
 
 
 def number(text: str) -> int | None:

@@ -6,7 +6,11 @@ from importlib.util import find_spec
 from django.urls import URLPattern
 
 # A module joins the console when it stands; its import also adds its entry to the menu.
-MODULES = ("door", "overview", "live", "sell", "sales", "shift", "customers", "meters", "alarms", "reports", "settings")
+MODULES = (
+    "door", "overview", "live", "sell", "sales", "shift", "acts", "acts_of_sale", "receipts", "customers",
+    "contracts", "openings", "circuits", "meters", "lines", "alarms", "reports", "settings", "plans", "operators",
+    "trail",
+)  # fmt: skip
 
 urlpatterns: list[URLPattern] = [
     pattern

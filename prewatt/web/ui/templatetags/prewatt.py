@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, VisibleSite
 from prewatt.office.reports.overview import open_alarms, open_shift
-from prewatt.web.console.menu import MENU, entries_for
+from prewatt.web.console.menu import entries_for
 from prewatt.web.console.views_base import shell_of
 from prewatt.web.ui import assets, formats
 from prewatt.web.ui.csp import stream_origin
@@ -162,7 +162,8 @@ def side_menu(context: Context) -> dict[str, Any]:
     request = context["request"]
     site, _sites = shell_of(request)
     role = getattr(request.user, "role", "")
-    here = max((entry.url for entry in MENU if _is_here(request.path, entry.url)), key=len, default="")
+    here = max((entry.url for entry in entries_for(role) for url in (entry.url, *entry.also) if _is_here(request.path, url)),
+               key=len, default="")  # fmt: skip
     counts = {"alarms": open_alarms(request.user.pk, site.id) if site else 0}
     return {
         "entries": [

@@ -1,0 +1,59 @@
+"""The list of sales as a workbook: the same filters, the same columns, the same words as on the page."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+from django.utils.translation import gettext as _
+
+from prewatt.office.reports.sales import SaleRow
+from prewatt.web.ui.states import DELIVERIES
+from prewatt.web.ui.words import TENDERS
+
+WIDTHS = (17, 14, 10, 18, 12, 18, 12, 12, 12, 12, 12, 14)
+
+
+def headings() -> list[str]:
+    return [
+        _("Time"), _("Sale no."), _("Shop"), _("Name"), _("Contract no."), _("Customer"), _("Amount"), _("Credit"),
+        _("Tender"), _("Delivery"), _("Cashier"), _("Receipt"),
+    ]  # fmt: skip
+
+
+def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_minor: int) -> bytes:
+    """One sheet; amounts and credit are numbers with two decimals, times are times of the site."""
+    held = BytesIO()
+    book = xlsxwriter.Workbook(held, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    sheet = book.add_worksheet(_("Sales"))
+    bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
+    time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    sum_of = book.add_format({"num_format": "#,##0.00", "bold": True})
+    for column, (heading, width) in enumerate(zip(headings(), WIDTHS, strict=True)):
+        sheet.write_string(0, column, heading, bold)
+        sheet.set_column(column, column, width)
+    sheet.freeze_panes(1, 0)
+    for number, row in enumerate(rows, 1):
+        sheet.write_datetime(number, 0, _local(row.at, zone), time)
+        for column, text in ((1, row.number), (2, row.room), (3, row.room_name), (4, row.contract_number), (5, row.customer)):
+            sheet.write_string(number, column, text)
+        sheet.write_number(number, 6, Decimal(row.amount_minor).scaleb(-exponent), money)
+        sheet.write_number(number, 7, Decimal(row.credit).scaleb(-3 if row.credit_unit == "Wh" else -exponent), money)
+        for column, text in ((8, str(TENDERS.get(row.tender, row.tender))), (9, state_word(row)), (10, row.cashier), (11, row.receipt)):
+            sheet.write_string(number, column, text)
+    last = len(rows) + 1
+    sheet.write_string(last, 0, _("Total of the sales that stand"), bold)
+    sheet.write_number(last, 6, Decimal(total_minor).scaleb(-exponent), sum_of)
+    book.close()
+    return held.getvalue()
+
+
+def state_word(row: SaleRow) -> str:
+    return _("Reversed") if row.state == "reversed" else str(DELIVERIES[row.delivery].word)
+
+
+def _local(at: datetime, zone: ZoneInfo) -> datetime:
+    """A workbook knows no zones: the site's wall clock."""
+    return at.astimezone(zone).replace(tzinfo=None)
