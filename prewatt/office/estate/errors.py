@@ -25,6 +25,9 @@ register(
         "meter_profile_unknown": Text(en="No such meter profile: {profile}.", zh="没有这个表型档案：{profile}。"),
         "transport_unknown": Text(en="No such transport: {transport}.", zh="没有这种传输方式：{transport}。"),
         "port_out_of_range": Text(en="A port lies between 1 and 65535.", zh="端口在 1 到 65535 之间。"),
+        "line_other_site": Text(
+            en="This line belongs to another site. Nothing was saved.", zh="这条总线属于别的项目。什么都没有保存。"
+        ),
         "plan_version_past": Text(
             en="A price cannot begin in the past: what was sold then stays sold at the old price. Nothing was saved.",
             zh="电价不能从过去开始：已经卖出的仍按原价。什么都没有保存。",

@@ -93,3 +93,60 @@ def add_meter(
     except IntegrityError:
         raise Refused("unit_taken", unit=unit) from None
     return meter
+
+
+def edit_gateway(gateway: Gateway, *, name: str, host: str, actor: str, at: datetime) -> None:
+    """Another name or address; the head-end reconnects. Refuses name_needed."""
+    if not host.strip():
+        raise Refused("name_needed")
+    before = {"name": gateway.name, "host": gateway.host}
+    with transaction.atomic():
+        gateway.name, gateway.host = name.strip(), host.strip()
+        gateway.save(update_fields=["name", "host"])
+        touch(gateway)
+        audit(
+            at=at, actor=actor, action="estate.gateway_edit", site_id=gateway.site_id, object_type="gateway",
+            object_id=str(gateway.pk), before=before, after={"name": gateway.name, "host": gateway.host},
+        )  # fmt: skip
+
+
+def edit_line(line: Line, *, transport: str, port: int, baud: int, actor: str, at: datetime) -> None:
+    """Another transport, port or speed of a bus. Refuses transport_unknown, port_out_of_range."""
+    if transport not in TRANSPORTS:
+        raise Refused("transport_unknown", transport=transport)
+    if not 1 <= port <= 65535:
+        raise Refused("port_out_of_range")
+    before = {"transport": line.transport, "port": line.port, "baud": line.baud}
+    with transaction.atomic():
+        line.transport, line.port, line.baud = transport, port, baud
+        line.save(update_fields=["transport", "port", "baud"])
+        touch(line.gateway)
+        audit(
+            at=at, actor=actor, action="estate.line_edit", site_id=line.gateway.site_id, object_type="line",
+            object_id=str(line.pk), before=before, after={"transport": transport, "port": port, "baud": baud},
+        )  # fmt: skip
+
+
+def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime) -> None:
+    """Another bus or address for a meter that stands. Refuses unit_out_of_range, unit_taken, line_other_site.
+
+    Its jobs are on the bus where they were asked for: callers use `metering.moves.move_meter`, which looks after them.
+    """
+    if not 1 <= unit <= 247:
+        raise Refused("unit_out_of_range")
+    if line.gateway.site_id != meter.site_id:
+        raise Refused("line_other_site")
+    left = meter.line
+    before = {"line": meter.line_id, "unit": meter.unit}
+    try:
+        with transaction.atomic():
+            meter.line, meter.unit = line, unit
+            meter.save(update_fields=["line", "unit"])
+            for gateway in {left.gateway, line.gateway}:
+                touch(gateway)
+            audit(
+                at=at, actor=actor, action="estate.meter_move", site_id=meter.site_id, object_type="meter",
+                object_id=str(meter.pk), before=before, after={"line": line.pk, "unit": unit},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("unit_taken", unit=unit) from None

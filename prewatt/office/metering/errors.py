@@ -36,6 +36,10 @@ register(
             en="Cannot close: it was opened by hand at the meter.",
             zh="不能合闸：是人在表前手动断开的。",
         ),
+        "meter_busy": Text(
+            en="A command for this meter is on its way. It was not moved. Try again when the command has ended.",
+            zh="这块电表还有命令没有完成。没有改动。请等命令结束后再试。",
+        ),
         "tag_exists": Text(en="A maintenance tag hangs here already.", zh="这里已经挂了检修牌。"),
         "tag_unknown": Text(en="No maintenance tag hangs here.", zh="这里没有检修牌。"),
     }

@@ -36,7 +36,7 @@
       animation: false, textStyle: font,
       grid: [{ left: 44, right: 16, top: 28, height: 164 }, { left: 44, right: 16, top: 222, bottom: 24 }],
       xAxis: [x(0, false), x(1, true)],
-      yAxis: [y(0, d.words.balance, { min: 0, axisLabel: { color: token("ink-2"), showMaxLabel: false } }), y(1, d.words.use, { min: 0, splitNumber: 3 })],
+      yAxis: [y(0, d.words.balance, { min: d.balance.some(function (b) { return b[1] < 0; }) ? null : 0, axisLabel: { color: token("ink-2"), showMaxLabel: false } }), y(1, d.words.use, { min: 0, splitNumber: 3 })],
       series: [
         { type: "line", data: d.balance, symbol: "none", lineStyle: { color: token("ink"), width: 1.75 }, markArea: unnamed, markLine: { silent: true, symbol: "none", data: levels } },
         { type: "line", data: d.low, stack: "fan", symbol: "none", lineStyle: { opacity: 0 }, silent: true },
@@ -55,7 +55,23 @@
     };
   }
 
-  var make = { dark: dark, use: use };
+  function load(d) {
+    var marks = [{ xAxis: d.now, lineStyle: { color: token("ink-3"), type: "solid", width: 1 }, label: { formatter: d.words.now, color: token("ink-2"), fontSize: 11, position: "end", distance: 3 } }];
+    if (d.limit) { marks.push({ yAxis: d.limit, lineStyle: { color: token("arrears"), type: "dashed", width: 1.25 }, label: { formatter: d.words.limit, color: token("arrears-text"), fontSize: 11, position: "insideStartTop" } }); }
+    var most = d.most.reduce(function (m, p) { return Math.max(m, p[1]); }, d.limit || 0);
+    return {
+      animation: false, textStyle: font, grid: { left: 44, right: 16, top: 34, bottom: 26 },
+      xAxis: { type: "time", min: d.from, max: d.to, axisTick: { show: false }, splitLine: { show: false }, axisLine: { lineStyle: { color: token("line-strong") } },
+        axisLabel: { customValues: Object.keys(d.ticks).map(Number), color: token("ink-2"), formatter: function (t) { return d.ticks[t] || ""; } } },
+      yAxis: { type: "value", min: 0, max: most * 1.1 || 1, name: d.words.load, nameTextStyle: { color: token("ink-2"), align: "left", padding: [0, 0, 0, -32] }, axisLabel: { color: token("ink-2"), showMaxLabel: false }, splitLine: line },
+      series: [
+        { type: "line", step: "end", data: d.most, symbol: "none", lineStyle: { color: token("bar"), width: 1, type: [2, 2] } },
+        { type: "line", step: "end", data: d.mean, symbol: "none", lineStyle: { color: token("ink"), width: 1.75 }, areaStyle: { color: token("ink"), opacity: 0.08 }, markLine: { silent: true, symbol: "none", animation: false, data: marks } }
+      ]
+    };
+  }
+
+  var make = { dark: dark, use: use, load: load };
   document.querySelectorAll("[data-plot]").forEach(function (el) {
     var data = JSON.parse(document.getElementById(el.dataset.source).textContent);
     var chart = echarts.init(el, null, { renderer: "canvas" });

@@ -1,0 +1,28 @@
+"""A meter that is given another bus or address, together with what waits for it in the mailbox."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from prewatt.core.meters.jobs import Intent
+from prewatt.core.refusals import Refused
+from prewatt.office.estate import wires
+from prewatt.office.estate.models import Line, Meter
+from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.metering.models import JobRow, JobState
+
+_CHANGING = (Intent.CREDIT, Intent.RELAY, Intent.WRITE_SETTINGS)
+
+
+def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime) -> None:
+    """Move a meter; reads that wait are asked for at the new place.
+
+    Refuses meter_busy while a job that could change the meter waits or is at work, or a read is at work: what was
+    sent to the old address can only be resolved there. Also as `estate.wires.move_meter`.
+    """
+    with transaction.atomic():
+        held = list(JobRow.objects.select_for_update().filter(meter_id=meter.pk, state__in=("queued", "claimed")))
+        if any(each.state == JobState.CLAIMED or each.intent in _CHANGING for each in held):
+            raise Refused("meter_busy", retry=True)
+        wires.move_meter(meter, line, unit=unit, actor=actor, at=at)
+        JobRow.objects.filter(pk__in=[each.pk for each in held]).update(gateway=line.gateway, line_id=line.pk)

@@ -1,0 +1,107 @@
+"""Sentences of the contract page: why there is power or none, where the balance came from, what an act was."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from prewatt.core.meters.quantities import StatusBit
+from prewatt.office.metering.states import CircuitState
+from prewatt.office.reports.board import BoardRow
+from prewatt.office.reports.contracts import ContractAct
+from prewatt.office.reports.meters import SupplyChange
+from prewatt.office.reports.use import BalanceSum
+from prewatt.web.console.panel import cause_words
+from prewatt.web.ui import formats
+from prewatt.web.ui.words import ACTS
+
+AGREES_WH = 500  # readings at both ends lie up to an hour from the edge of the month; below this nobody would look
+
+
+def split(says: str) -> tuple[str, str]:
+    """A sentence and the rest of it: the first is shown bold."""
+    mark = "。" if "。" in says else ". "
+    first, stop, rest = says.partition(mark)
+    return (first + stop).strip(), rest.strip()
+
+
+def why(row: BoardRow, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
+    """(what is so, why): of the relay, by what the meter last told and what we ourselves want of it."""
+    if row.state is CircuitState.OFFLINE:
+        return _("Not known now."), _("The meter does not answer; what stood last is below, with its time.")
+    none = _("No keep-on, no command of ours and no maintenance tag.")
+    if row.relay == 1:
+        if row.wish == "keep_on":
+            told = {"reason": row.wish_reason or formats.DASH,
+                    "until": formats.when(row.wish_until, at, zone) if row.wish_until else ""}  # fmt: skip
+            return _("Supplied because it is kept on"), _(" until %(until)s (%(reason)s), whatever the balance.") % told
+        if row.common:
+            return _("Supplied:"), _(" common area, never sold to.")
+        if row.custody == "meter":
+            return _("Supplied because"), _(" the balance is above 0; the meter decides by itself (credit in the meter). %s") % none
+        return _("Supplied because"), _(" the office holds the credit and has not cut it. %s") % none
+    if row.relay is None:
+        return _("Not known:"), _(" the relay was never read.")
+    if row.tag is not None:
+        until = formats.when(row.tag_until, at, zone) if row.tag_until else ""
+        return _("Off because"), _(" %(name)s works here until %(until)s (maintenance tag).") % {
+            "name": row.tag, "until": until,
+        }  # fmt: skip
+    if row.wish == "trip":
+        return _("Off because we tripped it:"), f" {row.wish_reason or formats.DASH}"
+    for bit in (StatusBit.WARNING_TRIP, StatusBit.OVERLOAD_TRIP, StatusBit.MALICIOUS_LOAD_TRIP, StatusBit.HAND_OPENED,
+                StatusBit.CREDIT_TRIP):  # fmt: skip
+        if row.has(bit):
+            return _("Off because:"), _(" %s. The meter cut it by itself.") % cause_words(bit)
+    return _("Off."), _(" The meter does not say why. %s") % none
+
+
+def last_change(changes: list[SupplyChange], at: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
+    """The last change of the relay, and why it was dark that time."""
+    if not changes:
+        return []
+    newest = changes[0]
+    if newest.kind == "opened":
+        told = f"{formats.when(newest.at, at, zone)} {_('power off')}"
+        return [(_("Last change"), told), (_("Why"), cause_words(newest.cause))]
+    lines = [(_("Last change"), f"{formats.when(newest.at, at, zone)} {_('power on')}")]
+    before = next((each for each in changes[1:] if each.kind == "opened"), None)
+    if before is not None:
+        for_ = formats.duration(int((newest.at - before.at).total_seconds()))
+        lines.append((_("Why it was dark then"), _("%(cause)s, for %(for)s") % {"cause": cause_words(before.cause), "for": for_}))
+    return lines
+
+
+def agreement(sum_: BalanceSum, at: datetime, zone: ZoneInfo) -> str:
+    """Whether the sum is what the meter says, and how far off if not."""
+    time = formats.clock_seconds(sum_.now_at, zone)
+    if abs(sum_.differs) <= AGREES_WH:
+        return _("agrees with the meter's reading (%s)") % time
+    told = {"diff": formats.energy(abs(sum_.differs)), "time": time}
+    if sum_.differs > 0:
+        return _("the meter says %(diff)s kWh more (%(time)s): credit may have come another way") % told
+    return _("the meter says %(diff)s kWh less (%(time)s): ask a manager to look") % told
+
+
+def act_line(each: ContractAct) -> str:
+    """What an act, an opening or a closing was, in half a sentence."""
+    if each.kind == "open":
+        return _("Opening")
+    if each.kind == "close":
+        return _("Closing")
+    word = str(ACTS.get(each.kind, each.kind))
+    amount = f" {formats.energy(each.credit)} kWh" if each.credit else ""
+    return word + amount
+
+
+def act_state(state: str) -> str:
+    return {
+        "asked": _("waits for a second person"), "running": _("waits for the meter"), "done": _("done"),
+        "refused": _("refused"), "reading": _("at work"), "needs_act": _("waits for a decision"),
+        "clearing": _("at work"), "writing": _("at work"),
+    }.get(state, state)  # fmt: skip
+
+
+def sales_count(number: int) -> str:
+    return ngettext("%d sale", "%d sales", number) % number

@@ -1,0 +1,171 @@
+"""Gateways and lines: the health of each link apart from that of its meters; read a line; enter and change them."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from prewatt.office.estate import wires
+from prewatt.office.estate.models import Gateway, Line, Site
+from prewatt.office.estate.scope import visible_to
+from prewatt.office.reports.meters import LineHealth, lines
+from prewatt.office.staff.roles import Act, may
+from prewatt.web.console.meters import buildings_of
+from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, roles_of, text, whole
+from prewatt.web.console.views_base import Ask, console
+from prewatt.web.ui import formats
+
+PATH = "/console/lines"
+
+
+def _shown(each: LineHealth, ask: Ask) -> dict[str, object]:
+    """One line of the table: link and meters, each in words."""
+    asked = each.replies + each.timeouts
+    permille = each.replies * 1000 // asked if asked else None
+    since = formats.duration(int((ask.at - each.since).total_seconds())) if each.since else ""
+    return {
+        "line": each, "since": since, "success": f"{permille // 10}.{permille % 10}%" if permille is not None else formats.DASH,
+        "since_at": formats.when(each.since, ask.at, ask.zone) if each.since else "", "error": _error(each.error),
+        "answering": each.meters - each.silent if each.up else 0,
+    }  # fmt: skip
+
+
+def _error(code: str) -> str:
+    return {
+        "": "", "timeout": _("no answer to the connection"), "refused": _("connection refused"),
+        "unreachable": _("host unreachable"), "closed": _("connection closed"), "name": _("host name not found"),
+    }.get(code, code)  # fmt: skip
+
+
+@require_safe
+@console()
+def page(ask: Ask) -> HttpResponse:
+    found = lines(ask.operator.pk, ask.site.id)
+    gateways = []
+    for _key, group in groupby(found, key=lambda each: each.gateway_id):
+        behind = list(group)
+        gateways.append((behind[0], [_shown(each, ask) for each in behind if each.line_id]))
+    context = {
+        "gateways": gateways, "buildings": buildings_of(ask), "says": _says(found),
+        "can_read": may(ask.operator.role, Act.READ_NOW), "can_edit": may(ask.operator.role, Act.ESTATE),
+    }  # fmt: skip
+    return ask.page("ui/lines.html", context)
+
+
+def _says(found: Sequence[LineHealth]) -> tuple[str, str]:
+    """(bold, rest): which links are lost; then how many meters behind good links are silent."""
+    down = [each for each in found if each.line_id and not each.up]
+    silent = sum(each.silent for each in found if each.up)
+    first = _("Every line is connected.")
+    if down:
+        names = ("、" if formats.chinese() else ", ").join(f"{each.gateway} / {each.line}" for each in down)
+        first = _("%(n)d of %(all)d lines are lost: %(names)s.") % {
+            "n": len(down), "all": sum(1 for each in found if each.line_id), "names": names,
+        }  # fmt: skip
+    if silent:
+        return first, _("Behind connected lines, %d meters do not answer: a fault of the meter or its wire, not of the link.") % silent
+    return first, _("Behind connected lines, every meter answers.")
+
+
+def _gateway_or_404(ask: Ask, gateway_id: int) -> Gateway:
+    found = visible_to(ask.operator, Gateway).filter(pk=gateway_id, site_id=ask.site.id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _line_or_404(ask: Ask, line_id: int) -> Line:
+    mine = visible_to(ask.operator, Line).select_related("gateway")
+    found = mine.filter(pk=line_id, gateway__site_id=ask.site.id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _gateway_fields(gateway: Gateway | None) -> list[Field]:
+    fields = [
+        Field(name="name", label=_("Name"), value=gateway.name if gateway else "", most=64, hint=_("Where it stands.")),
+        Field(name="host", label=_("Host"), value=gateway.host if gateway else "", required=True, most=255,
+              hint=_("IP address or name of the serial server or manager.")),
+    ]  # fmt: skip
+    if gateway is None:
+        fields.insert(0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1.")))
+    return fields
+
+
+def _line_fields(line: Line | None) -> list[Field]:
+    fields = [
+        Field(name="transport", label=_("Transport"), kind="select", value=line.transport if line else wires.TRANSPORTS[0],
+              options=[("rtu-over-tcp", _("Modbus RTU over TCP (serial server)"), ""), ("modbus-tcp", "Modbus TCP", "")]),
+        Field(name="port", label=_("Port"), kind="number", value=str(line.port) if line else "", required=True, most=5),
+        Field(name="baud", label=_("Speed of the bus"), kind="select", value=str(line.baud) if line else "9600",
+              options=[(str(baud), str(baud), "") for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)]),
+    ]  # fmt: skip
+    if line is None:
+        fields.insert(0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Number of the bus at the gateway: 1.")))
+    return fields
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.ESTATE))
+def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
+    """Enter a gateway, or change its name and host."""
+    gateway = _gateway_or_404(ask, gateway_id) if gateway_id is not None else None
+    fields, form, refused = _gateway_fields(gateway), ask.request.POST, None
+    if ask.request.method == "POST":
+
+        def act() -> None:
+            told = {"name": text(form, "name", 64), "host": text(form, "host", 255), "actor": ask.actor, "at": ask.at}
+            if gateway is None:
+                site = visible_to(ask.operator, Site).get(pk=ask.site.id)
+                wires.add_gateway(site, code=text(form, "code", 16), **told)  # type: ignore[arg-type]
+            else:
+                wires.edit_gateway(gateway, **told)  # type: ignore[arg-type]
+
+        refused = attempt(act)
+        if not refused:
+            return redirect(PATH)
+        fields = kept(fields, form)
+    title = _("Gateway %s") % gateway.code if gateway else _("Enter a gateway")
+    says = _("The head-end connects again within seconds; its meters are unread until then. Supply is not affected.") if gateway else ""
+    return form_page(ask, title=title, fields=fields, submit=_("Save"), back=PATH, crumb=_("Gateways and lines"),
+                     refused=refused, says=says)  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.ESTATE))
+def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = None) -> HttpResponse:
+    """Enter a line of a gateway, or change one."""
+    line = _line_or_404(ask, line_id) if line_id is not None else None
+    gateway = line.gateway if line else _gateway_or_404(ask, gateway_id or 0)
+    fields, form, refused = _line_fields(line), ask.request.POST, None
+    if ask.request.method == "POST":
+
+        def act() -> None:
+            transport, port, baud = text(form, "transport", 16), whole(form, "port"), whole(form, "baud", 9600)
+            if line is None:
+                wires.add_line(gateway, code=text(form, "code", 16), transport=transport, port=port, baud=baud,
+                               actor=ask.actor, at=ask.at)  # fmt: skip
+            else:
+                wires.edit_line(line, transport=transport, port=port, baud=baud, actor=ask.actor, at=ask.at)
+
+        refused = attempt(act)
+        if not refused:
+            return redirect(PATH)
+        fields = kept(fields, form)
+    title = f"{gateway.code} / {line.code}" if line else _("Enter a line of %s") % gateway.code
+    return form_page(ask, title=title, fields=fields, submit=_("Save"), back=PATH, crumb=_("Gateways and lines"),
+                     refused=refused)  # fmt: skip
+
+
+urlpatterns = [
+    path("lines", page, name="lines"),
+    path("lines/gateways/new", gateway_form, name="gateway-new"),
+    path("lines/gateways/<int:gateway_id>", gateway_form, name="gateway-edit"),
+    path("lines/gateways/<int:gateway_id>/new", line_form, name="line-new"),
+    path("lines/<int:line_id>", line_form, name="line-edit"),
+]

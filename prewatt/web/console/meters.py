@@ -1,0 +1,244 @@
+"""Meters: the list, and one meter with its registers, their source, its relay, and what was asked of it."""
+
+from datetime import timedelta
+
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from prewatt.core.meters import catalogue
+from prewatt.office.estate import wires
+from prewatt.office.estate.models import Building, Line, Meter, Room
+from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering import moves
+from prewatt.office.reports import meters as report
+from prewatt.office.reports.board import board_rows
+from prewatt.office.reports.meters import MeterFilters, MeterRow
+from prewatt.office.staff.roles import Act, may
+from prewatt.web.console import menu
+from prewatt.web.console.lists import Cell, cursor, heads, kwh, number, place, remembered, with_, workbook
+from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
+from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
+from prewatt.web.console.tiles import badges_of
+from prewatt.web.console.views_base import Ask, console, stale_limit
+from prewatt.web.ui import formats
+
+PATH = "/console/meters"
+WEEK = timedelta(days=7)
+menu.add(menu.MenuEntry(place=50, url=PATH, label=_lazy("Meters"), icon="gauge", key="m"))
+
+
+def filters_of(query: QueryDict, site_buildings: list[Building]) -> MeterFilters:
+    get = query.get
+    sort = get("sort", "line")
+    building = number(get("building", ""))
+    return MeterFilters(
+        text=get("q", "").strip()[:64], line_id=number(get("line", "")),
+        building_id=building if any(each.pk == building for each in site_buildings) else None,
+        profile=get("profile", "")[:48], health=get("health", "") if get("health", "") in HEALTHS else "",
+        sort=sort if sort in report.SORTS else "line", descending=get("desc", "") == "1",
+    )  # fmt: skip
+
+
+HEALTHS = ("answering", "silent", "line_lost")
+COLUMNS = (
+    (_lazy("Meter no."), "", "number"), (_lazy("Model"), "", ""), (_lazy("Room"), "", "room"),
+    (_lazy("Gateway / line / address"), "", "line"), (_lazy("Health"), "", ""), (_lazy("Energy kWh"), "num", "energy"),
+    (_lazy("Power kW"), "num", ""), (_lazy("Balance kWh"), "num", ""), (_lazy("Relay"), "", ""),
+    (_lazy("Last answer"), "", "age"),
+)  # fmt: skip
+
+
+def buildings_of(ask: Ask) -> list[Building]:
+    return list(visible_to(ask.operator, Building).filter(site_id=ask.site.id).order_by("sort", "code"))
+
+
+@require_safe
+@console()
+def page(ask: Ask) -> HttpResponse:
+    """The list of meters and circuits."""
+    query = remembered(ask, "meters")
+    buildings = buildings_of(ask)
+    filters = filters_of(query, buildings)
+    after = place(query.get("after", ""))
+    rows = report.meters(ask.operator.pk, ask.site.id, filters, after=after, most=report.LIST_MOST + 1)
+    shown = rows[: report.LIST_MOST]
+    more = len(rows) > report.LIST_MOST
+    lines = report.lines(ask.operator.pk, ask.site.id)
+    chips = [("", _("All")), ("answering", _("Answering")), ("silent", _("Silent")), ("line_lost", _("Line lost"))]
+    context = {
+        "rows": shown, "filters": filters, "buildings": buildings,
+        "total": report.meters_total(ask.operator.pk, ask.site.id, filters),
+        "heads": heads(query, PATH, COLUMNS, filters.sort, filters.descending),
+        "chips": [(name, label, with_(query, PATH, health=name), filters.health == name) for name, label in chips],
+        "lines": [each for each in lines if each.line_id], "profiles": catalogue(), "query": query,
+        "next": f"{with_(query, PATH)}&after={cursor(shown[-1].key, shown[-1].circuit_id)}" if more else "",
+        "paged": after is not None, "first_page": with_(query, PATH), "export": f"{PATH}/export?{query.urlencode()}",
+        "can_read": may(ask.operator.role, Act.READ_NOW), "can_add": may(ask.operator.role, Act.ESTATE),
+        "any": any(each.meters for each in lines), "clear": f"{PATH}?clear",
+    }  # fmt: skip
+    return ask.page("ui/meters.html", context)
+
+
+@require_safe
+@console()
+def export(ask: Ask) -> HttpResponse:
+    """The filtered list as a workbook."""
+    filters = filters_of(ask.request.GET, buildings_of(ask))
+    rows = report.meters(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST)
+    titles = [_("Meter no."), _("Circuit"), _("Model"), _("CT ratio"), _("Building"), _("Room"), _("Sign"), _("Gateway"), _("Line"),
+              _("Address"), _("Contract no."), _("Energy kWh"), _("Power kW"), _("Balance kWh"), _("Purchase count"),
+              _("Relay"), _("Last answer")]  # fmt: skip
+    return workbook("meters", titles, map(_exported, rows), ask.zone)
+
+
+def _exported(row: MeterRow) -> list[Cell]:
+    relay = {0: _("open"), 1: _("closed")}.get(-1 if row.relay is None else row.relay, _("unknown"))
+    return [
+        row.number, row.index, row.profile, row.ct_ratio, row.building, row.room, row.room_name, row.gateway, row.line,
+        row.unit, row.contract_number, kwh(row.energy_wh), kwh(row.power_w), kwh(row.balance), row.purchase_count,
+        relay, row.read_at,
+    ]  # fmt: skip
+
+
+def meter_or_404(ask: Ask, meter_id: int) -> Meter:
+    found = visible_to(ask.operator, Meter).select_related("line__gateway").filter(pk=meter_id).first()
+    if found is None or found.site_id != ask.site.id:
+        raise Http404
+    return found
+
+
+@require_safe
+@console()
+def meter(ask: Ask, meter_id: int) -> HttpResponse:
+    """One meter; `?circuit=` chooses a circuit of a meter with several."""
+    one = meter_or_404(ask, meter_id)
+    rows = report.meters(ask.operator.pk, ask.site.id, MeterFilters(), meter_id=one.pk, most=64)
+    wanted = number(ask.request.GET.get("circuit", ""))
+    row = next((each for each in rows if each.circuit_id == wanted), rows[0] if rows else None)
+    if row is None:
+        raise Http404
+    board = board_rows(ask.operator.pk, ask.site.id, at=ask.at, stale=stale_limit(), ids=[row.circuit_id])[0]
+    latest = report.latest_of(ask.site.id, row.circuit_id)
+    settings, settings_at = report.settings_of(row.circuit_id)
+    lost = report.times_lost(ask.site.id, row.circuit_id, row.line_id, since=ask.at - WEEK)
+    profile = catalogue().get(one.profile)
+    jobs = report.jobs_of([each.circuit_id for each in rows], since=ask.at - WEEK)
+    first, rest = health_sentence(row, board, lost, ask.at, ask.zone)
+    context = {
+        "meter": one, "row": row, "rows": rows, "board": board, "badges": badges_of(board), "profile": profile,
+        "says_first": first, "says_rest": rest, "latest": latest, "line": one.line,
+        "registers": register_lines(profile, row, board, latest, settings, settings_at, ask.at, ask.zone) if profile else [],
+        "read_clock": formats.clock_seconds(latest["at"], ask.zone) if latest else formats.DASH,
+        "full_clock": formats.clock_seconds(latest["full_at"], ask.zone) if latest and latest["full_at"] else "",
+        "events": relay_events(report.changes_of_supply(row.circuit_id), board, ask.at, ask.zone),
+        "jobs": job_lines(jobs, ask.at, ask.zone), "can": _permitted(ask),
+    }  # fmt: skip
+    return ask.page("ui/meter.html", context)
+
+
+def _permitted(ask: Ask) -> dict[str, bool]:
+    role = ask.operator.role
+    return {"read": may(role, Act.READ_NOW), "relay": may(role, Act.RELAY), "tag": may(role, Act.TAG),
+            "estate": may(role, Act.ESTATE)}  # fmt: skip
+
+
+def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
+    """The form of a new meter, with what may be chosen in it."""
+    lines = list(
+        visible_to(ask.operator, Line).filter(gateway__site_id=ask.site.id).select_related("gateway")
+        .order_by("gateway__code", "code")
+    )  # fmt: skip
+    rooms = list(
+        visible_to(ask.operator, Room).filter(building__site_id=ask.site.id).select_related("building")
+        .order_by("building__sort", "building__code", "floor", "code")
+    )  # fmt: skip
+    profiles = [
+        (each.code, f"{each.maker} {each.name}", _("assumed profile") if each.assumed else "")
+        for each in catalogue().values()
+    ]
+    fields = [
+        Field(name="number", label=_("Meter no."), kind="number", most=20, required=True,
+              hint=_("As printed on it, 6 to 20 digits. The first read checks it against the meter.")),
+        Field(name="profile", label=_("Model"), kind="select", options=profiles, required=True,
+              hint=_("An assumed profile comes from no public document: compare one reading with the display before selling.")),
+        Field(name="line", label=_("Line"), kind="select", required=True,
+              options=[(str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines]),
+        Field(name="unit", label=_("Address"), kind="number", most=3, required=True, hint=_("Modbus address, 1 to 247.")),
+        Field(name="ratio", label=_("CT ratio"), kind="number", most=5, value="1",
+              hint=_("1 when connected directly; 40 for 200/5. Energy and power are multiplied by it.")),
+        Field(name="room", label=_("Room"), kind="select",
+              options=[("", "—", ""), *((str(each.pk), each.code, f"{each.building.name} {each.name}".strip()) for each in rooms)]),
+        Field(name="common", label=_("Common area: read only, nothing is sold here"), kind="checkbox"),
+    ]  # fmt: skip
+    return fields, lines, rooms
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.ESTATE))
+def new(ask: Ask) -> HttpResponse:
+    """Register a meter with its circuits; the head-end asks it within a minute."""
+    fields, lines, rooms = _fields(ask)
+    refused = None
+    if ask.request.method == "POST":
+        made: list[Meter] = []
+        refused = attempt(lambda: made.append(_add(ask, lines, rooms)))
+        if not refused:
+            return redirect(f"{PATH}/{made[0].pk}")
+        fields = kept(fields, ask.request.POST)
+    return form_page(ask, title=_("Register a meter"), fields=fields, submit=_("Register"), back=PATH,
+                     crumb=_("Meters"), refused=refused)  # fmt: skip
+
+
+def _add(ask: Ask, lines: list[Line], rooms: list[Room]) -> Meter:
+    form = ask.request.POST
+    room_id = number(form.get("room", ""))
+    room: Room | None = pick(rooms, room_id) if room_id else None
+    return wires.add_meter(
+        pick(lines, number(form.get("line", ""))), number=text(form, "number", 20), profile=text(form, "profile", 48),
+        unit=whole(form, "unit"), ct_ratio=whole(form, "ratio", 1), room=room, common=form.get("common") == "1",
+        actor=ask.actor, at=ask.at,
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.ESTATE))
+def move(ask: Ask, meter_id: int) -> HttpResponse:
+    """Another line or another address for a meter that stands."""
+    one = meter_or_404(ask, meter_id)
+    fields, lines, _rooms = _fields(ask)
+    held = {"line": str(one.line_id), "unit": str(one.unit)}
+    fields = [each if each.name not in held else _with(each, held[each.name]) for each in fields if each.name in held]
+    refused = None
+    if ask.request.method == "POST":
+        refused = attempt(
+            lambda: moves.move_meter(
+                one, pick(lines, number(ask.request.POST.get("line", ""))), unit=whole(ask.request.POST, "unit"),
+                actor=ask.actor, at=ask.at,
+            )
+        )  # fmt: skip
+        if not refused:
+            return redirect(f"{PATH}/{one.pk}")
+        fields = kept(fields, ask.request.POST)
+    return form_page(
+        ask, title=_("Move meter %s") % one.number, fields=fields, submit=_("Move"), back=f"{PATH}/{one.pk}",
+        crumb=_("Meter %s") % one.number, refused=refused,
+        says=_("Readings that wait are asked for at the new place. While credit is on its way to this meter it cannot be moved. Supply is not affected."),
+    )  # fmt: skip
+
+
+def _with(field: Field, value: str) -> Field:
+    return Field(name=field.name, label=field.label, kind=field.kind, value=value, hint=field.hint,
+                 options=field.options, required=field.required, most=field.most)  # fmt: skip
+
+
+urlpatterns = [
+    path("meters", page, name="meters"),
+    path("meters/export", export, name="meters-export"),
+    path("meters/new", new, name="meter-new"),
+    path("meters/<int:meter_id>", meter, name="meter"),
+    path("meters/<int:meter_id>/move", move, name="meter-move"),
+]
