@@ -142,10 +142,7 @@ def sale_full(operator: Operator, sale_id: int) -> SaleFull | None:
     if sale is None:
         return None
     circuit = (
-        visible_to(operator, Circuit)
-        .select_related("room", "meter__line__gateway")
-        .filter(pk=sale.circuit_id)
-        .first()
+        visible_to(operator, Circuit).select_related("room", "meter__line__gateway").filter(pk=sale.circuit_id).first()
     )
     if circuit is None:
         return None
@@ -153,7 +150,9 @@ def sale_full(operator: Operator, sale_id: int) -> SaleFull | None:
     acts = tuple(Act.objects.select_related("delivery").filter(sale=sale).order_by("id"))
     receipt = Receipt.objects.filter(sale=sale, kind=Receipt.Kind.SALE).first()
     line = circuit.meter.line
-    returned = next((act.delivery for act in acts if act.kind == Act.Kind.RETURN and act.state != Act.State.REFUSED), None)
+    returned = next(
+        (act.delivery for act in acts if act.kind == Act.Kind.RETURN and act.state != Act.State.REFUSED), None
+    )
     refund = next((act for act in acts if act.kind == Act.Kind.REFUND and act.state == Act.State.DONE), None)
     return SaleFull(
         sale=sale, now=now, receipt_id=receipt.pk if receipt else None,

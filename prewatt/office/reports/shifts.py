@@ -59,7 +59,14 @@ def shift_rows(
     with connection.cursor() as cursor:
         cursor.execute(
             _SQL,
-            {"operator": operator_id, "site": site_id, "all": everybodys, "id": shift_id, "before": before_id, "most": most},
+            {
+                "operator": operator_id,
+                "site": site_id,
+                "all": everybodys,
+                "id": shift_id,
+                "before": before_id,
+                "most": most,
+            },
         )
         names = ShiftRow.__slots__
         return [ShiftRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]

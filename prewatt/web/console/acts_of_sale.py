@@ -50,6 +50,8 @@ def _refund(ask: Ask, full: SaleFull, typed: dict[str, str]) -> object:
 
 def _settle(ask: Ask, full: SaleFull, typed: dict[str, str]) -> object:
     count = typed["count"]
+    if typed["delivered"] not in ("yes", "no"):  # never decided by leaving it out
+        raise Refused("evidence_malformed")
     if not count.isascii() or not count.isdigit() or len(count) > len(str(MAX_COUNT)):
         raise Refused("evidence_malformed")
     evidence = {"balance": parse_energy(typed["balance"])} if typed["balance"].strip() else {}

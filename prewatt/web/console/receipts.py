@@ -163,7 +163,9 @@ def receipt(ask: Ask, receipt_id: int) -> HttpResponse:
     asked = ask.request.GET.get("print", "")
     number = int(asked) if asked.isdecimal() and len(asked) <= DIGITS_MOST else 0
     number = number if number <= full.receipt.prints else 0
-    made_at = datetime.fromisoformat(str(data["at"])).astimezone(zone) if data.get("at") else full.receipt.at.astimezone(zone)
+    made_at = (
+        datetime.fromisoformat(str(data["at"])).astimezone(zone) if data.get("at") else full.receipt.at.astimezone(zone)
+    )
     context = {
         "full": full, "data": data, "title": RECEIPTS.get(full.receipt.kind, full.receipt.kind),
         "number": number_of(data) if "receipt_number" in data else "", "rows": _rows(_CELLS[full.receipt.kind](full, data, zone)),

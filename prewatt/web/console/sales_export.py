@@ -37,11 +37,22 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
     sheet.freeze_panes(1, 0)
     for number, row in enumerate(rows, 1):
         sheet.write_datetime(number, 0, _local(row.at, zone), time)
-        for column, text in ((1, row.number), (2, row.room), (3, row.room_name), (4, row.contract_number), (5, row.customer)):
+        for column, text in (
+            (1, row.number),
+            (2, row.room),
+            (3, row.room_name),
+            (4, row.contract_number),
+            (5, row.customer),
+        ):
             sheet.write_string(number, column, text)
         sheet.write_number(number, 6, Decimal(row.amount_minor).scaleb(-exponent), money)
         sheet.write_number(number, 7, Decimal(row.credit).scaleb(-3 if row.credit_unit == "Wh" else -exponent), money)
-        for column, text in ((8, str(TENDERS.get(row.tender, row.tender))), (9, state_word(row)), (10, row.cashier), (11, row.receipt)):
+        for column, text in (
+            (8, str(TENDERS.get(row.tender, row.tender))),
+            (9, state_word(row)),
+            (10, row.cashier),
+            (11, row.receipt),
+        ):
             sheet.write_string(number, column, text)
     last = len(rows) + 1
     sheet.write_string(last, 0, _("Total of the sales that stand"), bold)

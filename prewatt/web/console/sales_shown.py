@@ -137,7 +137,9 @@ def _sent(ask: Ask, full: SaleFull) -> dict[str, Any]:
     sent = _last(now, "sent")
     if sent is not None or now.state is not DeliveryState.WAITING:
         through = _("Through %(gateway)s / line %(line)s") % {"gateway": full.gateway, "line": full.line}
-        once = _("the same order %d times, it counts once") % now.delivery.orders if now.delivery.orders > 1 else _("once")
+        once = (
+            _("the same order %d times, it counts once") % now.delivery.orders if now.delivery.orders > 1 else _("once")
+        )
         return _step(ask, "done", name, f"{through}{_(', ')}{once}", sent.at if sent else None)
     if not full.line_up:
         return _step(ask, "unknown", name, _("Not yet: gateway %s is lost") % full.gateway, None, _("not known yet"))
@@ -260,8 +262,14 @@ def _says(ask: Ask, full: SaleFull, row: BoardRow | None) -> str:
     if now.state is DeliveryState.CONFIRMED:
         relay = now.delivery.confirmed_values.get("relay", row.relay if row else None)
         if relay == 0:
-            return _("“The credit is in the meter, %s kWh, but the meter's switch is still open. We look into it.”") % added
-        return _("“The credit is in the meter, %s kWh. If the shop is still dark in a minute, push up its own switch.”") % added
+            return (
+                _("“The credit is in the meter, %s kWh, but the meter's switch is still open. We look into it.”")
+                % added
+            )
+        return (
+            _("“The credit is in the meter, %s kWh. If the shop is still dark in a minute, push up its own switch.”")
+            % added
+        )
     if now.state is DeliveryState.REFUSED:
         return _("“The meter did not take the credit. Your money is safe with us: we try again or pay it back.”")
     if now.state in (DeliveryState.UNKNOWN, DeliveryState.DISPUTED):

@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import currency, parse_amount
@@ -134,9 +134,37 @@ def hand_over(ask: Ask) -> HttpResponse:
     return redirect(f"/console/shifts/{done.pk}")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@console()
+def close(ask: Ask, shift_id: int) -> HttpResponse:
+    """A manager closes a shift that was left open, by what he counted and with a reason."""
+    rows = shift_rows(ask.operator.pk, ask.site.id, everybodys=True, shift_id=shift_id)
+    if not rows or rows[0].closed_at is not None or not may(ask.operator.role, Act.SHIFT_DIFFERENCE):
+        raise Http404
+    left = Shift.objects.select_related("till").get(pk=shift_id)
+    counted, note = ask.request.POST.get("counted", ""), ask.request.POST.get("note", "")
+    context = {**_drawer(ask, left), "who": rows[0].operator, "counted": counted, "note": note}
+    if ask.request.method != "POST":
+        return ask.page("ui/shift_close.html", context)
+    try:
+        if not note.strip():
+            raise Refused("reason_needed")
+        shifts.hand_over(
+            left, counted_minor=parse_amount(counted, currency(ask.site.currency)), actor=of_operator(ask.operator),
+            at=ask.at, accept_difference=True, note=note,
+        )  # fmt: skip
+    except Refused as refused:
+        return ask.page("ui/shift_close.html", {**context, "refused": refused, "said": _say(refused)}, status=422)
+    return redirect(f"/console/shifts/{shift_id}")
+
+
 def _differs(ask: Ask, refused: Refused) -> str:
     counted, expected = (int(str(refused.params.get(name) or 0)) for name in ("counted", "expected"))
-    told = {"counted": money(ask, counted), "expected": money(ask, expected), "difference": money(ask, counted - expected)}
+    told = {
+        "counted": money(ask, counted),
+        "expected": money(ask, expected),
+        "difference": money(ask, counted - expected),
+    }
     return _("Counted %(counted)s, expected %(expected)s, difference %(difference)s. The shift stays open.") % told
 
 
@@ -166,4 +194,5 @@ urlpatterns = [
     path("shift/open", open_one, name="shift-open"),
     path("shift/hand-over", hand_over, name="shift-hand-over"),
     path("shifts/<int:shift_id>", slip, name="shift-slip"),
+    path("shifts/<int:shift_id>/close", close, name="shift-close"),
 ]

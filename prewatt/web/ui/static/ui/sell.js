@@ -6,7 +6,7 @@
   var $ = function (id) { return document.getElementById(id); };
   var find = $("sell-find"), box = $("sell-find-box"), amount = $("sell-amount"), circuit = $("sell-circuit"), given = $("sell-given");
   var FIND_MS = 120, QUOTE_MS = 120, ASK_MS = 2000, KEPT = "pw-sell-key";
-  var key = form.elements.request_key.value, busy = false, asking = false, turn = { find: 0, who: 0, quote: 0 }, timers = {}, known = "";
+  var key = form.elements.request_key.value, busy = false, asking = false, turn = { find: 0, who: 0, quote: 0 }, timers = {}, entered = false;
 
   /* ---- fetching a part of the page; a later answer of the same kind makes an earlier one void */
   function part(kind, address, then) {
@@ -37,26 +37,27 @@
     });
   }
   function fresh() { var l = list(); return l && l.dataset.text === find.value.trim(); }
-  function first() { var on = document.querySelector("#sell-found li.on a[data-circuit]"); if (on) { take(on.dataset.circuit, true); } }
+  function first() { var on = document.querySelector("#sell-found li.on a[data-circuit]"); if (on) { take(on.dataset.circuit, document.activeElement !== amount); } else { find.focus(); } }
   function take(id, onwards) {
-    circuit.value = id; known = id; clear_list();
+    circuit.value = id; clear_list();
     part("who", "/console/sell/circuits/" + encodeURIComponent(id), function (text) { box.classList.add("sell-folded"); swap(text); quote(0); });
     if (onwards) { amount.focus(); amount.select(); }
   }
   function other() {
-    circuit.value = ""; known = ""; turn.who++; turn.quote++; box.classList.remove("sell-folded");
+    circuit.value = ""; turn.who++; turn.quote++; box.classList.remove("sell-folded");
     $("sell-who").replaceChildren(); $("sell-meter").hidden = true; var q = $("sell-quote"); q.replaceChildren(); q.dataset.kind = ""; q.dataset.sum = "";
     find.focus(); find.select(); paint();
   }
   find.addEventListener("input", function () {
-    circuit.value = ""; known = "";
+    circuit.value = "";
     later("find", FIND_MS, function () { look(); });
     if (amount.value) { quote(QUOTE_MS * 2); }
   });
   find.addEventListener("change", function () { // he went on without picking: what he typed may be enough
     if (circuit.value || !find.value.trim()) { return; }
     var settle = function () { var l = list(); if (!circuit.value && l && l.dataset.exact) { take(l.dataset.exact, false); } };
-    if (fresh()) { settle(); } else { clearTimeout(timers.find); look(settle); }
+    if (fresh()) { settle(); } else if (!entered) { clearTimeout(timers.find); look(settle); }
+    entered = false;
   });
   find.addEventListener("keydown", function (e) {
     var rows = lines(), at = rows.findIndex(function (a) { return a.parentNode.classList.contains("on"); });
@@ -66,7 +67,8 @@
       find.setAttribute("aria-activedescendant", rows[at].parentNode.id);
     } else if (e.key === "Enter" && !e.isComposing) {
       e.preventDefault(); if (!find.value.trim()) { return; }
-      if (fresh()) { first(); } else { clearTimeout(timers.find); look(first); }
+      // the next key belongs to the amount, whether or not the answer is here yet
+      if (fresh()) { first(); } else { clearTimeout(timers.find); entered = true; amount.focus(); amount.select(); look(first); }
     }
   });
   document.addEventListener("click", function (e) {
