@@ -1,6 +1,5 @@
 """Circuits, customers, contracts, the books: what a third party may read; and the relay."""
 
-from datetime import UTC
 from typing import Annotated
 
 from django.conf import settings
@@ -79,14 +78,11 @@ def set_relay(request: HttpRequest, circuit_id: str, body: schemas.RelayIn) -> S
     circuit = visible_to(who.operator, Circuit).filter(pk=wanted).first() if wanted is not None else None
     if circuit is None:
         raise Refused("circuit_unknown")
-    until = body.until
-    if until is not None:
-        until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
     wishes.set_wish(
-        circuit, Wish(body.wish), reason=body.reason, until=until, actor=who.actor.key,
+        circuit, Wish(body.wish), reason=body.reason, until=body.until, actor=who.actor.key,
         request_key=f"api:{circuit.pk}:{who.at.isoformat()}", at=who.at,
     )  # fmt: skip
-    return Status(202, schemas.RelayOut(circuit_id=str(circuit.pk), wish=body.wish, until=until))
+    return Status(202, schemas.RelayOut(circuit_id=str(circuit.pk), wish=body.wish, until=body.until))
 
 
 @router.get("/customers", response={200: schemas.CustomerPage, **ERRORS})
@@ -138,7 +134,8 @@ def list_contracts(
 @router.get("/contracts/{number}", response={200: schemas.ContractOut, **ERRORS})
 def get_contract(request: HttpRequest, number: str) -> schemas.ContractOut:
     """One supply contract by its number (户号)."""
-    row = visible_to(caller(request).operator, Contract).filter(number=number[:20]).first()
+    found = visible_to(caller(request).operator, Contract).filter(number=number)
+    row = found.first() if "\0" not in number else None
     if row is None:
         raise Refused("contract_unknown")
     return _contract_out(row)

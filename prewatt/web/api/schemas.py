@@ -1,10 +1,10 @@
 """What goes over the wire. Amounts are integers of the currency's minor unit, ids strings, times ISO 8601 UTC."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, PlainSerializer, StrictInt
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictInt
 
 MAX_INT = 2**53 - 1  # what every JSON reader holds exactly
 
@@ -13,8 +13,25 @@ def _utc(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _written_out(given: object) -> object:
+    """A number would pass for seconds since 1970, a bare date for its midnight: neither was said."""
+    if given is not None and not (isinstance(given, str) and "T" in given.upper()):
+        raise ValueError("a time like 2026-11-20T08:50:00Z is needed")
+    return given
+
+
+def _to_utc(given: datetime) -> datetime:
+    """Times are UTC; one that says no zone is taken at its word. Raises ValueError off the calendar's ends."""
+    try:
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this time lies outside the calendar") from None
+
+
+NO_NUL: Final = r"^[^\x00]*$"  # the one character that no text of the database can hold
 Instant = Annotated[datetime, PlainSerializer(_utc, return_type=str)]
-Key = Annotated[str, Field(max_length=64)]
+InstantIn = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_to_utc)]
+Reason = Annotated[str, Field(max_length=255, pattern=NO_NUL)]
 
 
 class ErrorBody(Schema):
@@ -81,7 +98,7 @@ class _Strict(Schema):
 
 
 class SaleIn(_Strict):
-    contract_number: Annotated[str, Field(max_length=20)]
+    contract_number: Annotated[str, Field(max_length=20, pattern=NO_NUL)]
     circuit_id: Annotated[str, Field(max_length=20)]
     amount_minor: Annotated[StrictInt, Field(ge=-MAX_INT, le=MAX_INT)]
     tender: Literal["cash"] = "cash"
@@ -114,13 +131,13 @@ class SaleOut(Schema):
 
 
 class ReversalIn(_Strict):
-    reason: Annotated[str, Field(max_length=255)]
+    reason: Reason
 
 
 class RelayIn(_Strict):
     wish: Literal["automatic", "keep_on", "trip"]
-    reason: Annotated[str, Field(max_length=255)]
-    until: datetime | None = None
+    reason: Reason
+    until: InstantIn | None = None
 
 
 class RelayOut(Schema):
