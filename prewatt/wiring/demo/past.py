@@ -5,12 +5,15 @@ one story. The balance is made to end where the plan wants it: purchases are dra
 balance follows from them.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from itertools import accumulate, groupby
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from prewatt.core.units import energy_for_amount
@@ -20,6 +23,8 @@ from prewatt.wiring.demo.places import KWH, Aim, Place
 DAYS: Final = 60
 PRICE_CHANGE_DAYS: Final = 25  # before first sight
 RESOLUTION_WH: Final = 10
+HOURLY_DAYS: Final = 10  # so far back each hour is read; before that one in COARSE_H, on the clock of the site
+COARSE_H: Final = 4
 OPENING_COUNT: Final = 3  # purchases that lie before the history
 RETURNS: Final = ("A-502", "B-302", "2-305")
 _AMOUNTS: Final = {
@@ -29,6 +34,23 @@ _AMOUNTS: Final = {
     LoadKind.DORM: (2_000, 3_000, 5_000, 10_000),
 }
 _ENERGY_AT_START_H: Final = 9_000  # hours of average load that a meter has counted before
+
+
+class Slot(NamedTuple):
+    """One interval of the past: the local day and hour in which it begins, and its length."""
+
+    day: date
+    hour: int
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """The intervals that all circuits share, oldest first; `hours` has one more: their ends too, the last is now."""
+
+    hours: tuple[datetime, ...]
+    slots: tuple[Slot, ...]
+    read: tuple[int, ...]  # positions in `hours` of the marks that are kept as readings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,32 +96,47 @@ def prices(plan: str) -> tuple[Decimal, Decimal]:
 
 def past_of(place: Place, *, now: datetime, zone: ZoneInfo) -> Past:
     """The sixty days before `now` (aware, UTC) of one circuit."""
-    start = (now - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0)
-    hours, used, power = _use(place, start, now, zone)
+    marks = marks_of(now, zone)
+    used, power = _use(place, marks, now)
     prepaid = place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
-    purchases: tuple[Purchase, ...] = _purchases(place, hours, used, now, zone) if prepaid else ()
+    purchases: tuple[Purchase, ...] = _purchases(place, marks, used, now) if prepaid else ()
     returns = _returns(place, purchases, zone)
-    orders = sorted(
-        [*((each.at, each.credit_wh) for each in purchases), *((each.at, -each.credit_wh) for each in returns)]
-    )
     base = place.annual_kwh * KWH * _ENERGY_AT_START_H // 8_760
-    energy = [base]
-    for each in used:
-        energy.append(energy[-1] + each)
-    final = _final(place)
-    total = sum(credit for _, credit in orders)
-    balance, counts = [final + sum(used) - total], [OPENING_COUNT]
-    for at, each in zip(hours[1:], used, strict=True):
-        came = [credit for moment, credit in orders if moment <= at]
-        del orders[: len(came)]
-        balance.append(balance[-1] - each + sum(came))
-        counts.append(counts[-1] + len(came))
+    changes, orders = [-each for each in used], [0] * len(used)
+    bought = [*((each.at, each.credit_wh) for each in purchases), *((each.at, -each.credit_wh) for each in returns)]
+    for at, credit_wh in bought:
+        interval = bisect_left(marks.hours, at) - 1  # its end is the first mark that shows the order
+        assert 0 <= interval < len(used), (place.number, at)
+        changes[interval] += credit_wh
+        orders[interval] += 1
+    opening = _final(place) - sum(changes)
+    nothing = (0,) * len(marks.hours)
     return Past(
-        hours=tuple(hours), energy_wh=tuple(energy), power_w=tuple(power),
-        balance_wh=tuple(balance) if prepaid else (0,) * len(hours),
-        counts=tuple(counts) if prepaid else (0,) * len(hours),
+        hours=marks.hours, energy_wh=tuple(accumulate(used, initial=base)), power_w=tuple(power),
+        balance_wh=tuple(accumulate(changes, initial=opening)) if prepaid else nothing,
+        counts=tuple(accumulate(orders, initial=OPENING_COUNT)) if prepaid else nothing,
         purchases=purchases, returns=returns,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def marks_of(now: datetime, zone: ZoneInfo) -> Marks:
+    """The hour marks of the sixty days before `now`, and which of them are readings.
+
+    The coarse marks include each local midnight, so that a day's use is the same from few readings as from all.
+    """
+    start = (now - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0)
+    hourly_from = now - timedelta(days=HOURLY_DAYS)
+    hours, slots, read = [start], list[Slot](), [0]
+    while hours[-1] < now:
+        at = hours[-1]
+        local = at.astimezone(zone)
+        following = min(at + timedelta(hours=1), now)
+        slots.append(Slot(day=local.date(), hour=local.hour, seconds=int((following - at).total_seconds())))
+        if following >= hourly_from or following.astimezone(zone).hour % COARSE_H == 0:
+            read.append(len(hours))
+        hours.append(following)
+    return Marks(hours=tuple(hours), slots=tuple(slots), read=tuple(read))
 
 
 def _final(place: Place) -> int:
@@ -117,37 +154,30 @@ def _final(place: Place) -> int:
     return max(floor, days * a_day + chance.randrange(a_day)) // RESOLUTION_WH * RESOLUTION_WH
 
 
-def _use(
-    place: Place, start: datetime, now: datetime, zone: ZoneInfo
-) -> tuple[list[datetime], list[int], list[int]]:
-    """Hour marks, Wh in each hour between them, and W at each mark. The last interval ends at `now`."""
-    dark_from = now - timedelta(hours=place.dark_h) if place.dark_h else now
+def _use(place: Place, marks: Marks, now: datetime) -> tuple[list[int], list[int]]:
+    """Wh in each interval, and W at each mark (one more)."""
+    count = len(marks.slots)
+    if place.aim is Aim.NOT_OPENED:
+        return [0] * count, [0] * (count + 1)
     load = Load(kind=place.load, annual_kwh=place.annual_kwh, peak_w=place.peak_w, seed=place.seed)
-    empty = place.aim is Aim.NOT_OPENED
-    hours, used, power = [start], list[int](), list[int]()
-    day: date | None = None
-    watts: tuple[int, ...] = ()
-    at = start
-    while at < now:
-        local = at.astimezone(zone)
-        if local.date() != day:
-            day = local.date()
-            watts = day_w(load, day)
-        quarters = watts[local.hour * 4 : local.hour * 4 + 4]
-        following = min(at + timedelta(hours=1), now)
-        on = not empty and at < dark_from
-        seconds = int((following - at).total_seconds())
-        used.append(sum(quarters) * seconds // (4 * 3600) if on else 0)
-        power.append(quarters[0] if on else 0)
-        hours.append(following)
-        at = following
-    power.append(0 if empty or place.dark_h else power[-1])
-    return hours, used, power
+    used, power = list[int](), list[int]()
+    for day, slots in groupby(marks.slots, key=_day_of):
+        watts = day_w(load, day)
+        for _, hour, seconds in slots:
+            used.append(sum(watts[hour * 4 : hour * 4 + 4]) * seconds // (4 * 3600))
+            power.append(watts[hour * 4])
+    if place.dark_h:
+        lit = bisect_left(marks.hours, now - timedelta(hours=place.dark_h), hi=count)
+        used[lit:] = power[lit:] = [0] * (count - lit)
+    power.append(power[-1])
+    return used, power
 
 
-def _purchases(
-    place: Place, hours: Sequence[datetime], used: Sequence[int], now: datetime, zone: ZoneInfo
-) -> tuple[Purchase, ...]:
+def _day_of(slot: Slot) -> date:
+    return slot.day
+
+
+def _purchases(place: Place, marks: Marks, used: Sequence[int], now: datetime) -> tuple[Purchase, ...]:
     """Sales at counter hours that keep the circuit supplied, drawn backwards from how it stands now.
 
     Going back the balance grows by what was used; once a portion fits on top of what a tenant keeps as a
@@ -156,20 +186,25 @@ def _purchases(
     chance = Random(place.seed * 31 + 7)
     before, after = prices(place.plan)
     change = now - timedelta(days=PRICE_CHANGE_DAYS)
+    changed = bisect_left(marks.hours, change)
     latest = now - timedelta(minutes=2_400 if place.aim is not Aim.NORMAL else 70)
     reserve_wh = place.alarm_1 // 2 + place.alarm_2
     portion = chance.choice(_AMOUNTS[place.load])
+    wh_before, wh_after = _about_wh(portion, before, after)
     balance = _final(place)
     found: list[tuple[datetime, int]] = []
-    for at, each in zip(reversed(hours[:-1]), reversed(used), strict=True):
-        balance += each
-        price = before if at < change else after
-        about_wh = int(portion * KWH / (100 * price))
-        if at <= latest and 9 <= at.astimezone(zone).hour <= 17 and balance - about_wh >= reserve_wh:
+    for position in range(len(used) - 1, -1, -1):
+        balance += used[position]
+        portion_wh = wh_before if position < changed else wh_after
+        if balance - portion_wh < reserve_wh or not 9 <= marks.slots[position].hour <= 17:
+            continue
+        at = marks.hours[position]
+        if at <= latest:
             found.append((at + timedelta(seconds=chance.randint(60, 3_500)), portion))
-            balance -= about_wh
+            balance -= portion_wh
             reserve_wh = chance.randint(place.alarm_2, place.alarm_1 + place.alarm_2)
             portion = chance.choice(_AMOUNTS[place.load])
+            wh_before, wh_after = _about_wh(portion, before, after)
     made = []
     carried = Decimal(0)
     for at, amount in reversed(found):
@@ -180,6 +215,11 @@ def _purchases(
         carried = bought.carried_amount_minor
         made.append(Purchase(at=at, amount_minor=amount, price=price, credit_wh=bought.energy_wh))
     return tuple(made)
+
+
+def _about_wh(amount_minor: int, *prices: Decimal) -> tuple[int, ...]:
+    """What an amount buys at each of the prices, before rounding to the meter's resolution."""
+    return tuple(int(amount_minor * KWH / (100 * price)) for price in prices)
 
 
 def _returns(place: Place, purchases: Sequence[Purchase], zone: ZoneInfo) -> tuple[Return, ...]:

@@ -1,5 +1,6 @@
 """The demo's people, windows, shifts, sales, returns and what went wrong: sixty days, through the verbs."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -117,8 +118,7 @@ def _day(
 
 def _before(past: Past, at: datetime) -> int:
     """The balance at the last hour mark before a moment."""
-    known = [balance for mark, balance in zip(past.hours, past.balance_wh, strict=True) if mark < at]
-    return known[-1] if known else past.balance_wh[0]
+    return past.balance_wh[max(0, bisect_left(past.hours, at) - 1)]
 
 
 def _sale(
@@ -161,6 +161,8 @@ def write_alarms(estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Pa
         circuit, past = estate.circuits[place.number], pasts[place.number]
         standing: Alarm | None = None
         for at, balance in zip(past.hours, past.balance_wh, strict=True):
+            if standing is None and balance > place.alarm_1:
+                continue
             kind = _kind(place, balance)
             if standing is not None and standing.kind != kind:
                 standing.cleared_at, standing = at, None

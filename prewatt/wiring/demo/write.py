@@ -16,7 +16,7 @@ from prewatt.office.metering import wishes
 from prewatt.office.metering.history import PastReading, load_readings
 from prewatt.office.metering.models import RelayWish
 from prewatt.office.vending.opening_history import PastOpening, load_openings
-from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, PRICE_CHANGE_DAYS, Past, prices
+from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, PRICE_CHANGE_DAYS, Past, marks_of, prices
 from prewatt.wiring.demo.places import BUILDINGS, LINES, MALL, Aim, Place
 
 ACTOR: Final = "system"
@@ -137,15 +137,15 @@ def _rows(
         silent_from = now - OFFLINE_FOR if place.aim is Aim.OFFLINE else now + timedelta(days=1)
         dark_from = now - timedelta(hours=place.dark_h) if place.dark_h else now + timedelta(days=1)
         purse = place.aim is not Aim.COMMON
-        for at, energy, power, balance, count in zip(
-            past.hours, past.energy_wh, past.power_w, past.balance_wh, past.counts, strict=True
-        ):
+        for position in marks_of(now, ZONE).read:
+            at = past.hours[position]
             if at >= silent_from:
                 break
             dark = at >= dark_from or place.aim is Aim.NOT_OPENED  # a new meter holds nothing and is open
             yield PastReading(
-                site_id=circuit.site_id, circuit_id=circuit.pk, at=at, energy_wh=energy, power_w=power,
-                balance=balance if purse else None, purchase_count=count if purse else None, relay=0 if dark else 1,
+                site_id=circuit.site_id, circuit_id=circuit.pk, at=at, energy_wh=past.energy_wh[position],
+                power_w=past.power_w[position], balance=past.balance_wh[position] if purse else None,
+                purchase_count=past.counts[position] if purse else None, relay=0 if dark else 1,
                 status=_status(place, dark=dark, now=at == now),
             )  # fmt: skip
 
