@@ -19,6 +19,8 @@ from typing import Any
 START_S = 180.0  # cold, on two busy cores: migrations and sixty days of history
 STOP_S = 25.0
 CALL_S = 10.0
+STOP_LIMIT_S = 20.0  # a clean stop
+WARM_LIMIT_S = 5.0  # a second start, on two quiet cores
 SETTLE_S = 60.0  # with the faults gone every open delivery is settled within this
 ROOT = Path(__file__).resolve().parents[2]
 UP = [sys.executable, "-c", "from prewatt.wiring.cli import main; raise SystemExit(main())", "up"]
@@ -36,6 +38,11 @@ def free_base() -> int:
             continue
         return base
     raise AssertionError("no three free ports")
+
+
+def crowd() -> float:
+    """How many times slower this machine is than a quiet one: what wants a core, per core; 1 at least."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class NoAnswer(Exception):
@@ -69,6 +76,13 @@ class Running:
     ready: dict[str, Any] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
+    @classmethod
+    def in_directory(cls, directory: Path, env: Mapping[str, str]) -> "Running":
+        """An instance below a scratch directory of pytest's."""
+        for each in (directory, *directory.parents[:2]):
+            each.chmod(0o711)  # as root, the database's own user must be able to pass
+        return cls(home=directory / "home", env=env)
+
     def start(self) -> "Running":
         """Start and wait for the READY line."""
         environment = {
@@ -87,6 +101,7 @@ class Running:
                     return self
             assert self.process.poll() is None, self.errors()
             time.sleep(0.1)
+        self.kill_supervisor()
         raise AssertionError(f"not ready within {START_S} s: {self.errors()}")
 
     def errors(self) -> str:

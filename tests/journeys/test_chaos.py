@@ -38,9 +38,7 @@ class Tally:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Running]:
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o711)  # as root, the database's own user must be able to pass
-    running = Running(home=tmp_path / "home", env={"PREWATT_POLL_S": "10"}).start()
+    running = Running.in_directory(tmp_path, {"PREWATT_POLL_S": "10"}).start()
     try:
         running.calm()
         yield running

@@ -21,6 +21,7 @@ QUIET_MS = 4_000  # longer than any late reply here: RTU has no number to tell a
 GAP_MS = 500  # between conversations: a duplicate of the last read must not pass for the first of the next
 TRIES = 60
 ORDERS = 150
+HURRIED = 500
 STEP_LIMIT = 50
 
 BAD_LINES: list[tuple[str, Literal["rtu", "tcp"], Mapping[str, object]]] = [
@@ -35,8 +36,11 @@ BAD_LINES: list[tuple[str, Literal["rtu", "tcp"], Mapping[str, object]]] = [
 class Master:
     """The least a line must do: one conversation at a time, quiet after a reply was missed, its own clock."""
 
-    def __init__(self, bus: SimulatedLine, transport: Literal["rtu", "tcp"]) -> None:
+    def __init__(
+        self, bus: SimulatedLine, transport: Literal["rtu", "tcp"], *, quiet_ms: int = QUIET_MS, gap_ms: int = GAP_MS
+    ) -> None:
         self.bus, self.transport, self.now_ms = bus, transport, NOON_MS
+        self._quiet_ms, self._gap_ms = quiet_ms, gap_ms
         self._coming: list[tuple[int, bytes]] = []
         self._transaction = 0
         bus.connect(1)
@@ -51,7 +55,7 @@ class Master:
         for _ in range(STEP_LIMIT):
             step = conversation.next()
             if isinstance(step, Finished):
-                self._keep_quiet(QUIET_MS if missed else GAP_MS)
+                self._keep_quiet(self._quiet_ms if missed else self._gap_ms)
                 return step.outcome
             if isinstance(step, Send):
                 sent_ms, wait_ms = self.now_ms, step.timeout_ms
@@ -95,6 +99,43 @@ def test_every_order_arrives_once_over_a_bad_line(
             raise AssertionError(f"order {count} never became certain")
     circuit = circuit_of(a_world, master.now_ms)
     assert [order["amount"] for order in circuit["accepted"]] == [1_000 * (1 + n % 7) for n in range(1, ORDERS + 1)]
+    assert_books(circuit)
+
+
+STALE_LINES: list[Mapping[str, object]] = [
+    {"duplicate_reply": 0.5},
+    {"late_reply": 0.3, "late_ms": 1_500, "duplicate_reply": 0.3},
+    {"late_reply": 0.2, "late_ms": 2_900, "duplicate_reply": 0.2, "lose_reply": 0.1},
+]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("faults", STALE_LINES)
+def test_what_is_stale_disputes_nothing_and_confirms_nothing_even_for_a_master_in_a_hurry(
+    tmp_path: Path, faults: Mapping[str, object], seed: int
+) -> None:
+    """The next conversation begins within milliseconds, so replies of the last ones fall into it all the time."""
+    a_world = world(tmp_path, meter())
+    master = Master(a_world.lines["a"], "rtu", quiet_ms=50, gap_ms=5)
+    master.bus.set_faults(faults_from({"seed": seed, **faults}))
+    held = a_world.accepted.setdefault((NUMBER, 1), [])
+    for count in range(1, HURRIED + 1):
+        if count % 3 == 0:
+            master.do(Job(intent=Intent.READ_STATUS))  # a poll between two sales
+        for _ in range(TRIES):
+            outcome = master.do(credit(count, 1_000 * (1 + count % 7)))
+            assert outcome.verdict not in (Verdict.REFUSED, Verdict.DISPUTED), (seed, count, outcome)
+            if outcome.verdict is Verdict.DONE:
+                assert held[-1].count == count, f"seed {seed}: order {count} was confirmed and is not in the meter"
+                break
+        else:
+            raise AssertionError(f"seed {seed}: order {count} never became certain")
+        wish = (Wish.TRIP, Wish.AUTOMATIC)[count % 2]
+        if count % 10 < 2 and master.do(Job(intent=Intent.RELAY, wish=wish)).verdict is Verdict.DONE:
+            relay = circuit_of(a_world, master.now_ms)["relay"]
+            assert relay == ("open" if wish is Wish.TRIP else "closed"), (seed, count)
+    circuit = circuit_of(a_world, master.now_ms)
+    assert [order["amount"] for order in circuit["accepted"]] == [1_000 * (1 + n % 7) for n in range(1, HURRIED + 1)]
     assert_books(circuit)
 
 

@@ -3,7 +3,7 @@
 No script ever writes a balance, sends a write twice, or believes a write that was not read back.
 """
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Final
 
 from prewatt.core.meters.codes import (
@@ -38,8 +38,10 @@ from prewatt.core.wire.modbus import (
 
 RELAY_READS: Final = 3  # a contactor moves within a second; then a person has to look
 RELAY_SETTLE_MS: Final = 600
-# Quiet before each further look: longer than a duplicate takes, and growing past a reply that is late.
+# Quiet before each further look. Where the past would show the same: longer than a duplicate takes. Where only the
+# past could show it, and a person would be called or money given back: longer than any reply is late.
 LOOK_AGAIN_MS: Final = (1_200, 2_400, 4_800, 4_800)
+LOOK_HARD_MS: Final = (6_500, 6_500, 6_500)
 
 Values = dict[Quantity, int]
 # What two looks must agree on before anything is claimed; the rest may move meanwhile.
@@ -93,7 +95,7 @@ class _Talk:
         return None
 
     def look_again(
-        self, group: Group, quantities: Collection[Quantity]
+        self, group: Group, quantities: Collection[Quantity], pauses_ms: Sequence[int]
     ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
         """Read until two reads in a row agree on `quantities`; an Outcome when they never do or the meter falls silent.
 
@@ -101,7 +103,7 @@ class _Talk:
         answer to this one and shows the meter's past. So what one look showed is not yet said of the meter: the
         line falls quiet, and the next look has another length.
         """
-        for quiet_ms in LOOK_AGAIN_MS:
+        for quiet_ms in pauses_ms:
             before = {quantity: self.values.pop(quantity, None) for quantity in quantities}
             yield Pause(quiet_ms)
             ended = yield from self.read(group, vary=not self._varied)
@@ -134,7 +136,7 @@ class _Talk:
             return ended
         if self._is_ours():
             return None
-        ended = yield from self.look_again(Group.IDENTITY, (Quantity.METER_NUMBER,))
+        ended = yield from self.look_again(Group.IDENTITY, (Quantity.METER_NUMBER,), LOOK_HARD_MS)
         if ended is not None:
             return ended
         return None if self._is_ours() else self.end(Verdict.DISPUTED, "meter_number_differs")
@@ -189,6 +191,11 @@ def _same_order(profile: Profile, order: Order, values: Values) -> bool:
     return order.kind is OrderKind.CLEAR or values.get(Quantity.LAST_ORDER_AMOUNT) == signed_amount(order)
 
 
+def _holds(talk: _Talk, order: Order) -> bool:
+    """Does the purse show our order as its last one?"""
+    return talk.values.get(Quantity.PURCHASE_COUNT) == order.count and _same_order(talk.profile, order, talk.values)
+
+
 def _total_grew(order: Order, before: int | None, values: Values) -> bool:
     after = values.get(Quantity.PURCHASED_TOTAL)
     if before is None or after is None or order.kind is OrderKind.CLEAR:
@@ -209,17 +216,19 @@ def _credit(talk: _Talk, job: Job) -> Script:
     ended = (yield from talk.identify()) or (yield from talk.read(Group.STATUS))
     if ended is not None:
         return ended
+    # done before or disputed: either is said of the meter only after a second look
+    if _holds(talk, order):
+        ended = yield from talk.look_again(Group.STATUS, PURSE, LOOK_AGAIN_MS)
+        if ended is not None or _holds(talk, order):
+            return ended or talk.end(Verdict.DONE)
     if talk.values.get(Quantity.PURCHASE_COUNT) != order.count - 1:
-        # done before or disputed: either is said of the meter only after a second look
-        ended = yield from talk.look_again(Group.STATUS, PURSE)
-        if ended is not None:
-            return ended
+        ended = yield from talk.look_again(Group.STATUS, PURSE, LOOK_HARD_MS)
+        if ended is not None or _holds(talk, order):
+            return ended or talk.end(Verdict.DONE)
     count, total = talk.values.get(Quantity.PURCHASE_COUNT), talk.values.get(Quantity.PURCHASED_TOTAL)
     if count is None:
         return talk.end(Verdict.DISPUTED, "purse_unreadable")
     if count == order.count:
-        if _same_order(profile, order, talk.values):
-            return talk.end(Verdict.DONE)
         return talk.end(Verdict.DISPUTED, "meter_count_taken")
     if count != order.count - 1:
         return talk.end(Verdict.DISPUTED, "meter_count_differs")
@@ -237,7 +246,7 @@ def _credit_witness(talk: _Talk, order: Order, reply: Reply | None, total: int |
         # That it was not applied could be the past, and only "no answer came either" leaves it open.
         if verdict is Verdict.DONE or code == "write_unanswered":
             return talk.end(verdict, code)
-        ended = yield from talk.look_again(Group.STATUS, PURSE)
+        ended = yield from talk.look_again(Group.STATUS, PURSE, LOOK_HARD_MS)
     if ended is not None:
         return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
     verdict, code = _credit_shown(talk, order, reply, total)
@@ -311,7 +320,7 @@ def _relay(talk: _Talk, job: Job) -> Script:
     (target,) = written.values()
     if _followed(target, talk.values) or _blocked(talk, wish) is not None:
         # nothing would be written: that is said of the meter only after a second look
-        ended = yield from talk.look_again(Group.STATUS, SUPPLY)
+        ended = yield from talk.look_again(Group.STATUS, SUPPLY, LOOK_AGAIN_MS)
         if ended is not None:
             return ended
     if _followed(target, talk.values):
@@ -389,7 +398,7 @@ def _write_settings(talk: _Talk, job: Job) -> Script:
         return ended
     old = _settings_of(talk)
     if {**old, **job.settings} == old:
-        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings)
+        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
         if ended is not None:
             return ended
         old = _settings_of(talk)
@@ -401,7 +410,7 @@ def _write_settings(talk: _Talk, job: Job) -> Script:
     ended = yield from talk.read(Group.SETTINGS, vary=True)
     rejected = _rejected(reply)
     if ended is None and _settings_of(talk) != new:
-        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings)
+        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
     if ended is not None:
         return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
     now = _settings_of(talk)
