@@ -82,3 +82,38 @@ def add_room(
     except IntegrityError:
         raise Refused("code_taken", taken=code) from None
     return room
+
+
+def edit_building(building: Building, *, name: str, sort: int, actor: str, at: datetime) -> None:
+    """Another name or place in the order. Refuses name_needed."""
+    if not name.strip():
+        raise Refused("name_needed")
+    before = {"name": building.name, "sort": building.sort}
+    with transaction.atomic():
+        building.name, building.sort = name.strip(), sort
+        building.save(update_fields=["name", "sort"])
+        audit(
+            at=at, actor=actor, action="estate.building_edit", site_id=building.site_id, object_type="building",
+            object_id=str(building.pk), before=before, after={"name": building.name, "sort": sort},
+        )  # fmt: skip
+
+
+def edit_room(
+    room: Room, *, floor: int, code: str, name: str, area_dm2: int | None, actor: str, at: datetime
+) -> None:
+    """Another code, floor, sign or area. Refuses name_needed, code_taken."""
+    if not code.strip():
+        raise Refused("name_needed")
+    before = {"floor": room.floor, "code": room.code, "name": room.name, "area_dm2": room.area_dm2}
+    try:
+        with transaction.atomic():
+            room.floor, room.code, room.name, room.area_dm2 = floor, code.strip(), name.strip(), area_dm2
+            room.initials = initials(name)
+            room.save(update_fields=["floor", "code", "name", "area_dm2", "initials"])
+            audit(
+                at=at, actor=actor, action="estate.room_edit", site_id=room.building.site_id, object_type="room",
+                object_id=str(room.pk), before=before,
+                after={"floor": floor, "code": room.code, "name": room.name, "area_dm2": area_dm2},
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused("code_taken", taken=code) from None

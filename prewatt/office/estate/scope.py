@@ -77,3 +77,36 @@ def _condition(scope: Scope, model: type[Model], company: str, site: str | None,
 def sites_of(operator: Operator) -> QuerySet[Site]:
     """The sites an operator works in, by company and code."""
     return visible_to(operator, Site).select_related("company").order_by("company_id", "code")
+
+
+def wholly_held(operator: Operator, model: type[M]) -> QuerySet[M]:
+    """Companies, sites or buildings that lie entirely inside his scopes: what he may give to others.
+
+    Who sees a company through one of its sites does not hold it. Another model is a programming error.
+    """
+    assert model in (Company, Site, Building), model
+    rows: QuerySet[M] = model._default_manager.all()
+    if not operator.is_active:
+        return rows.none()
+    company, site, building = _PATHS[model]
+    held = Q(pk__in=[])
+    for scope in operator.scopes.all():
+        if scope.company_id is not None:
+            held |= Q(**{company: scope.company_id})
+        elif scope.site_id is not None and site is not None:
+            held |= Q(**{site: scope.site_id})
+        elif scope.building_id is not None and building is not None:
+            held |= Q(**{building: scope.building_id})
+    return rows.filter(held)
+
+
+def within(operator: Operator, other: Operator) -> bool:
+    """Whether everything the other may see lies inside what this one holds; one without scopes is inside."""
+    holds = {
+        "company_id": wholly_held(operator, Company), "site_id": wholly_held(operator, Site),
+        "building_id": wholly_held(operator, Building),
+    }  # fmt: skip
+    return all(
+        rows.filter(pk=getattr(scope, name)).exists()
+        for scope in other.scopes.all() for name, rows in holds.items() if getattr(scope, name) is not None
+    )  # fmt: skip

@@ -77,7 +77,8 @@ WHERE a.site_id = %(site)s AND (a.cleared_at IS NOT NULL) = %(past)s
        OR g.code ILIKE %(inside)s)
 """
 _COLUMNS: Final = """
-a.id, a.kind, a.raised_at, a.cleared_at, a.seen_by, a.seen_at, a.values::text, a.circuit_id, coalesce(r.code, m.number, ''),
+a.id, a.kind, a.raised_at, a.cleared_at, a.seen_by, a.seen_at, a.values::text, a.circuit_id,
+coalesce(r.code, m.number, ''),
 coalesce(r.name, ''), coalesce(b.name, ''), coalesce(k.number, ''), coalesce(cu.name, ''), coalesce(cu.phone, ''),
 coalesce(sp.credit_unit, 'Wh'), CASE WHEN sp.custody = 'meter' THEN la.balance END, la.at, coalesce(g.code, ''),
 coalesce(n.code, ''), a.line_id,
@@ -89,10 +90,17 @@ coalesce(n.code, ''), a.line_id,
 def _arguments(operator_id: int, site_id: int, filters: AlarmFilters) -> dict[str, Any]:
     plain = filters.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
-        "operator": operator_id, "site": site_id, "past": filters.past, "kind": filters.kind, "seen": filters.seen,
-        "building": filters.building_id, "text": filters.text, "inside": f"%{plain}%", "start": f"{plain}%",
+        "operator": operator_id,
+        "site": site_id,
+        "past": filters.past,
+        "kind": filters.kind,
+        "seen": filters.seen,
+        "building": filters.building_id,
+        "text": filters.text,
+        "inside": f"%{plain}%",
+        "start": f"{plain}%",
         "id": None,
-    }  # fmt: skip
+    }
 
 
 def alarms(

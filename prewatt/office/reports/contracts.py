@@ -59,13 +59,15 @@ class ContractFilters:
 
 # how a list may stand: expression (never null) and its type; the supply point's id breaks ties
 SORTS: Final = {
-    "room": ("to_char(coalesce(b.sort, 32767), 'FM00000') || coalesce(b.code, '') || coalesce(r.code, m.number)",
-             "text"),
+    "room": (
+        "to_char(coalesce(b.sort, 32767), 'FM00000') || coalesce(b.code, '') || coalesce(r.code, m.number)",
+        "text",
+    ),
     "number": ("k.number", "text"),
     "customer": ("cu.name", "text"),
     "balance": ("coalesce(la.balance, 9223372036854775807)", "bigint"),
     "opened": ("coalesce(extract(epoch FROM k.opened_at)::bigint, 0)", "bigint"),
-}  # fmt: skip
+}
 
 _FROM: Final = """
 FROM estate_supplypoint sp
@@ -100,10 +102,17 @@ coalesce((SELECT p.name FROM estate_planassignment a JOIN estate_plan p ON p.id 
 def _arguments(operator_id: int, site_id: int, filters: ContractFilters, at: datetime) -> dict[str, Any]:
     plain = filters.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
-        "operator": operator_id, "site": site_id, "text": filters.text, "inside": f"%{plain}%", "start": f"{plain}%",
-        "state": filters.state, "class": filters.customer_class, "building": filters.building_id,
-        "customer": filters.customer_id, "at": at,
-    }  # fmt: skip
+        "operator": operator_id,
+        "site": site_id,
+        "text": filters.text,
+        "inside": f"%{plain}%",
+        "start": f"{plain}%",
+        "state": filters.state,
+        "class": filters.customer_class,
+        "building": filters.building_id,
+        "customer": filters.customer_id,
+        "at": at,
+    }
 
 
 def contracts(
@@ -115,7 +124,7 @@ def contracts(
     after: tuple[str | int, int] | None = None,
     most: int = LIST_MOST,
 ) -> list[ContractRow]:
-    """At most `most` rows behind the key `after` = (row.key, row.supply_point_id). Raises KeyError on an unknown sort."""
+    """At most `most` rows behind the key `after` = (row.key, row.supply_point_id). KeyError: unknown sort."""
     expression, kind = SORTS[filters.sort]
     order, compare = ("DESC", "<") if filters.descending else ("ASC", ">")
     with connection.cursor() as cursor:
@@ -124,10 +133,12 @@ def contracts(
             f" AND (%(after_id)s::bigint IS NULL OR ({expression}, sp.id) {compare} (%(after)s::{kind}, %(after_id)s))"
             f" ORDER BY {expression} {order}, sp.id {order} LIMIT %(most)s",
             {
-                **_arguments(operator_id, site_id, filters, at), "most": most,
-                "after": after[0] if after else None, "after_id": after[1] if after else None,
+                **_arguments(operator_id, site_id, filters, at),
+                "most": most,
+                "after": after[0] if after else None,
+                "after_id": after[1] if after else None,
             },
-        )  # fmt: skip
+        )
         names = ContractRow.__slots__
         return [ContractRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
@@ -163,10 +174,13 @@ class CustomerRow:
     contracts: int
 
 
-def customers_without_contract(operator_id: int, site_id: int, text: str, *, most: int = LIST_MOST) -> list[CustomerRow]:
+def customers_without_contract(
+    operator_id: int, site_id: int, text: str, *, most: int = LIST_MOST
+) -> list[CustomerRow]:
     """Customers of the site's company that no contract names yet: entered, not opened."""
-    return _customers(operator_id, site_id, text, most, "AND NOT EXISTS (SELECT 1 FROM estate_contract x"
-                      " WHERE x.customer_id = cu.id)")  # fmt: skip
+    return _customers(
+        operator_id, site_id, text, most, "AND NOT EXISTS (SELECT 1 FROM estate_contract x WHERE x.customer_id = cu.id)"
+    )
 
 
 def find_customers(operator_id: int, site_id: int, text: str, *, most: int = 8) -> list[CustomerRow]:
@@ -193,10 +207,14 @@ WHERE s.id = %(site)s {more}
                  WHERE x.customer_id = cu.id AND (sc.site_id = x.site_id OR sc.building_id = r.building_id))))
 ORDER BY cu.name, cu.id LIMIT %(most)s""",
             {
-                "site": site_id, "operator": operator_id, "text": text, "inside": f"%{plain}%", "start": f"{plain}%",
+                "site": site_id,
+                "operator": operator_id,
+                "text": text,
+                "inside": f"%{plain}%",
+                "start": f"{plain}%",
                 "most": most,
             },
-        )  # fmt: skip
+        )
         names = CustomerRow.__slots__
         return [CustomerRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 

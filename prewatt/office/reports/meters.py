@@ -115,10 +115,17 @@ coalesce(la.status, 0), coalesce(w.wish, 'automatic')
 def _arguments(operator_id: int, site_id: int, filters: MeterFilters, meter_id: int | None = None) -> dict[str, Any]:
     plain = filters.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
-        "operator": operator_id, "site": site_id, "text": filters.text, "inside": f"%{plain}%", "start": f"{plain}%",
-        "line": filters.line_id, "building": filters.building_id, "profile": filters.profile,
-        "health": filters.health, "meter": meter_id,
-    }  # fmt: skip
+        "operator": operator_id,
+        "site": site_id,
+        "text": filters.text,
+        "inside": f"%{plain}%",
+        "start": f"{plain}%",
+        "line": filters.line_id,
+        "building": filters.building_id,
+        "profile": filters.profile,
+        "health": filters.health,
+        "meter": meter_id,
+    }
 
 
 def meters(
@@ -139,10 +146,12 @@ def meters(
             f" AND (%(after_id)s::bigint IS NULL OR ({expression}, c.id) {compare} (%(after)s::{kind}, %(after_id)s))"
             f" ORDER BY {expression} {order}, c.id {order} LIMIT %(most)s",
             {
-                **_arguments(operator_id, site_id, filters, meter_id), "most": most,
-                "after": after[0] if after else None, "after_id": after[1] if after else None,
+                **_arguments(operator_id, site_id, filters, meter_id),
+                "most": most,
+                "after": after[0] if after else None,
+                "after_id": after[1] if after else None,
             },
-        )  # fmt: skip
+        )
         names = MeterRow.__slots__
         return [MeterRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
@@ -210,8 +219,8 @@ LEFT JOIN estate_line n ON n.gateway_id = g.id
 LEFT JOIN metering_linestate ls ON ls.line_id = n.id
 LEFT JOIN metering_gatewaylease l ON l.gateway_id = g.id
 WHERE g.site_id = %(site)s AND EXISTS (
-  SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %(operator)s AND (sc.company_id = s.company_id OR sc.site_id = s.id
-    OR sc.building_id IN (SELECT r.building_id FROM estate_room r JOIN estate_circuit c ON c.room_id = r.id
+  SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %(operator)s AND (sc.company_id = s.company_id
+    OR sc.site_id = s.id OR sc.building_id IN (SELECT r.building_id FROM estate_room r JOIN estate_circuit c ON c.room_id = r.id
                           JOIN estate_meter m ON m.id = c.meter_id WHERE m.line_id = n.id AND m.removed_at IS NULL)))
 ORDER BY g.code, n.code LIMIT 1000""",
             {"site": site_id, "operator": operator_id},
@@ -334,7 +343,9 @@ class ReadResult:
     relay: int | None
 
 
-def read_results(operator_id: int, site_id: int, *, first_id: int, last_id: int, most: int = EXPORT_MOST) -> list[ReadResult]:
+def read_results(
+    operator_id: int, site_id: int, *, first_id: int, last_id: int, most: int = EXPORT_MOST
+) -> list[ReadResult]:
     """The results of the reads whose jobs have these ids, one row per circuit; what did not end well stands first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -363,9 +374,13 @@ GROUP BY c.id, m.id, r.code, r.name, m.number, g.code, n.code, m.unit
 ORDER BY (bool_or(j.state = 'dropped' OR (j.state = 'done' AND j.verdict <> 'done'))) DESC, g.code, n.code, m.unit
 LIMIT %(most)s""",
             {
-                "operator": operator_id, "site": site_id, "first": first_id, "last": last_id, "most": most,
+                "operator": operator_id,
+                "site": site_id,
+                "first": first_id,
+                "last": last_id,
+                "most": most,
                 "actor": f"operator:{operator_id}",
             },
-        )  # fmt: skip
+        )
         names = ReadResult.__slots__
         return [ReadResult(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]

@@ -90,10 +90,18 @@ def trail(
 ) -> list[TrailRow]:
     """Newest first. `staff`: also what was done to operators and keys."""
     arguments: dict[str, Any] = {
-        "sites": site_ids, "companies": [str(each) for each in company_ids], "staff": staff, "since": filters.since,
-        "until": filters.until, "actor": filters.actor, "area": filters.area, "object_type": filters.object_type,
-        "object_id": filters.object_id, "before": before_id, "most": most,
-    }  # fmt: skip
+        "sites": site_ids,
+        "companies": [str(each) for each in company_ids],
+        "staff": staff,
+        "since": filters.since,
+        "until": filters.until,
+        "actor": filters.actor,
+        "area": filters.area,
+        "object_type": filters.object_type,
+        "object_id": filters.object_id,
+        "before": before_id,
+        "most": most,
+    }
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT a.id, a.at, a.actor, coalesce(o.name, ak.name, a.actor), a.action, a.object_type, a.object_id,"
@@ -115,7 +123,8 @@ def actors(site_ids: list[int]) -> list[tuple[str, str]]:
     """(actor, name) of who may stand in the trail of these sites, for the filter."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT 'operator:' || o.id, o.name FROM staff_operator o JOIN staff_scope sc ON sc.operator_id = o.id"
+            "SELECT DISTINCT 'operator:' || o.id, o.name FROM staff_operator o JOIN staff_scope sc ON "
+            "sc.operator_id = o.id"
             " WHERE sc.site_id = ANY(%(sites)s)"
             " OR sc.company_id IN (SELECT company_id FROM estate_site WHERE id = ANY(%(sites)s))"
             " OR sc.building_id IN (SELECT id FROM estate_building WHERE site_id = ANY(%(sites)s))"

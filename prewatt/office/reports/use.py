@@ -75,7 +75,8 @@ def load_of(
     """(second, mean W, highest W) per bucket that has readings."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (extract(epoch FROM at)::bigint / %s) * %s, avg(power_w)::bigint, max(power_w) FROM metering_reading"
+            "SELECT (extract(epoch FROM at)::bigint / %s) * %s, avg(power_w)::bigint, max(power_w) FROM "
+            "metering_reading"
             " WHERE site_id = %s AND circuit_id = %s AND at >= %s AND at <= %s AND power_w IS NOT NULL"
             " GROUP BY 1 ORDER BY 1 LIMIT %s",
             [bucket_s, bucket_s, site_id, circuit_id, since, until, LOAD_POINTS_MOST],
@@ -180,6 +181,13 @@ GROUP BY 1, 2, 3, 4, 5""",
         return None
     opening, opening_at, now, now_at, used, bought, count, minor, taken = row
     return BalanceSum(
-        opening=opening, opening_at=opening_at, bought=bought, bought_count=count, bought_minor=minor, taken=taken,
-        used=used, now=now, now_at=now_at,
-    )  # fmt: skip
+        opening=opening,
+        opening_at=opening_at,
+        bought=bought,
+        bought_count=count,
+        bought_minor=minor,
+        taken=taken,
+        used=used,
+        now=now,
+        now_at=now_at,
+    )

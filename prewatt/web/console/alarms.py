@@ -25,17 +25,25 @@ from prewatt.web.ui import formats
 PATH = "/console/alarms"
 KINDS = tuple(kind.value for kind in AlarmKind)
 # the glyph of the state an alarm is about; the rest has none
-GLYPHS = {"low_credit_1": "alarm1", "low_credit_2": "alarm2", "arrears": "arrears", "meter_lost": "lost", "line_lost": "lost"}
+GLYPHS = {
+    "low_credit_1": "alarm1",
+    "low_credit_2": "alarm2",
+    "arrears": "arrears",
+    "meter_lost": "lost",
+    "line_lost": "lost",
+}
 menu.add(menu.MenuEntry(place=60, url=PATH, label=_lazy("Alarms"), icon="bell", key="a", count="alarms"))
 
 
 def filters_of(query: QueryDict) -> AlarmFilters:
     kind, seen = query.get("kind", ""), query.get("seen", "")
     return AlarmFilters(
-        past=query.get("state") == "past", kind=kind if kind in KINDS else "",
-        seen=seen if seen in ("yes", "no") else "", building_id=number(query.get("building", "")),
+        past=query.get("state") == "past",
+        kind=kind if kind in KINDS else "",
+        seen=seen if seen in ("yes", "no") else "",
+        building_id=number(query.get("building", "")),
         text=query.get("q", "").strip()[:64],
-    )  # fmt: skip
+    )
 
 
 @require_safe
@@ -49,18 +57,33 @@ def page(ask: Ask) -> HttpResponse:
     shown = rows[: report.LIST_MOST]
     counts = report.alarm_counts(ask.operator.pk, ask.site.id, past=filters.past)
     kinds = [
-        Choice(label=alarm_words(kind), url=with_(query, PATH, kind=kind), on=filters.kind == kind, count=counts[kind],
-               state=GLYPHS.get(kind, ""))
-        for kind in KINDS if counts.get(kind)
-    ]  # fmt: skip
+        Choice(
+            label=alarm_words(kind),
+            url=with_(query, PATH, kind=kind),
+            on=filters.kind == kind,
+            count=counts[kind],
+            state=GLYPHS.get(kind, ""),
+        )
+        for kind in KINDS
+        if counts.get(kind)
+    ]
     context = {
-        "lines": [_line(each, ask) for each in shown], "filters": filters, "kinds": kinds, "total": sum(counts.values()),
-        "all_url": with_(query, PATH, kind=""), "buildings": buildings_of(ask), "query": query,
-        "open_url": with_(query, PATH, state="", kind=""), "past_url": with_(query, PATH, state="past", kind=""),
+        "lines": [_line(each, ask) for each in shown],
+        "filters": filters,
+        "kinds": kinds,
+        "total": sum(counts.values()),
+        "all_url": with_(query, PATH, kind=""),
+        "buildings": buildings_of(ask),
+        "query": query,
+        "open_url": with_(query, PATH, state="", kind=""),
+        "past_url": with_(query, PATH, state="past", kind=""),
         "next": f"{with_(query, PATH)}&after={shown[-1].id}" if len(rows) > report.LIST_MOST else "",
-        "paged": before is not None, "first_page": with_(query, PATH), "clear": f"{PATH}?clear",
-        "export": f"{PATH}/export?{query.urlencode()}", "can_see": may(ask.operator.role, Act.ALARMS),
-    }  # fmt: skip
+        "paged": before is not None,
+        "first_page": with_(query, PATH),
+        "clear": f"{PATH}?clear",
+        "export": f"{PATH}/export?{query.urlencode()}",
+        "can_see": may(ask.operator.role, Act.ALARMS),
+    }
     return ask.page("ui/alarms.html", context)
 
 
@@ -68,12 +91,16 @@ def _line(row: AlarmRow, ask: Ask) -> dict[str, object]:
     """One alarm in words: what, where, what was read then and what is known now, how long."""
     end = row.cleared_at or ask.at
     return {
-        "row": row, "kind": alarm_words(row.kind), "glyph": GLYPHS.get(row.kind, ""), "then": _then(row),
+        "row": row,
+        "kind": alarm_words(row.kind),
+        "glyph": GLYPHS.get(row.kind, ""),
+        "then": _then(row),
         "at": formats.when(row.raised_at, ask.at, ask.zone),
         "stood": formats.duration(int((end - row.raised_at).total_seconds())),
         "seen_at": formats.when(row.seen_at, ask.at, ask.zone) if row.seen_at else "",
-        "now": _now(row), "can_see": may(ask.operator.role, Act.ALARMS),
-    }  # fmt: skip
+        "now": _now(row),
+        "can_see": may(ask.operator.role, Act.ALARMS),
+    }
 
 
 def _amount(value: int | None, unit: str) -> str:
@@ -104,18 +131,45 @@ def export(ask: Ask) -> HttpResponse:
     """The filtered list as a workbook."""
     filters = filters_of(ask.request.GET)
     rows = report.alarms(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST)
-    titles = [_("Raised"), _("Over since"), _("Alarm"), _("Building"), _("Room"), _("Sign"), _("Contract no."), _("Customer"), _("Phone"),
-              _("Balance then kWh"), _("Balance now kWh"), _("Gateway"), _("Line"), _("Seen by"), _("Seen at")]  # fmt: skip
+    titles = [
+        _("Raised"),
+        _("Over since"),
+        _("Alarm"),
+        _("Building"),
+        _("Room"),
+        _("Sign"),
+        _("Contract no."),
+        _("Customer"),
+        _("Phone"),
+        _("Balance then kWh"),
+        _("Balance now kWh"),
+        _("Gateway"),
+        _("Line"),
+        _("Seen by"),
+        _("Seen at"),
+    ]
     return workbook("alarms", titles, map(_exported, rows), ask.zone)
 
 
 def _exported(row: AlarmRow) -> list[Cell]:
     then = row.values.get("balance")
     return [
-        row.raised_at, row.cleared_at, alarm_words(row.kind), row.building, row.room, row.room_name,
-        row.contract_number, row.customer, row.phone, kwh(then if isinstance(then, int) else None), kwh(row.balance),
-        row.gateway, row.line, row.seen_by, row.seen_at,
-    ]  # fmt: skip
+        row.raised_at,
+        row.cleared_at,
+        alarm_words(row.kind),
+        row.building,
+        row.room,
+        row.room_name,
+        row.contract_number,
+        row.customer,
+        row.phone,
+        kwh(then if isinstance(then, int) else None),
+        kwh(row.balance),
+        row.gateway,
+        row.line,
+        row.seen_by,
+        row.seen_at,
+    ]
 
 
 @require_POST

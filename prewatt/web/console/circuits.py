@@ -120,10 +120,16 @@ def reads(ask: Ask, first: int, last: int) -> HttpResponse:
     done = [each for each in found if not each.left]
     bad = [each for each in done if each.verdict != "done"]
     context = {
-        "results": found, "total": len(found), "done": len(done), "bad": len(bad), "good": len(done) - len(bad),
-        "running": len(done) < len(found), "first": first, "last": last,
+        "results": found,
+        "total": len(found),
+        "done": len(done),
+        "bad": len(bad),
+        "good": len(done) - len(bad),
+        "running": len(done) < len(found),
+        "first": first,
+        "last": last,
         "life_s": int(jobs.READ_NOW_LIFE.total_seconds()),
-    }  # fmt: skip
+    }
     return ask.page("ui/parts/read_many.html" if ask.partial else "ui/reads.html", context)
 
 
@@ -140,10 +146,20 @@ def relay(ask: Ask, circuit_id: int) -> HttpResponse:
     """What will change and what will follow, a reason, and for keeping on an end; POST carries it out."""
     circuit, row = circuit_or_404(ask, circuit_id)
     wanted = _wish(ask.request.POST.get("wish") or ask.request.GET.get("wish", ""))
-    fields = [Field(name="reason", label=_("Reason"), required=True, most=255, hint=_("Stands in the trail and, when supply is off, on every page of this circuit."))]
+    fields = [
+        Field(
+            name="reason",
+            label=_("Reason"),
+            required=True,
+            most=255,
+            hint=_("Stands in the trail and, when supply is off, on every page of this circuit."),
+        )
+    ]
     if wanted is Wish.KEEP_ON:
         until = local(ask.at + KEEP_ON_AT_FIRST, ask.zone)
-        fields.insert(0, Field(name="until", label=_("Kept on until"), kind="datetime-local", value=until, required=True))
+        fields.insert(
+            0, Field(name="until", label=_("Kept on until"), kind="datetime-local", value=until, required=True)
+        )
     refused = None
     if ask.request.method == "POST":
         refused = attempt(lambda: _set_wish(ask, circuit, wanted))
@@ -151,21 +167,31 @@ def relay(ask: Ask, circuit_id: int) -> HttpResponse:
             return redirect(f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}#relay")
         fields = kept(fields, ask.request.POST)
     title = {
-        Wish.AUTOMATIC: _("Back to automatic: %s"), Wish.KEEP_ON: _("Keep on: %s"), Wish.TRIP: _("Trip: %s"),
-    }[wanted] % f"{row.room} {row.room_name}".strip()  # fmt: skip
+        Wish.AUTOMATIC: _("Back to automatic: %s"),
+        Wish.KEEP_ON: _("Keep on: %s"),
+        Wish.TRIP: _("Trip: %s"),
+    }[wanted] % f"{row.room} {row.room_name}".strip()
     effect, dangerous = follows(row, wanted, ask.at, ask.zone)
     return ask.page(
         "ui/relay.html",
         {
-            "title": title, "fields": fields, "wanted": wanted.value, "row": row, "effect": effect,
-            "dangerous": dangerous, "badges": badges_of(row), "refused": refused, "submit": sure(wanted, row),
-            "back": f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}", "risk": dangerous or wanted is Wish.TRIP,
+            "title": title,
+            "fields": fields,
+            "wanted": wanted.value,
+            "row": row,
+            "effect": effect,
+            "dangerous": dangerous,
+            "badges": badges_of(row),
+            "refused": refused,
+            "submit": sure(wanted, row),
+            "back": f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}",
+            "risk": dangerous or wanted is Wish.TRIP,
             "request_key": ask.request.POST.get("request_key") or secrets.token_urlsafe(24),
             "balance": formats.credit(row.balance, row.credit_unit, row.exponent),
             "unit": formats.credit_unit_word(row.credit_unit),
         },
         status=422 if refused else 200,
-    )  # fmt: skip
+    )
 
 
 @require_safe
@@ -181,9 +207,14 @@ def _set_wish(ask: Ask, circuit: Circuit, wanted: Wish) -> None:
     until = moment(form, "until", ask.zone) if wanted is Wish.KEEP_ON else None
     key = text(form, "request_key", 64)
     wishes.set_wish(
-        circuit, wanted, reason=reason(form), until=until, actor=ask.actor,
-        request_key=f"{ask.operator.pk}:{key or secrets.token_urlsafe(12)}", at=ask.at,
-    )  # fmt: skip
+        circuit,
+        wanted,
+        reason=reason(form),
+        until=until,
+        actor=ask.actor,
+        request_key=f"{ask.operator.pk}:{key or secrets.token_urlsafe(12)}",
+        at=ask.at,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -193,10 +224,15 @@ def tag(ask: Ask, circuit_id: int) -> HttpResponse:
     circuit, row = circuit_or_404(ask, circuit_id)
     fields = [
         Field(name="name", label=_("Who works there"), value=ask.operator.name, required=True, most=64),
-        Field(name="until", label=_("Until"), kind="datetime-local", value=local(ask.at + TAG_AT_FIRST, ask.zone),
-              required=True),
+        Field(
+            name="until",
+            label=_("Until"),
+            kind="datetime-local",
+            value=local(ask.at + TAG_AT_FIRST, ask.zone),
+            required=True,
+        ),
         Field(name="reason", label=_("What for"), required=True, most=255),
-    ]  # fmt: skip
+    ]
     refused = None
     if ask.request.method == "POST":
         refused = attempt(lambda: _hang(ask, circuit))
@@ -204,11 +240,18 @@ def tag(ask: Ask, circuit_id: int) -> HttpResponse:
             return redirect(f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}#relay")
         fields = kept(fields, ask.request.POST)
     return form_page(
-        ask, title=_("Maintenance tag: %s") % f"{row.room} {row.room_name}".strip(), fields=fields,
-        submit=_("Hang the tag"), back=f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}",
-        crumb=_("Meter %s") % circuit.meter.number, refused=refused,
-        says=_("While the tag hangs, no command of ours closes this relay, and a purchase only fills the meter. The tag itself does not cut supply."),
-    )  # fmt: skip
+        ask,
+        title=_("Maintenance tag: %s") % f"{row.room} {row.room_name}".strip(),
+        fields=fields,
+        submit=_("Hang the tag"),
+        back=f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}",
+        crumb=_("Meter %s") % circuit.meter.number,
+        refused=refused,
+        says=_(
+            "While the tag hangs, no command of ours closes this relay, and a purchase only fills the meter. The "
+            "tag itself does not cut supply."
+        ),
+    )
 
 
 def _hang(ask: Ask, circuit: Circuit) -> None:
@@ -231,16 +274,26 @@ def untag(ask: Ask, circuit_id: int) -> HttpResponse:
             return redirect(f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}#relay")
     warn = ""
     if row.relay == 0:
-        warn = _("The relay is open now. With the tag off, it may close at any time: by a command, a purchase, or the meter itself. Make sure that nobody works there.")
+        warn = _(
+            "The relay is open now. With the tag off, it may close at any time: by a command, a purchase, or the "
+            "meter itself. Make sure that nobody works there."
+        )
     return form_page(
-        ask, title=_("Take the tag off: %s") % f"{row.room} {row.room_name}".strip(), fields=[], risk=row.relay == 0,
-        submit=_("Take it off"), back=f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}",
-        crumb=_("Meter %s") % circuit.meter.number, refused=refused, warn=warn,
-        says=_("The tag is of %(name)s until %(until)s.") % {
+        ask,
+        title=_("Take the tag off: %s") % f"{row.room} {row.room_name}".strip(),
+        fields=[],
+        risk=row.relay == 0,
+        submit=_("Take it off"),
+        back=f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}",
+        crumb=_("Meter %s") % circuit.meter.number,
+        refused=refused,
+        warn=warn,
+        says=_("The tag is of %(name)s until %(until)s.")
+        % {
             "name": row.tag or formats.DASH,
             "until": formats.when(row.tag_until, ask.at, ask.zone) if row.tag_until else formats.DASH,
         },
-    )  # fmt: skip
+    )
 
 
 urlpatterns = [

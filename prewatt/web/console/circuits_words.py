@@ -29,10 +29,16 @@ def follows(row: BoardRow, wanted: Wish, at: datetime, zone: ZoneInfo) -> tuple[
             load = _("Supply will be cut at once")
             if row.power_w and not unknown:
                 load += _(", with %s kW running") % formats.power(row.power_w)
-            told = load + _(". The credit stays in the meter. It stays off, also after a purchase, until somebody gives it back to automatic.")
+            told = load + _(
+                ". The credit stays in the meter. It stays off, also after a purchase, until somebody gives it "
+                "back to automatic."
+            )
             return told + unknown, True
         case Wish.KEEP_ON:
-            told = _("Supply stays on whatever the balance (%s now). Use is still counted; use past zero is repaid by the next purchase. It ends by itself at the time given.") % _amount(row)
+            told = _(
+                "Supply stays on whatever the balance (%s now). Use is still counted; use past zero is repaid by "
+                "the next purchase. It ends by itself at the time given."
+            ) % _amount(row)
             if row.relay == 0:
                 told = _("The relay is open now and will be closed at once.") + " " + told
             return told + unknown, row.relay == 0

@@ -33,9 +33,11 @@ from prewatt.web.ui.words import TENDERS
 def contract_or_404(ask: Ask, contract_number: str) -> Contract:
     """A contract of this operator's rooms; its site becomes the one that is looked at only if it is already."""
     found = (
-        visible_to(ask.operator, Contract).select_related("customer", "site__company")
-        .filter(number=contract_number, site_id=ask.site.id).first()
-    )  # fmt: skip
+        visible_to(ask.operator, Contract)
+        .select_related("customer", "site__company")
+        .filter(number=contract_number, site_id=ask.site.id)
+        .first()
+    )
     if found is None:
         raise Http404
     return found
@@ -68,9 +70,17 @@ def page(ask: Ask, contract_number: str) -> HttpResponse:
     circuits = [each.circuit_id for each in points]
     sales, sales_count = sales_of(contract.pk)
     context: dict[str, object] = {
-        "contract": contract, "point": point, "points": points, "row": row, "circuit": point.circuit,
-        "room": point.circuit.room, "sales": sales, "sales_count": sales_count, "tenders": TENDERS,
-        "opening": _at_work(contract), "can": _permitted(ask),
+        "contract": contract,
+        "point": point,
+        "points": points,
+        "row": row,
+        "circuit": point.circuit,
+        "room": point.circuit.room,
+        "sales": sales,
+        "sales_count": sales_count,
+        "tenders": TENDERS,
+        "opening": _at_work(contract),
+        "can": _permitted(ask),
         "acts": [
             (each, formats.when(each.at, ask.at, ask.zone), act_line(each), act_state(each.state))
             for each in acts_of(circuits, contract.pk, since=since)
@@ -80,7 +90,7 @@ def page(ask: Ask, contract_number: str) -> HttpResponse:
             for kind, raised, cleared, seen in alarms_of_circuits(ask.site.id, circuits, since=since)
         ],
         "opened": formats.day(contract.opened_at, ask.zone) if contract.opened_at else "",
-    }  # fmt: skip
+    }
     if row is None:
         context["closed_at"] = formats.when(contract.closed_at, ask.at, ask.zone) if contract.closed_at else ""
         return ask.page("ui/contract.html", context)
@@ -95,10 +105,14 @@ def _at_work(contract: Contract) -> Opening | None:
 def _permitted(ask: Ask) -> dict[str, bool]:
     role = ask.operator.role
     return {
-        "sell": may(role, Act.SELL), "read": may(role, Act.READ_NOW), "relay": may(role, Act.RELAY),
-        "close": may(role, Act.CLOSE_CONTRACT), "give_back": may(role, Act.RETURN_CREDIT),
-        "plans": may(role, Act.PLANS), "edit": may(role, Act.OPEN_CONTRACT),
-    }  # fmt: skip
+        "sell": may(role, Act.SELL),
+        "read": may(role, Act.READ_NOW),
+        "relay": may(role, Act.RELAY),
+        "close": may(role, Act.CLOSE_CONTRACT),
+        "give_back": may(role, Act.RETURN_CREDIT),
+        "plans": may(role, Act.PLANS),
+        "edit": may(role, Act.OPEN_CONTRACT),
+    }
 
 
 def _live(ask: Ask, row: BoardRow, point: SupplyPoint) -> dict[str, object]:
@@ -113,19 +127,29 @@ def _live(ask: Ask, row: BoardRow, point: SupplyPoint) -> dict[str, object]:
     state, because = why(row, ask.at, ask.zone)
     lines = meters(ask.operator.pk, ask.site.id, MeterFilters(), meter_id=point.circuit.meter_id)
     return {
-        "says_first": first, "says_rest": rest, "badges": badges_of(row), "plot": plot,
-        "figures": _figures(ask, row, plot), "span": span_name if span_name in (*SPANS, "load") else "42",
+        "says_first": first,
+        "says_rest": rest,
+        "badges": badges_of(row),
+        "plot": plot,
+        "figures": _figures(ask, row, plot),
+        "span": span_name if span_name in (*SPANS, "load") else "42",
         "load": load_plot(row, ask.site.id, at=ask.at, zone=ask.zone) if span_name == "load" else None,
         "spans": [("7", _("7 days")), ("42", _("6 weeks")), ("365", _("1 year")), ("load", _("Load curve"))],
-        "from_day": plot.first, "why": state, "because": because,
-        "changes": last_change(changes, ask.at, ask.zone), "unit": formats.credit_unit_word(row.credit_unit),
-        "levels": _limits(row, point), "sum": held,
+        "from_day": plot.first,
+        "why": state,
+        "because": because,
+        "changes": last_change(changes, ask.at, ask.zone),
+        "unit": formats.credit_unit_word(row.credit_unit),
+        "levels": _limits(row, point),
+        "sum": held,
         "sum_says": agreement(held, ask.at, ask.zone) if held else "",
-        "sum_lines": _sum_lines(ask, held) if held else [], "month": month.month,
+        "sum_lines": _sum_lines(ask, held) if held else [],
+        "month": month.month,
         "meter_lines": [line for line in lines if line.circuit_id == row.circuit_id],
-        "profile": catalogue().get(row.profile), "latest": latest_of(ask.site.id, row.circuit_id),
+        "profile": catalogue().get(row.profile),
+        "latest": latest_of(ask.site.id, row.circuit_id),
         "lost": row.state is CircuitState.OFFLINE,
-    }  # fmt: skip
+    }
 
 
 def _limits(row: BoardRow, point: SupplyPoint) -> list[tuple[str, str]]:
@@ -136,11 +160,14 @@ def _limits(row: BoardRow, point: SupplyPoint) -> list[tuple[str, str]]:
         return f"{text} kWh" if row.credit_unit == "Wh" else text
 
     return [
-        (_("Alarm levels"), _("1: %(one)s / 2: %(two)s") % {"one": amount(point.alarm_1), "two": amount(point.alarm_2)}),
+        (
+            _("Alarm levels"),
+            _("1: %(one)s / 2: %(two)s") % {"one": amount(point.alarm_1), "two": amount(point.alarm_2)},
+        ),
         (_("Overdraft"), amount(point.overdraft)),
         (_("Hoarding limit"), amount(point.hoarding_limit) if point.hoarding_limit else _("none")),
         (_("Load limit"), f"{formats.power(point.load_limit_w)} kW" if point.load_limit_w else _("none")),
-    ]  # fmt: skip
+    ]
 
 
 def _sum_lines(ask: Ask, held: BalanceSum) -> Sequence[tuple[str, str, bool]]:
@@ -175,22 +202,37 @@ def _figures(ask: Ask, row: BoardRow, plot: UsePlot) -> list[tuple[str, str, str
         left = formats.scaled(ahead.about_s * 10 // 86400, 1)
         late = formats.scaled(ahead.late_s * 10 // 86400, 1) if ahead.late_s else "…"
         note = _("80 %% sure: %(early)s–%(late)s days") % {
-            "early": formats.scaled(ahead.early_s * 10 // 86400, 1), "late": late,
-        }  # fmt: skip
+            "early": formats.scaled(ahead.early_s * 10 // 86400, 1),
+            "late": late,
+        }
     age = formats.ago(int((ask.at - row.read_at).total_seconds())) if row.read_at else _("never read")
     limit = _("limit %s kW · ") % formats.power(row.load_limit_w) if row.load_limit_w else ""
     lost = row.state is CircuitState.OFFLINE
     return [
-        (_("Balance then") if lost else _("Balance"), formats.credit(row.balance, row.credit_unit, row.exponent),
-         formats.credit_unit_word(row.credit_unit), worth + _age(row.read_at, ask)),
+        (
+            _("Balance then") if lost else _("Balance"),
+            formats.credit(row.balance, row.credit_unit, row.exponent),
+            formats.credit_unit_word(row.credit_unit),
+            worth + _age(row.read_at, ask),
+        ),
         (_("Lasts"), left or formats.DASH, _("days") if left else "", note or _("no forecast: too little use")),
-        (_("Mean per day (%d days)") % USE_DAYS, formats.energy(row.day_wh) if row.day_wh is not None else formats.DASH,
-         "kWh", _weekend(plot)),
+        (
+            _("Mean per day (%d days)") % USE_DAYS,
+            formats.energy(row.day_wh) if row.day_wh is not None else formats.DASH,
+            "kWh",
+            _weekend(plot),
+        ),
         (_("Power then") if lost else _("Power now"), formats.power(row.power_w), "kW", limit + age),
-        (_("Price"), format_price(price.price.normalize()) if price else formats.DASH, price_unit(row.currency) if price else "",
-         _("%(plan)s · from %(day)s") % {"plan": price.plan, "day": price.since.astimezone(ask.zone).strftime("%m-%d")}
-         if price else ""),
-    ]  # fmt: skip
+        (
+            _("Price"),
+            format_price(price.price.normalize()) if price else formats.DASH,
+            price_unit(row.currency) if price else "",
+            _("%(plan)s · from %(day)s")
+            % {"plan": price.plan, "day": price.since.astimezone(ask.zone).strftime("%m-%d")}
+            if price
+            else "",
+        ),
+    ]
 
 
 def _weekend(plot: UsePlot) -> str:

@@ -79,19 +79,29 @@ def use_plot(row: BoardRow, site_id: int, *, span: int, at: datetime, zone: Zone
     shown = [each for each in days if each.day >= first]
     end = at + AHEAD[span]
     data: dict[str, object] = {
-        "from": _ms(since), "to": _ms(end), "ticks": _ticks(first, today, span, zone),
+        "from": _ms(since),
+        "to": _ms(end),
+        "ticks": _ticks(first, today, span, zone),
         "use": [[_ms(_midnight(each.day, zone) + timedelta(hours=12)), _kwh(each.used_wh)] for each in shown],
         "balance": _balances(row, site_id, days, changes, since, at, zone, span),
         "bought": [
             [_ms(each.at), _pixel(each.balance_after or 0, row), _paid(each, row, len(changes))]
-            for each in changes if each.kind == "purchase" and each.balance_after is not None
+            for each in changes
+            if each.kind == "purchase" and each.balance_after is not None
         ],
-        "prices": _bands(prices, since, end, row, zone), "now": _ms(at), "levels": _levels(row),
-        "label_at": _ms(since + (end - since) // 5), "bar_px": max(1, PLOT_PX * 7 // (span * 10)),
-        "words": {"balance": _("Balance %s") % (formats.credit_unit_word(row.credit_unit) or row.currency)
-                  + _("   ▲ bought   ┄ forecast"), "use": _("Use per day kWh"), "now": _("now")},
+        "prices": _bands(prices, since, end, row, zone),
+        "now": _ms(at),
+        "levels": _levels(row),
+        "label_at": _ms(since + (end - since) // 5),
+        "bar_px": max(1, PLOT_PX * 7 // (span * 10)),
+        "words": {
+            "balance": _("Balance %s") % (formats.credit_unit_word(row.credit_unit) or row.currency)
+            + _("   ▲ bought   ┄ forecast"),
+            "use": _("Use per day kWh"),
+            "now": _("now"),
+        },
         **_forecast(row, runs_out(row), at),
-    }  # fmt: skip
+    }
     return UsePlot(data=data, lines=_lines(shown, changes, prices, zone), days=shown, prices=prices, first=first)
 
 
@@ -111,9 +121,15 @@ def _ticks(first: date, today: date, span: int, zone: ZoneInfo) -> dict[str, str
 
 
 def _balances(
-    row: BoardRow, site_id: int, days: Sequence[DayOfUse], changes: Sequence[Change], since: datetime, at: datetime,
-    zone: ZoneInfo, span: int,
-) -> list[list[object]]:  # fmt: skip
+    row: BoardRow,
+    site_id: int,
+    days: Sequence[DayOfUse],
+    changes: Sequence[Change],
+    since: datetime,
+    at: datetime,
+    zone: ZoneInfo,
+    span: int,
+) -> list[list[object]]:
     """The balance as a line: a point at the end of each day (each hour of a short span), and each purchase upright."""
     points: list[tuple[datetime, int, int]] = []
     if span == 7:
@@ -126,7 +142,9 @@ def _balances(
                 points.append((end, 0, each.last_balance))
     for change in changes:
         if change.balance_after is not None:
-            before = change.balance_before if change.balance_before is not None else change.balance_after - change.credit
+            before = (
+                change.balance_before if change.balance_before is not None else change.balance_after - change.credit
+            )
             points += [(change.at, 1, before), (change.at, 2, change.balance_after)]
     points.sort(key=lambda point: point[:2])
     if row.balance is not None and row.read_at is not None and row.read_at >= since:
@@ -144,10 +162,15 @@ def _paid(change: Change, row: BoardRow, many: int) -> str:
 def _levels(row: BoardRow) -> list[dict[str, object]]:
     named = ((row.alarm_1, "alarm1", _("Level 1: %s")), (row.alarm_2, "alarm2", _("Level 2: %s")))
     return [
-        {"at": _pixel(level, row), "state": state,
-         "name": name % (formats.scaled(level, 3, 0) if row.credit_unit == "Wh" else formats.scaled(level, row.exponent))}
-        for level, state, name in named if level > 0
-    ]  # fmt: skip
+        {
+            "at": _pixel(level, row),
+            "state": state,
+            "name": name
+            % (formats.scaled(level, 3, 0) if row.credit_unit == "Wh" else formats.scaled(level, row.exponent)),
+        }
+        for level, state, name in named
+        if level > 0
+    ]
 
 
 def _bands(
@@ -159,7 +182,10 @@ def _bands(
         ends = prices[place + 1].since if place + 1 < len(prices) else end
         if ends <= since or each.since >= end:
             continue
-        name = _("Price %(price)s %(unit)s") % {"price": format_price(each.price.normalize()), "unit": price_unit(row.currency)}
+        name = _("Price %(price)s %(unit)s") % {
+            "price": format_price(each.price.normalize()),
+            "unit": price_unit(row.currency),
+        }
         if each.since > since:
             name += _(" (from %s)") % each.since.astimezone(zone).strftime("%m-%d")
         bands.append({"from": _ms(max(each.since, since)), "to": _ms(min(ends, end)), "name": name})
@@ -182,7 +208,7 @@ def _forecast(row: BoardRow, ahead: RunsOut | None, at: datetime) -> dict[str, o
         "forecast": [[_ms(at), _pixel(balance, row)], [_ms(at + timedelta(seconds=ahead.about_s)), 0]],
         "low": [[ms, _pixel(on(ahead.early_s, second), row)] for second, ms in moments],
         "fan": [[ms, _pixel(on(late, second) - on(ahead.early_s, second), row)] for second, ms in moments],
-    }  # fmt: skip
+    }
 
 
 def _lines(
@@ -194,11 +220,14 @@ def _lines(
         held = [price for price in prices if price.since.astimezone(zone).date() <= each.day]
         made.append(
             DayLine(
-                day=each.day, used_wh=each.used_wh, last_balance=each.last_balance,
-                bought=sum(change.credit for change in put_in), price=held[-1].price if held else None,
+                day=each.day,
+                used_wh=each.used_wh,
+                last_balance=each.last_balance,
+                bought=sum(change.credit for change in put_in),
+                price=held[-1].price if held else None,
                 paid_minor=sum(change.amount_minor for change in put_in),
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -213,9 +242,12 @@ def load_plot(row: BoardRow, site_id: int, *, at: datetime, zone: ZoneInfo) -> d
         ticks[str(_ms(tick))] = f"{tick:%m-%d}" if tick.hour == 0 else f"{tick:%H:%M}"
         tick += timedelta(hours=6)
     return {
-        "from": _ms(since), "to": _ms(end), "ticks": ticks, "now": _ms(at),
+        "from": _ms(since),
+        "to": _ms(end),
+        "ticks": ticks,
+        "now": _ms(at),
         "mean": [[second * 1000, watt / 1000] for second, watt, _most in points],
         "most": [[second * 1000, watt / 1000] for second, _mean, watt in points],
         "limit": row.load_limit_w / 1000 if row.load_limit_w else None,
         "words": {"load": _("Load kW"), "now": _("now"), "limit": _("Limit %s kW") % formats.power(row.load_limit_w)},
-    }  # fmt: skip
+    }

@@ -33,25 +33,35 @@ def why(row: BoardRow, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
     none = _("No keep-on, no command of ours and no maintenance tag.")
     if row.relay == 1:
         if row.wish == "keep_on":
-            told = {"reason": row.wish_reason or formats.DASH,
-                    "until": formats.when(row.wish_until, at, zone) if row.wish_until else ""}  # fmt: skip
+            told = {
+                "reason": row.wish_reason or formats.DASH,
+                "until": formats.when(row.wish_until, at, zone) if row.wish_until else "",
+            }
             return _("Supplied because it is kept on"), _(" until %(until)s (%(reason)s), whatever the balance.") % told
         if row.common:
             return _("Supplied:"), _(" common area, never sold to.")
         if row.custody == "meter":
-            return _("Supplied because"), _(" the balance is above 0; the meter decides by itself (credit in the meter). %s") % none
+            return _("Supplied because"), _(
+                " the balance is above 0; the meter decides by itself (credit in the meter). %s"
+            ) % none
         return _("Supplied because"), _(" the office holds the credit and has not cut it. %s") % none
     if row.relay is None:
         return _("Not known:"), _(" the relay was never read.")
     if row.tag is not None:
         until = formats.when(row.tag_until, at, zone) if row.tag_until else ""
         return _("Off because"), _(" %(name)s works here until %(until)s (maintenance tag).") % {
-            "name": row.tag, "until": until,
-        }  # fmt: skip
+            "name": row.tag,
+            "until": until,
+        }
     if row.wish == "trip":
         return _("Off because we tripped it:"), f" {row.wish_reason or formats.DASH}"
-    for bit in (StatusBit.WARNING_TRIP, StatusBit.OVERLOAD_TRIP, StatusBit.MALICIOUS_LOAD_TRIP, StatusBit.HAND_OPENED,
-                StatusBit.CREDIT_TRIP):  # fmt: skip
+    for bit in (
+        StatusBit.WARNING_TRIP,
+        StatusBit.OVERLOAD_TRIP,
+        StatusBit.MALICIOUS_LOAD_TRIP,
+        StatusBit.HAND_OPENED,
+        StatusBit.CREDIT_TRIP,
+    ):
         if row.has(bit):
             return _("Off because:"), _(" %s. The meter cut it by itself.") % cause_words(bit)
     return _("Off."), _(" The meter does not say why. %s") % none
@@ -69,7 +79,9 @@ def last_change(changes: list[SupplyChange], at: datetime, zone: ZoneInfo) -> li
     before = next((each for each in changes[1:] if each.kind == "opened"), None)
     if before is not None:
         for_ = formats.duration(int((newest.at - before.at).total_seconds()))
-        lines.append((_("Why it was dark then"), _("%(cause)s, for %(for)s") % {"cause": cause_words(before.cause), "for": for_}))
+        lines.append(
+            (_("Why it was dark then"), _("%(cause)s, for %(for)s") % {"cause": cause_words(before.cause), "for": for_})
+        )
     return lines
 
 
@@ -97,10 +109,15 @@ def act_line(each: ContractAct) -> str:
 
 def act_state(state: str) -> str:
     return {
-        "asked": _("waits for a second person"), "running": _("waits for the meter"), "done": _("done"),
-        "refused": _("refused"), "reading": _("at work"), "needs_act": _("waits for a decision"),
-        "clearing": _("at work"), "writing": _("at work"),
-    }.get(state, state)  # fmt: skip
+        "asked": _("waits for a second person"),
+        "running": _("waits for the meter"),
+        "done": _("done"),
+        "refused": _("refused"),
+        "reading": _("at work"),
+        "needs_act": _("waits for a decision"),
+        "clearing": _("at work"),
+        "writing": _("at work"),
+    }.get(state, state)
 
 
 def sales_count(number: int) -> str:

@@ -28,17 +28,24 @@ def _shown(each: LineHealth, ask: Ask) -> dict[str, object]:
     permille = each.replies * 1000 // asked if asked else None
     since = formats.duration(int((ask.at - each.since).total_seconds())) if each.since else ""
     return {
-        "line": each, "since": since, "success": f"{permille // 10}.{permille % 10}%" if permille is not None else formats.DASH,
-        "since_at": formats.when(each.since, ask.at, ask.zone) if each.since else "", "error": _error(each.error),
+        "line": each,
+        "since": since,
+        "success": f"{permille // 10}.{permille % 10}%" if permille is not None else formats.DASH,
+        "since_at": formats.when(each.since, ask.at, ask.zone) if each.since else "",
+        "error": _error(each.error),
         "answering": each.meters - each.silent if each.up else 0,
-    }  # fmt: skip
+    }
 
 
 def _error(code: str) -> str:
     return {
-        "": "", "timeout": _("no answer to the connection"), "refused": _("connection refused"),
-        "unreachable": _("host unreachable"), "closed": _("connection closed"), "name": _("host name not found"),
-    }.get(code, code)  # fmt: skip
+        "": "",
+        "timeout": _("no answer to the connection"),
+        "refused": _("connection refused"),
+        "unreachable": _("host unreachable"),
+        "closed": _("connection closed"),
+        "name": _("host name not found"),
+    }.get(code, code)
 
 
 @require_safe
@@ -50,9 +57,12 @@ def page(ask: Ask) -> HttpResponse:
         behind = list(group)
         gateways.append((behind[0], [_shown(each, ask) for each in behind if each.line_id]))
     context = {
-        "gateways": gateways, "buildings": buildings_of(ask), "says": _says(found),
-        "can_read": may(ask.operator.role, Act.READ_NOW), "can_edit": may(ask.operator.role, Act.ESTATE),
-    }  # fmt: skip
+        "gateways": gateways,
+        "buildings": buildings_of(ask),
+        "says": _says(found),
+        "can_read": may(ask.operator.role, Act.READ_NOW),
+        "can_edit": may(ask.operator.role, Act.ESTATE),
+    }
     return ask.page("ui/lines.html", context)
 
 
@@ -64,10 +74,14 @@ def _says(found: Sequence[LineHealth]) -> tuple[str, str]:
     if down:
         names = ("、" if formats.chinese() else ", ").join(f"{each.gateway} / {each.line}" for each in down)
         first = _("%(n)d of %(all)d lines are lost: %(names)s.") % {
-            "n": len(down), "all": sum(1 for each in found if each.line_id), "names": names,
-        }  # fmt: skip
+            "n": len(down),
+            "all": sum(1 for each in found if each.line_id),
+            "names": names,
+        }
     if silent:
-        return first, _("Behind connected lines, %d meters do not answer: a fault of the meter or its wire, not of the link.") % silent
+        return first, _(
+            "Behind connected lines, %d meters do not answer: a fault of the meter or its wire, not of the link."
+        ) % silent
     return first, _("Behind connected lines, every meter answers.")
 
 
@@ -89,24 +103,45 @@ def _line_or_404(ask: Ask, line_id: int) -> Line:
 def _gateway_fields(gateway: Gateway | None) -> list[Field]:
     fields = [
         Field(name="name", label=_("Name"), value=gateway.name if gateway else "", most=64, hint=_("Where it stands.")),
-        Field(name="host", label=_("Host"), value=gateway.host if gateway else "", required=True, most=255,
-              hint=_("IP address or name of the serial server or manager.")),
-    ]  # fmt: skip
+        Field(
+            name="host",
+            label=_("Host"),
+            value=gateway.host if gateway else "",
+            required=True,
+            most=255,
+            hint=_("IP address or name of the serial server or manager."),
+        ),
+    ]
     if gateway is None:
-        fields.insert(0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1.")))
+        fields.insert(
+            0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1."))
+        )
     return fields
 
 
 def _line_fields(line: Line | None) -> list[Field]:
     fields = [
-        Field(name="transport", label=_("Transport"), kind="select", value=line.transport if line else wires.TRANSPORTS[0],
-              options=[("rtu-over-tcp", _("Modbus RTU over TCP (serial server)"), ""), ("modbus-tcp", "Modbus TCP", "")]),
+        Field(
+            name="transport",
+            label=_("Transport"),
+            kind="select",
+            value=line.transport if line else wires.TRANSPORTS[0],
+            options=[("rtu-over-tcp", _("Modbus RTU over TCP (serial server)"), ""), ("modbus-tcp", "Modbus TCP", "")],
+        ),
         Field(name="port", label=_("Port"), kind="number", value=str(line.port) if line else "", required=True, most=5),
-        Field(name="baud", label=_("Speed of the bus"), kind="select", value=str(line.baud) if line else "9600",
-              options=[(str(baud), str(baud), "") for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)]),
-    ]  # fmt: skip
+        Field(
+            name="baud",
+            label=_("Speed of the bus"),
+            kind="select",
+            value=str(line.baud) if line else "9600",
+            options=[(str(baud), str(baud), "") for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)],
+        ),
+    ]
     if line is None:
-        fields.insert(0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Number of the bus at the gateway: 1.")))
+        fields.insert(
+            0,
+            Field(name="code", label=_("Code"), required=True, most=16, hint=_("Number of the bus at the gateway: 1.")),
+        )
     return fields
 
 
@@ -131,9 +166,21 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
             return redirect(PATH)
         fields = kept(fields, form)
     title = _("Gateway %s") % gateway.code if gateway else _("Enter a gateway")
-    says = _("The head-end connects again within seconds; its meters are unread until then. Supply is not affected.") if gateway else ""
-    return form_page(ask, title=title, fields=fields, submit=_("Save"), back=PATH, crumb=_("Gateways and lines"),
-                     refused=refused, says=says)  # fmt: skip
+    says = (
+        _("The head-end connects again within seconds; its meters are unread until then. Supply is not affected.")
+        if gateway
+        else ""
+    )
+    return form_page(
+        ask,
+        title=title,
+        fields=fields,
+        submit=_("Save"),
+        back=PATH,
+        crumb=_("Gateways and lines"),
+        refused=refused,
+        says=says,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -148,8 +195,15 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
         def act() -> None:
             transport, port, baud = text(form, "transport", 16), whole(form, "port"), whole(form, "baud", 9600)
             if line is None:
-                wires.add_line(gateway, code=text(form, "code", 16), transport=transport, port=port, baud=baud,
-                               actor=ask.actor, at=ask.at)  # fmt: skip
+                wires.add_line(
+                    gateway,
+                    code=text(form, "code", 16),
+                    transport=transport,
+                    port=port,
+                    baud=baud,
+                    actor=ask.actor,
+                    at=ask.at,
+                )
             else:
                 wires.edit_line(line, transport=transport, port=port, baud=baud, actor=ask.actor, at=ask.at)
 
@@ -158,8 +212,9 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
             return redirect(PATH)
         fields = kept(fields, form)
     title = f"{gateway.code} / {line.code}" if line else _("Enter a line of %s") % gateway.code
-    return form_page(ask, title=title, fields=fields, submit=_("Save"), back=PATH, crumb=_("Gateways and lines"),
-                     refused=refused)  # fmt: skip
+    return form_page(
+        ask, title=title, fields=fields, submit=_("Save"), back=PATH, crumb=_("Gateways and lines"), refused=refused
+    )
 
 
 urlpatterns = [

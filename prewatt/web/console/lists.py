@@ -72,7 +72,9 @@ def with_(query: QueryDict, path: str, **changes: str) -> str:
     return f"{path}?{copy.urlencode()}" if copy else f"{path}?clear"
 
 
-def heads(query: QueryDict, path: str, columns: Iterable[tuple[str | Promise, str, str]], sort: str, descending: bool) -> list[Head]:
+def heads(
+    query: QueryDict, path: str, columns: Iterable[tuple[str | Promise, str, str]], sort: str, descending: bool
+) -> list[Head]:
     """Column heads from (label, css, sort name or empty)."""
     made = []
     for label, css, name in columns:
@@ -82,10 +84,12 @@ def heads(query: QueryDict, path: str, columns: Iterable[tuple[str | Promise, st
         on = name == sort
         made.append(
             Head(
-                label=label, css=css, url=with_(query, path, sort=name, desc="" if not on or descending else "1"),
+                label=label,
+                css=css,
+                url=with_(query, path, sort=name, desc="" if not on or descending else "1"),
                 sorted=("descending" if descending else "ascending") if on else "",
             )
-        )  # fmt: skip
+        )
     return made
 
 

@@ -36,20 +36,29 @@ def filters_of(query: QueryDict, site_buildings: list[Building]) -> MeterFilters
     sort = get("sort", "line")
     building = number(get("building", ""))
     return MeterFilters(
-        text=get("q", "").strip()[:64], line_id=number(get("line", "")),
+        text=get("q", "").strip()[:64],
+        line_id=number(get("line", "")),
         building_id=building if any(each.pk == building for each in site_buildings) else None,
-        profile=get("profile", "")[:48], health=get("health", "") if get("health", "") in HEALTHS else "",
-        sort=sort if sort in report.SORTS else "line", descending=get("desc", "") == "1",
-    )  # fmt: skip
+        profile=get("profile", "")[:48],
+        health=get("health", "") if get("health", "") in HEALTHS else "",
+        sort=sort if sort in report.SORTS else "line",
+        descending=get("desc", "") == "1",
+    )
 
 
 HEALTHS = ("answering", "silent", "line_lost")
 COLUMNS = (
-    (_lazy("Meter no."), "", "number"), (_lazy("Model"), "", ""), (_lazy("Room"), "", "room"),
-    (_lazy("Gateway / line / address"), "", "line"), (_lazy("Health"), "", ""), (_lazy("Energy kWh"), "num", "energy"),
-    (_lazy("Power kW"), "num", ""), (_lazy("Balance kWh"), "num", ""), (_lazy("Relay"), "", ""),
+    (_lazy("Meter no."), "", "number"),
+    (_lazy("Model"), "", ""),
+    (_lazy("Room"), "", "room"),
+    (_lazy("Gateway / line / address"), "", "line"),
+    (_lazy("Health"), "", ""),
+    (_lazy("Energy kWh"), "num", "energy"),
+    (_lazy("Power kW"), "num", ""),
+    (_lazy("Balance kWh"), "num", ""),
+    (_lazy("Relay"), "", ""),
     (_lazy("Last answer"), "", "age"),
-)  # fmt: skip
+)
 
 
 def buildings_of(ask: Ask) -> list[Building]:
@@ -70,16 +79,24 @@ def page(ask: Ask) -> HttpResponse:
     lines = report.lines(ask.operator.pk, ask.site.id)
     chips = [("", _("All")), ("answering", _("Answering")), ("silent", _("Silent")), ("line_lost", _("Line lost"))]
     context = {
-        "rows": shown, "filters": filters, "buildings": buildings,
+        "rows": shown,
+        "filters": filters,
+        "buildings": buildings,
         "total": report.meters_total(ask.operator.pk, ask.site.id, filters),
         "heads": heads(query, PATH, COLUMNS, filters.sort, filters.descending),
         "chips": [(name, label, with_(query, PATH, health=name), filters.health == name) for name, label in chips],
-        "lines": [each for each in lines if each.line_id], "profiles": catalogue(), "query": query,
+        "lines": [each for each in lines if each.line_id],
+        "profiles": catalogue(),
+        "query": query,
         "next": f"{with_(query, PATH)}&after={cursor(shown[-1].key, shown[-1].circuit_id)}" if more else "",
-        "paged": after is not None, "first_page": with_(query, PATH), "export": f"{PATH}/export?{query.urlencode()}",
-        "can_read": may(ask.operator.role, Act.READ_NOW), "can_add": may(ask.operator.role, Act.ESTATE),
-        "any": any(each.meters for each in lines), "clear": f"{PATH}?clear",
-    }  # fmt: skip
+        "paged": after is not None,
+        "first_page": with_(query, PATH),
+        "export": f"{PATH}/export?{query.urlencode()}",
+        "can_read": may(ask.operator.role, Act.READ_NOW),
+        "can_add": may(ask.operator.role, Act.ESTATE),
+        "any": any(each.meters for each in lines),
+        "clear": f"{PATH}?clear",
+    }
     return ask.page("ui/meters.html", context)
 
 
@@ -89,19 +106,49 @@ def export(ask: Ask) -> HttpResponse:
     """The filtered list as a workbook."""
     filters = filters_of(ask.request.GET, buildings_of(ask))
     rows = report.meters(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST)
-    titles = [_("Meter no."), _("Circuit"), _("Model"), _("CT ratio"), _("Building"), _("Room"), _("Sign"), _("Gateway"), _("Line"),
-              _("Address"), _("Contract no."), _("Energy kWh"), _("Power kW"), _("Balance kWh"), _("Purchase count"),
-              _("Relay"), _("Last answer")]  # fmt: skip
+    titles = [
+        _("Meter no."),
+        _("Circuit"),
+        _("Model"),
+        _("CT ratio"),
+        _("Building"),
+        _("Room"),
+        _("Sign"),
+        _("Gateway"),
+        _("Line"),
+        _("Address"),
+        _("Contract no."),
+        _("Energy kWh"),
+        _("Power kW"),
+        _("Balance kWh"),
+        _("Purchase count"),
+        _("Relay"),
+        _("Last answer"),
+    ]
     return workbook("meters", titles, map(_exported, rows), ask.zone)
 
 
 def _exported(row: MeterRow) -> list[Cell]:
     relay = {0: _("open"), 1: _("closed")}.get(-1 if row.relay is None else row.relay, _("unknown"))
     return [
-        row.number, row.index, row.profile, row.ct_ratio, row.building, row.room, row.room_name, row.gateway, row.line,
-        row.unit, row.contract_number, kwh(row.energy_wh), kwh(row.power_w), kwh(row.balance), row.purchase_count,
-        relay, row.read_at,
-    ]  # fmt: skip
+        row.number,
+        row.index,
+        row.profile,
+        row.ct_ratio,
+        row.building,
+        row.room,
+        row.room_name,
+        row.gateway,
+        row.line,
+        row.unit,
+        row.contract_number,
+        kwh(row.energy_wh),
+        kwh(row.power_w),
+        kwh(row.balance),
+        row.purchase_count,
+        relay,
+        row.read_at,
+    ]
 
 
 def meter_or_404(ask: Ask, meter_id: int) -> Meter:
@@ -129,51 +176,104 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
     jobs = report.jobs_of([each.circuit_id for each in rows], since=ask.at - WEEK)
     first, rest = health_sentence(row, board, lost, ask.at, ask.zone)
     context = {
-        "meter": one, "row": row, "rows": rows, "board": board, "badges": badges_of(board), "profile": profile,
-        "says_first": first, "says_rest": rest, "latest": latest, "line": one.line,
-        "registers": register_lines(profile, row, board, latest, settings, settings_at, ask.at, ask.zone) if profile else [],
+        "meter": one,
+        "row": row,
+        "rows": rows,
+        "board": board,
+        "badges": badges_of(board),
+        "profile": profile,
+        "says_first": first,
+        "says_rest": rest,
+        "latest": latest,
+        "line": one.line,
+        "registers": register_lines(profile, row, board, latest, settings, settings_at, ask.at, ask.zone)
+        if profile
+        else [],
         "read_clock": formats.clock_seconds(latest["at"], ask.zone) if latest else formats.DASH,
         "full_clock": formats.clock_seconds(latest["full_at"], ask.zone) if latest and latest["full_at"] else "",
         "events": relay_events(report.changes_of_supply(row.circuit_id), board, ask.at, ask.zone),
-        "jobs": job_lines(jobs, ask.at, ask.zone), "can": _permitted(ask),
-    }  # fmt: skip
+        "jobs": job_lines(jobs, ask.at, ask.zone),
+        "can": _permitted(ask),
+    }
     return ask.page("ui/meter.html", context)
 
 
 def _permitted(ask: Ask) -> dict[str, bool]:
     role = ask.operator.role
-    return {"read": may(role, Act.READ_NOW), "relay": may(role, Act.RELAY), "tag": may(role, Act.TAG),
-            "estate": may(role, Act.ESTATE)}  # fmt: skip
+    return {
+        "read": may(role, Act.READ_NOW),
+        "relay": may(role, Act.RELAY),
+        "tag": may(role, Act.TAG),
+        "estate": may(role, Act.ESTATE),
+    }
 
 
 def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
     """The form of a new meter, with what may be chosen in it."""
     lines = list(
-        visible_to(ask.operator, Line).filter(gateway__site_id=ask.site.id).select_related("gateway")
+        visible_to(ask.operator, Line)
+        .filter(gateway__site_id=ask.site.id)
+        .select_related("gateway")
         .order_by("gateway__code", "code")
-    )  # fmt: skip
+    )
     rooms = list(
-        visible_to(ask.operator, Room).filter(building__site_id=ask.site.id).select_related("building")
+        visible_to(ask.operator, Room)
+        .filter(building__site_id=ask.site.id)
+        .select_related("building")
         .order_by("building__sort", "building__code", "floor", "code")
-    )  # fmt: skip
+    )
     profiles = [
         (each.code, f"{each.maker} {each.name}", _("assumed profile") if each.assumed else "")
         for each in catalogue().values()
     ]
     fields = [
-        Field(name="number", label=_("Meter no."), kind="number", most=20, required=True,
-              hint=_("As printed on it, 6 to 20 digits. The first read checks it against the meter.")),
-        Field(name="profile", label=_("Model"), kind="select", options=profiles, required=True,
-              hint=_("An assumed profile comes from no public document: compare one reading with the display before selling.")),
-        Field(name="line", label=_("Line"), kind="select", required=True,
-              options=[(str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines]),
-        Field(name="unit", label=_("Address"), kind="number", most=3, required=True, hint=_("Modbus address, 1 to 247.")),
-        Field(name="ratio", label=_("CT ratio"), kind="number", most=5, value="1",
-              hint=_("1 when connected directly; 40 for 200/5. Energy and power are multiplied by it.")),
-        Field(name="room", label=_("Room"), kind="select",
-              options=[("", "—", ""), *((str(each.pk), each.code, f"{each.building.name} {each.name}".strip()) for each in rooms)]),
+        Field(
+            name="number",
+            label=_("Meter no."),
+            kind="number",
+            most=20,
+            required=True,
+            hint=_("As printed on it, 6 to 20 digits. The first read checks it against the meter."),
+        ),
+        Field(
+            name="profile",
+            label=_("Model"),
+            kind="select",
+            options=profiles,
+            required=True,
+            hint=_(
+                "An assumed profile comes from no public document: compare one reading with the display before selling."
+            ),
+        ),
+        Field(
+            name="line",
+            label=_("Line"),
+            kind="select",
+            required=True,
+            options=[(str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines],
+        ),
+        Field(
+            name="unit", label=_("Address"), kind="number", most=3, required=True, hint=_("Modbus address, 1 to 247.")
+        ),
+        Field(
+            name="ratio",
+            label=_("CT ratio"),
+            kind="number",
+            most=5,
+            value="1",
+            hint=_("1 when connected directly; 40 for 200/5. Energy and power are multiplied by it."),
+        ),
+        Field(
+            name="room",
+            label=_("Room"),
+            kind="select",
+            options=[
+                ("", "—", ""),
+                *((str(each.pk), each.code, f"{each.building.name} {each.name}".strip()) for each in rooms),
+            ],
+        ),
         Field(name="common", label=_("Common area: read only, nothing is sold here"), kind="checkbox"),
-    ]  # fmt: skip
+    ]
     return fields, lines, rooms
 
 
@@ -189,8 +289,15 @@ def new(ask: Ask) -> HttpResponse:
         if not refused:
             return redirect(f"{PATH}/{made[0].pk}")
         fields = kept(fields, ask.request.POST)
-    return form_page(ask, title=_("Register a meter"), fields=fields, submit=_("Register"), back=PATH,
-                     crumb=_("Meters"), refused=refused)  # fmt: skip
+    return form_page(
+        ask,
+        title=_("Register a meter"),
+        fields=fields,
+        submit=_("Register"),
+        back=PATH,
+        crumb=_("Meters"),
+        refused=refused,
+    )
 
 
 def _add(ask: Ask, lines: list[Line], rooms: list[Room]) -> Meter:
@@ -198,10 +305,16 @@ def _add(ask: Ask, lines: list[Line], rooms: list[Room]) -> Meter:
     room_id = number(form.get("room", ""))
     room: Room | None = pick(rooms, room_id) if room_id else None
     return wires.add_meter(
-        pick(lines, number(form.get("line", ""))), number=text(form, "number", 20), profile=text(form, "profile", 48),
-        unit=whole(form, "unit"), ct_ratio=whole(form, "ratio", 1), room=room, common=form.get("common") == "1",
-        actor=ask.actor, at=ask.at,
-    )  # fmt: skip
+        pick(lines, number(form.get("line", ""))),
+        number=text(form, "number", 20),
+        profile=text(form, "profile", 48),
+        unit=whole(form, "unit"),
+        ct_ratio=whole(form, "ratio", 1),
+        room=room,
+        common=form.get("common") == "1",
+        actor=ask.actor,
+        at=ask.at,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -216,23 +329,42 @@ def move(ask: Ask, meter_id: int) -> HttpResponse:
     if ask.request.method == "POST":
         refused = attempt(
             lambda: moves.move_meter(
-                one, pick(lines, number(ask.request.POST.get("line", ""))), unit=whole(ask.request.POST, "unit"),
-                actor=ask.actor, at=ask.at,
+                one,
+                pick(lines, number(ask.request.POST.get("line", ""))),
+                unit=whole(ask.request.POST, "unit"),
+                actor=ask.actor,
+                at=ask.at,
             )
-        )  # fmt: skip
+        )
         if not refused:
             return redirect(f"{PATH}/{one.pk}")
         fields = kept(fields, ask.request.POST)
     return form_page(
-        ask, title=_("Move meter %s") % one.number, fields=fields, submit=_("Move"), back=f"{PATH}/{one.pk}",
-        crumb=_("Meter %s") % one.number, refused=refused,
-        says=_("Readings that wait are asked for at the new place. While credit is on its way to this meter it cannot be moved. Supply is not affected."),
-    )  # fmt: skip
+        ask,
+        title=_("Move meter %s") % one.number,
+        fields=fields,
+        submit=_("Move"),
+        back=f"{PATH}/{one.pk}",
+        crumb=_("Meter %s") % one.number,
+        refused=refused,
+        says=_(
+            "Readings that wait are asked for at the new place. While credit is on its way to this meter it "
+            "cannot be moved. Supply is not affected."
+        ),
+    )
 
 
 def _with(field: Field, value: str) -> Field:
-    return Field(name=field.name, label=field.label, kind=field.kind, value=value, hint=field.hint,
-                 options=field.options, required=field.required, most=field.most)  # fmt: skip
+    return Field(
+        name=field.name,
+        label=field.label,
+        kind=field.kind,
+        value=value,
+        hint=field.hint,
+        options=field.options,
+        required=field.required,
+        most=field.most,
+    )
 
 
 urlpatterns = [

@@ -24,22 +24,38 @@ from prewatt.web.ui import formats
 
 PURSE: Final = frozenset(
     {
-        Quantity.BALANCE, Quantity.PURCHASE_COUNT, Quantity.LAST_ORDER_KIND, Quantity.LAST_ORDER_AMOUNT,
-        Quantity.PURCHASED_TOTAL, Quantity.USE_PAST_ZERO, Quantity.ORDER_RESULT,
+        Quantity.BALANCE,
+        Quantity.PURCHASE_COUNT,
+        Quantity.LAST_ORDER_KIND,
+        Quantity.LAST_ORDER_AMOUNT,
+        Quantity.PURCHASED_TOTAL,
+        Quantity.USE_PAST_ZERO,
+        Quantity.ORDER_RESULT,
     }
-)  # fmt: skip
+)
 # quantity -> column of the latest row, and which of a list
 _COLUMNS: Final[Mapping[Quantity, tuple[str, int | None]]] = {
-    Quantity.ENERGY_IMPORT_TOTAL: ("energy_wh", None), Quantity.POWER_ACTIVE: ("power_w", None),
-    Quantity.BALANCE: ("balance", None), Quantity.PURCHASE_COUNT: ("purchase_count", None),
-    Quantity.LAST_ORDER_KIND: ("last_order_kind", None), Quantity.LAST_ORDER_AMOUNT: ("last_order_amount", None),
-    Quantity.PURCHASED_TOTAL: ("purchased_total", None), Quantity.USE_PAST_ZERO: ("use_past_zero", None),
-    Quantity.RELAY: ("relay", None), Quantity.STATUS: ("status", None),
-    Quantity.ENERGY_IMPORT_SHARP: ("rates_wh", 0), Quantity.ENERGY_IMPORT_PEAK: ("rates_wh", 1),
-    Quantity.ENERGY_IMPORT_FLAT: ("rates_wh", 2), Quantity.ENERGY_IMPORT_VALLEY: ("rates_wh", 3),
-    Quantity.VOLTAGE_A: ("voltage_mv", 0), Quantity.VOLTAGE_B: ("voltage_mv", 1), Quantity.VOLTAGE_C: ("voltage_mv", 2),
-    Quantity.CURRENT_A: ("current_ma", 0), Quantity.CURRENT_B: ("current_ma", 1), Quantity.CURRENT_C: ("current_ma", 2),
-}  # fmt: skip
+    Quantity.ENERGY_IMPORT_TOTAL: ("energy_wh", None),
+    Quantity.POWER_ACTIVE: ("power_w", None),
+    Quantity.BALANCE: ("balance", None),
+    Quantity.PURCHASE_COUNT: ("purchase_count", None),
+    Quantity.LAST_ORDER_KIND: ("last_order_kind", None),
+    Quantity.LAST_ORDER_AMOUNT: ("last_order_amount", None),
+    Quantity.PURCHASED_TOTAL: ("purchased_total", None),
+    Quantity.USE_PAST_ZERO: ("use_past_zero", None),
+    Quantity.RELAY: ("relay", None),
+    Quantity.STATUS: ("status", None),
+    Quantity.ENERGY_IMPORT_SHARP: ("rates_wh", 0),
+    Quantity.ENERGY_IMPORT_PEAK: ("rates_wh", 1),
+    Quantity.ENERGY_IMPORT_FLAT: ("rates_wh", 2),
+    Quantity.ENERGY_IMPORT_VALLEY: ("rates_wh", 3),
+    Quantity.VOLTAGE_A: ("voltage_mv", 0),
+    Quantity.VOLTAGE_B: ("voltage_mv", 1),
+    Quantity.VOLTAGE_C: ("voltage_mv", 2),
+    Quantity.CURRENT_A: ("current_ma", 0),
+    Quantity.CURRENT_B: ("current_ma", 1),
+    Quantity.CURRENT_C: ("current_ma", 2),
+}
 
 
 def _language() -> str:
@@ -74,9 +90,15 @@ def mark_of(register: Register) -> tuple[str, str]:
 
 
 def register_lines(
-    profile: Profile, row: MeterRow, board: BoardRow, latest: Mapping[str, Any], settings: Mapping[str, int],
-    settings_at: datetime | None, at: datetime, zone: ZoneInfo,
-) -> list[RegisterLine]:  # fmt: skip
+    profile: Profile,
+    row: MeterRow,
+    board: BoardRow,
+    latest: Mapping[str, Any],
+    settings: Mapping[str, int],
+    settings_at: datetime | None,
+    at: datetime,
+    zone: ZoneInfo,
+) -> list[RegisterLine]:
     """Every register of the profile, in the order of addresses, with what is known of it."""
     lines = []
     unused = board.custody == "server" or (board.custody is None and board.common)
@@ -84,7 +106,10 @@ def register_lines(
         value, read_at = _value(quantity, register, latest, settings, settings_at)
         shown, unit = _shown(quantity, value, row, profile)
         if quantity in PURSE and unused:
-            quality, good = _("not used (credit in the office)") if board.custody else _("not used (common area)"), False
+            quality, good = (
+                _("not used (credit in the office)") if board.custody else _("not used (common area)"),
+                False,
+            )
         elif value is None:
             quality, good = _("not read yet"), False
         elif board.state is CircuitState.OFFLINE or read_at is None:
@@ -95,17 +120,27 @@ def register_lines(
         offset = profile.offset(row.index, shared=register.shared)
         lines.append(
             RegisterLine(
-                name=label(quantity, _language()), address=f"{register.address + offset:04X}h", kind=register.kind.value,
-                value=shown, unit=unit, quality=quality, good=good, mark=mark, source=source,
+                name=label(quantity, _language()),
+                address=f"{register.address + offset:04X}h",
+                kind=register.kind.value,
+                value=shown,
+                unit=unit,
+                quality=quality,
+                good=good,
+                mark=mark,
+                source=source,
             )
-        )  # fmt: skip
+        )
     return lines
 
 
 def _value(
-    quantity: Quantity, register: Register, latest: Mapping[str, Any], settings: Mapping[str, int],
+    quantity: Quantity,
+    register: Register,
+    latest: Mapping[str, Any],
+    settings: Mapping[str, int],
     settings_at: datetime | None,
-) -> tuple[int | None, datetime | None]:  # fmt: skip
+) -> tuple[int | None, datetime | None]:
     """What is known of a quantity, and when it was read."""
     if quantity in _COLUMNS:
         column, place = _COLUMNS[quantity]
@@ -123,9 +158,16 @@ def _shown(quantity: Quantity, value: int | None, row: MeterRow, profile: Profil
     if value is None:
         return formats.DASH, ""
     name = quantity.value
-    if quantity in (Quantity.BALANCE, Quantity.LAST_ORDER_AMOUNT, Quantity.PURCHASED_TOTAL, Quantity.USE_PAST_ZERO,
-                    Quantity.ALARM_LEVEL_1, Quantity.ALARM_LEVEL_2, Quantity.OVERDRAFT_LIMIT,
-                    Quantity.HOARDING_LIMIT):  # fmt: skip
+    if quantity in (
+        Quantity.BALANCE,
+        Quantity.LAST_ORDER_AMOUNT,
+        Quantity.PURCHASED_TOTAL,
+        Quantity.USE_PAST_ZERO,
+        Quantity.ALARM_LEVEL_1,
+        Quantity.ALARM_LEVEL_2,
+        Quantity.OVERDRAFT_LIMIT,
+        Quantity.HOARDING_LIMIT,
+    ):
         return formats.credit(value, row.credit_unit), formats.credit_unit_word(row.credit_unit)
     if name.startswith("energy_"):
         return formats.energy(value), "kWh"
@@ -166,9 +208,12 @@ def health_sentence(
     if row.read_at is None:
         return _("This meter has never answered."), _("We ask it again and again; check its address, line and model.")
     last = _("Last answer %(time)s (%(ago)s).") % {
-        "time": formats.when(row.read_at, at, zone), "ago": formats.ago(int((at - row.read_at).total_seconds())),
-    }  # fmt: skip
-    week = ngettext("Contact was lost %d time in 7 days.", "Contact was lost %d times in 7 days.", len(lost)) % len(lost)
+        "time": formats.when(row.read_at, at, zone),
+        "ago": formats.ago(int((at - row.read_at).total_seconds())),
+    }
+    week = ngettext("Contact was lost %d time in 7 days.", "Contact was lost %d times in 7 days.", len(lost)) % len(
+        lost
+    )
     if not lost:
         week = _("No loss of contact in 7 days.")
     gap = "" if formats.chinese() else " "
@@ -176,7 +221,13 @@ def health_sentence(
         return _("Not known now: gateway %s is lost.") % row.gateway, last + gap + week
     if row.silent or board.state is CircuitState.OFFLINE:
         return _("The line answers, this meter does not."), last + gap + week
-    first = _("Online, supplied.") if board.relay == 1 else _("Online, supply is off.") if board.relay == 0 else _("Online.")
+    first = (
+        _("Online, supplied.")
+        if board.relay == 1
+        else _("Online, supply is off.")
+        if board.relay == 0
+        else _("Online.")
+    )
     return first, last + gap + week
 
 
@@ -227,16 +278,24 @@ def job_lines(jobs: Sequence[JobLine], at: datetime, zone: ZoneInfo) -> list[Com
         result, css = _result(each, at, zone)
         lines.append(
             CommandLine(
-                at=formats.when(each.created_at, at, zone), what=what, who=names.get(each.actor, ""), result=result,
-                css=css, more=message(each.code, _language()) if each.code in texts else each.code,
+                at=formats.when(each.created_at, at, zone),
+                what=what,
+                who=names.get(each.actor, ""),
+                result=result,
+                css=css,
+                more=message(each.code, _language()) if each.code in texts else each.code,
             )
-        )  # fmt: skip
+        )
     return lines
 
 
 def _result(job: JobLine, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
     if job.state == "queued":
-        due = _("waits until %s") % formats.clock_seconds(job.due_at, zone) if job.due_at > at else _("waits for its line")
+        due = (
+            _("waits until %s") % formats.clock_seconds(job.due_at, zone)
+            if job.due_at > at
+            else _("waits for its line")
+        )
         return due, "d-waiting"
     if job.state == "claimed":
         return _("at work"), "d-sent"
@@ -244,7 +303,10 @@ def _result(job: JobLine, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
         return _("dropped, never sent"), "muted"
     verdict = Verdict(job.verdict) if job.verdict else Verdict.SILENT
     css = {
-        Verdict.DONE: "d-confirmed strong", Verdict.REFUSED: "d-refused", Verdict.SILENT: "s-lost strong",
-        Verdict.UNKNOWN: "s-lost strong", Verdict.DISPUTED: "d-disputed",
-    }[verdict]  # fmt: skip
+        Verdict.DONE: "d-confirmed strong",
+        Verdict.REFUSED: "d-refused",
+        Verdict.SILENT: "s-lost strong",
+        Verdict.UNKNOWN: "s-lost strong",
+        Verdict.DISPUTED: "d-disputed",
+    }[verdict]
     return label(verdict, _language()), css

@@ -70,7 +70,7 @@ def energy(form: QueryDict, name: str) -> int:
 
 
 def moment(form: QueryDict, name: str, zone: ZoneInfo) -> datetime | None:
-    """A `datetime-local` or `date` field as a moment in the site's zone; None when empty. Raises Refused moment_unreadable."""
+    """A `datetime-local` or `date` field in the site's zone; None when empty. Raises Refused moment_unreadable."""
     typed = form.get(name, "").strip()
     if not typed:
         return None
@@ -123,10 +123,7 @@ class Field:
 
 def kept(fields: Iterable[Field], form: QueryDict) -> list[Field]:
     """The same fields with what was typed: a refusal takes nothing away."""
-    return [
-        replace(each, value="" if each.kind == "password" else form.get(each.name, ""))
-        for each in fields
-    ]
+    return [replace(each, value="" if each.kind == "password" else form.get(each.name, "")) for each in fields]
 
 
 def local(moment_: datetime, zone: ZoneInfo) -> str:
@@ -135,13 +132,32 @@ def local(moment_: datetime, zone: ZoneInfo) -> str:
 
 
 def form_page(
-    ask: Ask, *, title: str, fields: Sequence[Field], submit: str, back: str, crumb: str, says: str = "",
-    warn: str = "", refused: dict[str, str] | None = None, risk: bool = False, more: dict[str, Any] | None = None,
-) -> HttpResponse:  # fmt: skip
+    ask: Ask,
+    *,
+    title: str,
+    fields: Sequence[Field],
+    submit: str,
+    back: str,
+    crumb: str,
+    says: str = "",
+    warn: str = "",
+    refused: dict[str, str] | None = None,
+    risk: bool = False,
+    more: dict[str, Any] | None = None,
+    template: str = "ui/form.html",
+) -> HttpResponse:
     """A page with one form: what it is for, its fields, one button; above it what was refused."""
     told = {
-        "title": title, "fields": fields, "submit": submit, "back": back, "crumb": crumb, "says": says, "warn": warn,
-        "refused": refused, "risk": risk, "request_key": ask.request.POST.get("request_key") or secrets.token_urlsafe(24),
+        "title": title,
+        "fields": fields,
+        "submit": submit,
+        "back": back,
+        "crumb": crumb,
+        "says": says,
+        "warn": warn,
+        "refused": refused,
+        "risk": risk,
+        "request_key": ask.request.POST.get("request_key") or secrets.token_urlsafe(24),
         **(more or {}),
-    }  # fmt: skip
-    return ask.page("ui/form.html", told, status=422 if refused else 200)
+    }
+    return ask.page(template, told, status=422 if refused else 200)

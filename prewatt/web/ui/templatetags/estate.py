@@ -91,7 +91,7 @@ def sale_link(sale_id: int, number: str) -> SafeString:
 
 @register.simple_tag
 def page_link(address: str, text: str, count: int) -> SafeString:
-    """"All 41" as a link to a list that is narrowed to one contract, where that list exists."""
+    """ "All 41" as a link to a list that is narrowed to one contract, where that list exists."""
     if _resolves(address):
         return format_html('<a href="{}?q={}">{}</a>', address, text, _("All %d") % count)
     return format_html("{}", _("%d in all") % count)
@@ -111,8 +111,9 @@ def model(profiles: Mapping[str, Profile], code: str) -> SafeString:
         return format_html("{}", code)
     if not known.assumed:
         return format_html("{} {}", known.maker, known.name)
-    return format_html('{} {} <span class="mark mark-assumed">{}</span>', known.maker, known.name,
-                       pgettext("profile", "assumed"))  # fmt: skip
+    return format_html(
+        '{} {} <span class="mark mark-assumed">{}</span>', known.maker, known.name, pgettext("profile", "assumed")
+    )
 
 
 @register.simple_tag
@@ -132,5 +133,27 @@ def switch_word(profile: Profile | None) -> str:
     if profile is None:
         return formats.DASH
     return {
-        Switch.INTERNAL: _("internal relay"), Switch.CONTACTOR: _("contactor"), Switch.SHUNT_TRIP: _("shunt trip"),
-    }[profile.switch]  # fmt: skip
+        Switch.INTERNAL: _("internal relay"),
+        Switch.CONTACTOR: _("contactor"),
+        Switch.SHUNT_TRIP: _("shunt trip"),
+    }[profile.switch]
+
+
+@register.simple_tag
+def contract_state(value: str) -> SafeString:
+    """The state of a contract: work in progress is ours and blue, the rest is plain."""
+    words = {"opening": _("opening"), "open": _("open"), "closing": _("closing"), "closed": _("closed")}
+    css = {"opening": "d-sent strong", "closing": "d-sent strong", "closed": "muted"}.get(value, "")
+    return format_html('<span class="{}">{}</span>', css, words.get(value, value))
+
+
+@register.simple_tag
+def slip_link(receipt_id: int) -> SafeString:
+    """The opening or closing slip, where receipts have their page."""
+    return button_if(f"/console/receipts/{receipt_id}", _("Print the slip"))
+
+
+@register.filter
+def hundredths(value: int) -> str:
+    """Hundredths as a number with two decimals."""
+    return formats.scaled(value, 2)
