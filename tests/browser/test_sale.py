@@ -89,7 +89,8 @@ def test_a_receipt_fits_its_paper_in_black_and_counts_its_print(sale: Sale, page
     fits = paper.evaluate(
         "el => { const paper = el.getBoundingClientRect();"
         " return [...el.querySelectorAll('.sheet *')].every(e => { const b = e.getBoundingClientRect();"
-        " return b.right <= paper.right && b.bottom <= paper.bottom && getComputedStyle(e).color === 'rgb(0, 0, 0)'; }); }"
+        " return b.right <= paper.right && b.bottom <= paper.bottom"
+        " && getComputedStyle(e).color === 'rgb(0, 0, 0)'; }); }"
     )
     assert fits
     expect(page.locator(".pw-topbar")).to_be_hidden()

@@ -32,7 +32,8 @@ def receipt_full(operator: Operator, receipt_id: int) -> ReceiptFull | None:
     delivery = Delivery.objects.filter(sale_id=receipt.sale_id).first() if receipt.sale_id else None
     return ReceiptFull(
         receipt=receipt, company=site.company.name, site=site.name, timezone=site.timezone, till=receipt.till.name,
-        delivery=DeliveryState(delivery.state) if delivery else None, settled_at=delivery.settled_at if delivery else None,
+        delivery=DeliveryState(delivery.state) if delivery else None,
+        settled_at=delivery.settled_at if delivery else None,
         sale_number=receipt.sale.number if receipt.sale else "",
     )  # fmt: skip
 

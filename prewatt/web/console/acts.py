@@ -90,11 +90,12 @@ def _act_page(ask: Ask, found: ActModel, status: int = 200, **more: object) -> H
         raise Http404
     due = payable(found)
     role = ask.operator.role
+    mine = found.actor == of_operator(ask.operator).key
     context: dict[str, object] = {
         "act": found, "line": _line(ask, rows[0]), "due": due is not None and may(role, Act.REFUND),
         "delivery": delivery_now(found.delivery) if found.delivery is not None else None,
-        "can_agree": found.state == "asked" and may(role, Act.MAKE_UP_AGREE) and found.actor != of_operator(ask.operator).key,
-        "is_asker": found.state == "asked" and found.actor == of_operator(ask.operator).key,
+        "can_agree": found.state == "asked" and may(role, Act.MAKE_UP_AGREE) and not mine,
+        "is_asker": found.state == "asked" and mine,
         "receipts": [(each.pk, each.data.get("receipt_number", "")) for each in Receipt.objects.filter(act=found)],
         **more,
     }  # fmt: skip
@@ -133,7 +134,8 @@ def refund(ask: Ask, act_id: int) -> HttpResponse:
         "title": _("Refund"), "button": _("Pay out %s") % money(ask, found.delivery.value_minor), "tenders": TENDERS,
         "tender": post.get("tender", "cash"), "reference": post.get("reference", ""), "reason": post.get("reason", ""),
         "request_key": post.get("request_key") or new_key(), "back": f"/console/acts/{act_id}", "risk": True,
-        "changes": [_("%s leaves the drawer, or goes out by the tender you choose") % money(ask, found.delivery.value_minor),
+        "changes": [_("%s leaves the drawer, or goes out by the tender you choose")
+                    % money(ask, found.delivery.value_minor),
                     _("The meter is not touched: its credit was taken out before")],
     }  # fmt: skip
     if ask.request.method != "POST":
@@ -141,7 +143,8 @@ def refund(ask: Ask, act_id: int) -> HttpResponse:
     try:
         done = returns.refund(
             found.delivery, till_id=till_for(ask), reason=str(context["reason"]), actor=of_operator(ask.operator),
-            key=str(context["request_key"]), at=ask.at, tender=str(context["tender"]), reference=str(context["reference"]),
+            key=str(context["request_key"]), at=ask.at, tender=str(context["tender"]),
+            reference=str(context["reference"]),
         )  # fmt: skip
     except Refused as refused:
         return ask.page("ui/acts_form.html", {**context, "refused": refused, "said": say(refused)}, status=422)
@@ -171,7 +174,8 @@ def _new(ask: Ask, kind: str) -> HttpResponse:
         "request_key": post.get("request_key") or new_key(), "back": "/console/acts", "risk": not making,
         "asks_circuit": True, "title": _("Make-up: credit without payment") if making else _("Return of credit"),
         "button": _("Ask the second person") if making else _("Take it out of the meter"),
-        "changes": [_("Nothing is sent now: a manager or finance must agree first"), _("The cost stands in the books as make-up")]
+        "changes": [_("Nothing is sent now: a manager or finance must agree first"),
+                    _("The cost stands in the books as make-up")]
         if making else [_("The meter's balance falls by this credit"),
                         _("The money is payable only after the meter has confirmed; then you refund it")],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Corrections of one sale: reverse, rewrite, refund, return, settle. Each shows what will change and asks for a reason."""
+"""Corrections of one sale: reverse, rewrite, refund, return, settle; each says what will change and asks why."""
 
 from collections.abc import Callable
 
@@ -110,7 +110,8 @@ def act(ask: Ask, sale_id: int, name: str) -> HttpResponse:
     context: dict[str, object] = {
         **typed, **_words(ask, full, name), "full": full, "name": name, "back": f"/console/sales/{sale_id}",
         "tenders": TENDERS if name == "refund" else None, "settles": name == "settle",
-        "open": name in possible(full), "expected": full.now.delivery.expected_count, "read": full.now.delivery.read_count,
+        "open": name in possible(full), "expected": full.now.delivery.expected_count,
+        "read": full.now.delivery.read_count,
     }  # fmt: skip
     if ask.request.method != "POST":
         return ask.page("ui/acts_form.html", context)

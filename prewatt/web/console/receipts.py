@@ -111,7 +111,8 @@ def _slip_cells(full: ReceiptFull, data: Mapping[str, Any], zone: ZoneInfo) -> l
     energy = data.get("energy_wh")
     cells = [
         *_party(data), Cell(label=_("Balance in the meter"), value=_credit(data, "balance"), number=True, bold=True),
-        Cell(label=_("Energy register"), value=formats.DASH if energy is None else f"{formats.energy(int(energy))} kWh", number=True),
+        Cell(label=_("Energy register"), number=True,
+             value=formats.DASH if energy is None else f"{formats.energy(int(energy))} kWh"),
     ]  # fmt: skip
     if full.receipt.kind == "opening":
         cells += [
@@ -168,11 +169,13 @@ def receipt(ask: Ask, receipt_id: int) -> HttpResponse:
     )
     context = {
         "full": full, "data": data, "title": RECEIPTS.get(full.receipt.kind, full.receipt.kind),
-        "number": number_of(data) if "receipt_number" in data else "", "rows": _rows(_CELLS[full.receipt.kind](full, data, zone)),
+        "number": number_of(data) if "receipt_number" in data else "",
+        "rows": _rows(_CELLS[full.receipt.kind](full, data, zone)),
         "words": data.get("amount_words_zh" if formats.chinese() else "amount_words_en", ""),
         "delivered": _delivered(full, zone), "copy": _copy(full, number), "printing": number > 0,
         "date": f"{made_at.year}年{made_at.month}月{made_at.day}日 {made_at:%H:%M}" if formats.chinese()
-        else f"{made_at:%Y-%m-%d %H:%M}", "cashier": data.get("cashier", ""), "may_print": may(ask.operator.role, Act.REPRINT),
+        else f"{made_at:%Y-%m-%d %H:%M}", "cashier": data.get("cashier", ""),
+        "may_print": may(ask.operator.role, Act.REPRINT),
     }  # fmt: skip
     return ask.page("ui/receipt.html", context)
 

@@ -75,7 +75,8 @@ class Line:
 
 def _line(ask: Ask, row: SaleRow) -> Line:
     return Line(
-        row=row, time=formats.when(row.at, ask.at, ask.zone), amount=formats.scaled(row.amount_minor, ask.site.exponent),
+        row=row, time=formats.when(row.at, ask.at, ask.zone),
+        amount=formats.scaled(row.amount_minor, ask.site.exponent),
         credit=with_unit(row.credit, row.credit_unit, ask.site.exponent), tender=TENDERS.get(row.tender, row.tender),
         state=state_word(row),
     )  # fmt: skip

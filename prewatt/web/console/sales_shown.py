@@ -65,7 +65,8 @@ def show(ask: Ask, full: SaleFull) -> SaleShown:
     return SaleShown(
         sale=sale, full=full, row=row, state=state.value, open=state in OPEN or waits_for_load,
         heading=_heading(sale, state), equation=_equation(ask, sale, now), steps=_steps(ask, full, row),
-        ending=_ending(ask, sale, now), notice=_notice(ask, full, row), after=_after(ask, full), says=_says(ask, full, row),
+        ending=_ending(ask, sale, now), notice=_notice(ask, full, row), after=_after(ask, full),
+        says=_says(ask, full, row),
         meter=meter_says(row) if row else (), lost=row is not None and row.state.value == "offline",
         read=formats.clock_seconds(row.read_at, ask.zone) if row and row.read_at else formats.DASH,
         badges=badges_of(row) if row else (), phone=masked(full.phone),
@@ -77,8 +78,10 @@ def _heading(sale: Sale, state: DeliveryState) -> str:
         return _("This sale was reversed")
     return {
         DeliveryState.WAITING: _("This sale is on its way"), DeliveryState.SENT: _("This sale is on its way"),
-        DeliveryState.CONFIRMED: _("The credit is in the meter"), DeliveryState.REFUSED: _("The meter refused this credit"),
-        DeliveryState.UNKNOWN: _("This sale's result is not known yet"), DeliveryState.DISPUTED: _("A manager must decide"),
+        DeliveryState.CONFIRMED: _("The credit is in the meter"),
+        DeliveryState.REFUSED: _("The meter refused this credit"),
+        DeliveryState.UNKNOWN: _("This sale's result is not known yet"),
+        DeliveryState.DISPUTED: _("A manager must decide"),
     }[state]  # fmt: skip
 
 
@@ -88,7 +91,8 @@ def _equation(ask: Ask, sale: Sale, now: DeliveryNow) -> Shown:
     balance = now.delivery.confirmed_values.get("balance")
     note = _("balance in the meter %s") % with_unit(balance, unit, exponent) if balance is not None else ""
     return Shown(
-        paid=money(ask, sale.amount_minor), paid_note=bought_words(sale.credit, unit, sale.price, sale.currency, exponent),
+        paid=money(ask, sale.amount_minor),
+        paid_note=bought_words(sale.credit, unit, sale.price, sale.currency, exponent),
         repaid=formats.credit(repaid, unit, exponent), repaid_note=worth_words(repaid, unit, sale.price, ask),
         added=formats.credit(sale.credit - repaid, unit, exponent), added_note=note,
         unit=formats.credit_unit_word(unit), price=price_words(sale.price, sale.currency), plan="",
@@ -119,13 +123,15 @@ def _step(ask: Ask, stage: str, name: str, fact: str, at: datetime | None = None
 def _steps(ask: Ask, full: SaleFull, row: BoardRow | None) -> list[dict[str, Any]]:
     sale, now = full.sale, full.now
     paid = _("%(tender)s %(sum)s, receipt %(number)s") % {
-        "tender": TENDERS.get(sale.tender, sale.tender), "sum": money(ask, sale.amount_minor), "number": full.receipt_number
+        "tender": TENDERS.get(sale.tender, sale.tender), "sum": money(ask, sale.amount_minor),
+        "number": full.receipt_number
     }  # fmt: skip
     booked = _("In transit %(sum)s, order count %(count)d") % {
         "sum": money(ask, sale.amount_minor), "count": now.delivery.expected_count
     }  # fmt: skip
     return [
-        _step(ask, "done", pgettext("step", "Paid"), paid, sale.at), _step(ask, "done", pgettext("step", "Booked"), booked, sale.at),
+        _step(ask, "done", pgettext("step", "Paid"), paid, sale.at),
+        _step(ask, "done", pgettext("step", "Booked"), booked, sale.at),
         _sent(ask, full), _confirmed(ask, full, row), _load(ask, full, row),
     ]  # fmt: skip
 
@@ -201,22 +207,25 @@ def _notice(ask: Ask, full: SaleFull, row: BoardRow | None) -> Notice | None:
     sale, now = full.sale, full.now
     if sale.state == "reversed":
         return Notice(kind="info", happened=_("This sale was reversed"), not_done=_("Nothing went into the meter."),
-                      do=_("The money was paid back from the drawer; the receipt of the reversal is below."))  # fmt: skip
+                      do=_("The money was paid back from the drawer; the receipt of the reversal is below."),
+        )  # fmt: skip
     if full.refunded_at is not None:
         return Notice(kind="info", happened=_("This sale was refunded"), not_done="",
-                      do=_("The money was paid back on %s.") % formats.when(full.refunded_at, ask.at, ask.zone))  # fmt: skip
+                      do=_("The money was paid back on %s.") % formats.when(full.refunded_at, ask.at, ask.zone),
+        )  # fmt: skip
     if now.state is DeliveryState.UNKNOWN:
         at = formats.clock(now.next_try_at, ask.zone) if now.next_try_at else _("the next round")
         return Notice(
             kind="unknown", happened=_("The meter did not answer: we do not know yet whether the credit arrived"),
             not_done=_("Please do not take payment again and do not refund yet."),
-            do=_("The money is safe and booked. The credit cannot be counted twice; the meter's purchase count, read at "
-                 "%s, settles it.") % at, code=now.delivery.code,
+            do=_("The money is safe and booked. The credit cannot be counted twice; the meter's purchase count, "
+                 "read at %s, settles it.") % at, code=now.delivery.code,
         )  # fmt: skip
     if now.state is DeliveryState.REFUSED:
         return Notice(
             kind="refused", happened=_("The meter refused this credit (code %s)") % (now.delivery.code or formats.DASH),
-            not_done=_("Nothing was added to the meter."), do=_("The money is held in transit: rewrite it or refund it."),
+            not_done=_("Nothing was added to the meter."),
+            do=_("The money is held in transit: rewrite it or refund it."),
             code=now.delivery.code,
         )  # fmt: skip
     if now.state is DeliveryState.DISPUTED:

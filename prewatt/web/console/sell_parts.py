@@ -164,25 +164,13 @@ def chips(ask: Ask, chosen: Chosen | None) -> list[tuple[str, str]]:
 def range_words(ask: Ask, chosen: Chosen | None) -> str:
     """The least and the most that can be sold now, and why not more."""
     smallest, largest = limits.limits_of(ask.site.id)
-    room = most_now(chosen.facts) if chosen is not None and chosen.facts is not None else None
+    room = quotes.most_now(chosen.facts) if chosen is not None and chosen.facts is not None else None
     if room is None or room >= largest:
         return _("From %(least)s to %(most)s") % {"least": money(ask, smallest), "most": money(ask, largest)}
     told = {"least": money(ask, smallest), "most": money(ask, max(0, room)),
             "limit": with_unit(chosen.facts.hoarding_limit, chosen.facts.credit_unit, ask.site.exponent)
             if chosen and chosen.facts else ""}  # fmt: skip
     return _("From %(least)s to %(most)s (hoarding limit %(limit)s)") % told
-
-
-def most_now(facts: quotes.Facts) -> int | None:
-    """What the hoarding limit leaves room for, minor units, cut down; None without limit, balance or price."""
-    if facts.hoarding_limit <= 0 or facts.balance is None or facts.price is None:
-        return None
-    room = facts.hoarding_limit - facts.balance
-    if room <= 0:
-        return 0
-    if facts.credit_unit != "Wh":
-        return room
-    return amount_for_energy(room, price=facts.price, exponent=facts.exponent, rounding=Rounding.DOWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +264,7 @@ def told(ask: Ask, refused: Refused, chosen: Chosen | None) -> Told:
 
 def _over_limit(ask: Ask, facts: quotes.Facts, params: dict[str, object]) -> Told:
     unit, exponent = facts.credit_unit, facts.exponent
-    most = most_now(facts) or 0
+    most = _number(params.get("most_minor"))
     whole = most - most % 10**exponent
     smallest, _largest = limits.limits_of(ask.site.id)
     balance, credit, limit = (_number(params.get(name)) for name in ("balance", "credit", "limit"))

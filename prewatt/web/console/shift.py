@@ -63,7 +63,8 @@ def _drawer(ask: Ask, shift: Shift) -> dict[str, object]:
     """The drawer as it stands, in words."""
     now = shifts.drawer(shift)
     totals = [
-        (TENDERS.get(each.tender.value, each.tender.value), each.count, money(ask, each.in_minor), money(ask, each.out_minor))
+        (TENDERS.get(each.tender.value, each.tender.value), each.count,
+         money(ask, each.in_minor), money(ask, each.out_minor))
         for each in now.totals if each.count
     ]  # fmt: skip
     return {

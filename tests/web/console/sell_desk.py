@@ -1,11 +1,11 @@
-"""The counter for tests of its pages: a moment that stands still, a read meter, logged-in people, a sale in one line."""
+"""The counter for tests of its pages: time that stands still, a read meter, people logged in, a sale in one line."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from prewatt.office.staff.models import Operator
@@ -73,5 +73,5 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(cast=cast, shift=shift)
 
 
-def text_of(answer: HttpResponse) -> str:
-    return answer.content.decode()
+def text_of(answer: Any) -> str:  # the test client's response has no name of its own
+    return str(answer.content.decode())

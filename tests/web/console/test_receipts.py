@@ -57,9 +57,11 @@ def test_a_reversal_has_a_receipt_that_names_the_first(desk: Desk) -> None:
 @pytest.mark.parametrize("kind", ["opening", "closing"])
 def test_opening_and_closing_slips_show_what_stood_in_the_meter(desk: Desk, kind: str) -> None:
     receipt = Receipt.objects.create(
-        site_id=desk.cast.site.pk, till=desk.cast.till, number=1, kind=kind, contract=desk.cast.contract_101, at=desk.at,
+        site_id=desk.cast.site.pk, till=desk.cast.till, number=1, kind=kind, contract=desk.cast.contract_101,
+        at=desk.at,
         data={"kind": kind, "receipt_number": "K1-000001", "contract_number": "30010101", "customer": "Li Xingye",
-              "room": "A-101", "meter_number": "260311000001", "credit_unit": "Wh", "currency": "CNY", "cashier": "Alice",
+              "room": "A-101", "meter_number": "260311000001", "credit_unit": "Wh", "currency": "CNY",
+              "cashier": "Alice",
               "at": desk.at.isoformat(), "balance": 12_340, "purchase_count": 5, "energy_wh": 1_000_000,
               "alarm_1": 50_000, "alarm_2": 10_000, "overdraft": 0, "hoarding_limit": 2_000_000, "load_limit_w": 0,
               "price": "0.920000", "taken_over_minor": 1_135},

@@ -105,7 +105,7 @@ def test_without_a_shift_the_page_opens_one_in_place_and_takes_no_money(desk: De
 
 def test_the_quote_is_an_equation_before_anybody_pays(desk: Desk) -> None:
     lately_read(desk.cast.shop_101, at=READ, balance=-12_350)
-    text = text_of(desk.alice.get("/console/sell/quote", {"circuit": desk.cast.shop_101.pk, "amount": "500"}))
+    text = text_of(desk.alice.get(f"/console/sell/quote?circuit={desk.cast.shop_101.pk}&amount=500"))
     figures = re.findall(r'<div class="v">([^<]*)', text)
     assert figures == ["¥500.00", "12.35", "531.13"]
     assert "543.48 kWh" in text and "worth ¥11.36" in text and "balance then 531.13" in text

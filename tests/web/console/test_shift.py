@@ -57,7 +57,8 @@ def test_a_cashier_cannot_accept_a_difference_and_a_manager_needs_a_reason(desk:
 
 @pytest.mark.parametrize(
     ("till", "float_", "code"),
-    [("0", "1", "till_unknown"), ("x", "1", "till_unknown"), ("own", "one", "amount_malformed"), ("own", "-1", "amount_malformed_minor"),
+    [("0", "1", "till_unknown"), ("x", "1", "till_unknown"), ("own", "one", "amount_malformed"),
+     ("own", "-1", "amount_malformed_minor"),
      ("own", "1", "shift_open_already")],
 )  # fmt: skip
 def test_a_shift_that_cannot_be_opened_says_why(desk: Desk, till: str, float_: str, code: str) -> None:

@@ -162,8 +162,10 @@ def side_menu(context: Context) -> dict[str, Any]:
     request = context["request"]
     site, _sites = shell_of(request)
     role = getattr(request.user, "role", "")
-    here = max((entry.url for entry in entries_for(role) for url in (entry.url, *entry.also) if _is_here(request.path, url)),
-               key=len, default="")  # fmt: skip
+    hit = [
+        entry.url for entry in entries_for(role) for url in (entry.url, *entry.also) if _is_here(request.path, url)
+    ]  # fmt: skip
+    here = max(hit, key=len, default="")
     counts = {"alarms": open_alarms(request.user.pk, site.id) if site else 0}
     return {
         "entries": [
