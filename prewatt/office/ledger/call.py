@@ -12,6 +12,7 @@ from prewatt.core.refusals import Refused, Text, register
 REFUSED_STATE: Final = "PW001"  # raised by our functions: message is the code, detail its parameters
 # classes 53 (disk full, out of memory, too many connections) and 58 (system error): nothing was kept
 STORAGE_STATES: Final = ("53", "58")
+_NEVER_BY_ITSELF: Final = 2**31  # executions before a statement is prepared that did not ask for it
 
 register(
     {
@@ -33,6 +34,8 @@ def call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
     """
     try:
         connection.ensure_connection()
+        # Django switches preparing off altogether; what does not ask for it stays unprepared
+        connection.connection.prepare_threshold = _NEVER_BY_ITSELF
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             return cursor.execute(sql, parameters, prepare=True).fetchone()
     except DatabaseError as error:

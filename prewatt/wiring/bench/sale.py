@@ -108,9 +108,8 @@ def _sell(ground: Ground, size: Size, dsn: str, *, one_till: bool, run: str) -> 
             client.communicate()
     if not all(told):
         raise BenchFailed("a client ended early; see above")
-    sales = sum(each["sales"] for each in told)
-    _check_and_deliver(dsn, run, sales)
-    return float(sales / max(each["seconds"] for each in told))
+    _check_and_deliver(dsn, run, sum(each["booked"] for each in told))
+    return float(sum(each["sales"] for each in told) / max(each["seconds"] for each in told))
 
 
 def _line(client: "subprocess.Popen[str]") -> str:
