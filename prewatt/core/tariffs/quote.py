@@ -1,4 +1,4 @@
-"""What a sale to a meter-held supply point buys: paid, repaid, added; and the most that can be sold.
+"""What a sale to a meter-held supply point buys: paid, repaid, added; why nothing is sold; the most that can be.
 
 Pure: values in, numbers out. A quote that is refused still has its numbers, since the page shows why. The
 texts of the refusals belong to the app that sells. Worked numbers: docs/algorithms/quote.md.
@@ -11,30 +11,27 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from prewatt.core.units import (
-    MAX_AMOUNT_MINOR,
-    Currency,
-    Rounding,
-    amount_for_energy,
-    energy_for_amount,
-)
+from prewatt.core.units import MAX_AMOUNT_MINOR, Rounding, amount_for_energy, energy_for_amount
 
 
 class QuoteRefusal(StrEnum):
     """Why nothing is sold, in the order in which it is looked at: the first that holds is the answer.
 
-    The value is the stable code of the refusal.
+    The value is the stable code of the refusal. The sale looks again under the lock, in the same order.
     """
 
-    CUSTODY_NOT_SUPPORTED = "custody_not_supported"
     AMOUNT_MALFORMED = "amount_malformed_minor"  # not above zero, or beyond all limits
-    AMOUNT_TOO_SMALL = "amount_too_small"  # below the least, or all of it is taken by what is owed first
+    CUSTODY_NOT_SUPPORTED = "custody_not_supported"
+    CONTRACT_NOT_OPEN = "contract_not_open"
+    PLAN_MISSING = "plan_missing"  # no price is in force
+    DELIVERY_OPEN = "delivery_open"
+    AMOUNT_TOO_SMALL = "amount_too_small"  # below the least, or all of it is taken by what was carried
     AMOUNT_ABOVE_LIMIT = "amount_above_limit"
     BALANCE_UNKNOWN = "balance_unknown"  # there is a hoarding limit and the meter was never read
     HOARDING_LIMIT = "hoarding_limit"
 
 
-RETRY_HELPS: Final = frozenset({QuoteRefusal.BALANCE_UNKNOWN})
+RETRY_HELPS: Final = frozenset({QuoteRefusal.DELIVERY_OPEN, QuoteRefusal.BALANCE_UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +39,7 @@ class Purse:
     """What the meter said last, and what is on its way to it. All in credit.
 
     `use_past_zero` is what was used below the permitted overdraft (relay failed, or kept on), None where the
-    meter does not say; `open_credit` the sum of deliveries not yet settled; `hoarding_limit` 0 means no limit.
+    meter does not say; `open_credit` what an unsettled delivery may still add; `hoarding_limit` 0 means no limit.
     """
 
     balance: int | None
@@ -51,6 +48,7 @@ class Purse:
     hoarding_limit: int = 0
     open_credit: int = 0
     resolution: int = 10
+    holds_money: bool = False  # credit is minor units, not Wh
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +57,23 @@ class SaleLimits:
 
     least_minor: int = 1
     most_minor: int = MAX_AMOUNT_MINOR
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """All that is known of a sale before an amount is named. `price` per kWh, None where none is in force.
+
+    `exponent` is the currency's; `carried_amount_minor` what earlier roundings gave too much.
+    """
+
+    purse: Purse
+    price: Decimal | None
+    exponent: int
+    limits: SaleLimits
+    carried_amount_minor: Decimal = Decimal(0)
+    meter_held: bool = True
+    contract_open: bool = True
+    delivery_open: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,22 +95,17 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SaleQuote:
-    """paid = arrears + what buys credit; the meter gets `credit` in one order, `split` says what becomes of it.
+    """The meter gets `credit` in one order, `split` says what becomes of it. `refusal` None: sell.
 
-    `carried_amount_minor` is kept for the next sale; `worth_repaid_minor` is for showing. `refusal` None: sell.
+    `carried_amount_minor` is kept for the next sale.
     """
 
     refusal: QuoteRefusal | None
     paid_minor: int
-    arrears_minor: int
-    price: Decimal
     credit: int
     split: Split
-    worth_repaid_minor: int
     carried_amount_minor: Decimal
-    balance_after: int | None  # with all open deliveries
-    headroom: int | None  # None: no limit
-    most_minor: int
+    balance_after: int | None  # with what is on its way
 
 
 def debt_of(purse: Purse) -> Debt:
@@ -121,7 +131,7 @@ def split(credit: int, purse: Purse) -> Split:
 def headroom(purse: Purse) -> int | None:
     """Credit the meter may still take, a multiple of its resolution; None without a limit.
 
-    Open deliveries count as if they had arrived: they may arrive at any moment.
+    An open delivery counts as if it had arrived: it may arrive at any moment.
     """
     if purse.hoarding_limit <= 0:
         return None
@@ -129,101 +139,75 @@ def headroom(purse: Purse) -> int | None:
     return max(0, free - free % purse.resolution)
 
 
-def most_amount(
-    purse: Purse,
-    *,
-    price: Decimal,
-    currency: Currency,
-    limits: SaleLimits,
-    arrears_minor: int = 0,
-    carried_amount_minor: Decimal = Decimal(0),
-) -> int:
-    """The largest amount a sale of energy may have now, in minor units, rounded down so that it still fits."""
-    free = headroom(purse)
+def most_amount(terms: Terms) -> int:
+    """The largest amount a sale may have now, in minor units, rounded down so that it still fits."""
+    free = headroom(terms.purse)
     if free is None:
-        return limits.most_minor
+        return terms.limits.most_minor
     if free == 0:
         return 0
-    worth = amount_for_energy(free, price=price, exponent=currency.exponent, rounding=Rounding.DOWN)
+    if terms.purse.holds_money:
+        return min(terms.limits.most_minor, free)
+    if terms.price is None:
+        return 0
+    worth = amount_for_energy(free, price=terms.price, exponent=terms.exponent, rounding=Rounding.DOWN)
     # the carried amount is taken off before energy is counted; its whole part leaves that much more room
-    return min(limits.most_minor, worth + arrears_minor + int(carried_amount_minor))
+    return min(terms.limits.most_minor, worth + int(terms.carried_amount_minor))
 
 
-def _amount_refusal(amount_minor: int, limits: SaleLimits) -> QuoteRefusal | None:
+def quote(amount_minor: int, terms: Terms) -> SaleQuote:
+    """Quote a sale at a flat price; look at `refusal` first. Raises Refused as `units.check_price`."""
+    assert terms.purse.resolution > 0, terms
+    credit, carried = _bought(min(max(amount_minor, 0), MAX_AMOUNT_MINOR), terms)
+    purse = terms.purse
+    return SaleQuote(
+        refusal=_refusal(amount_minor, credit, terms),
+        paid_minor=amount_minor,
+        credit=credit,
+        split=split(credit, purse),
+        carried_amount_minor=carried,
+        balance_after=None if purse.balance is None else purse.balance + purse.open_credit + credit,
+    )
+
+
+def _bought(amount_minor: int, terms: Terms) -> tuple[int, Decimal]:
+    """Credit for an amount, and what is carried afterwards."""
+    if terms.purse.holds_money:
+        return amount_minor, terms.carried_amount_minor  # a purse in money takes the money itself
+    if terms.price is None:
+        return 0, terms.carried_amount_minor
+    bought = energy_for_amount(
+        amount_minor,
+        price=terms.price,
+        exponent=terms.exponent,
+        resolution_wh=terms.purse.resolution,
+        carried_amount_minor=terms.carried_amount_minor,
+    )
+    return bought.energy_wh, bought.carried_amount_minor
+
+
+def _refusal(amount_minor: int, credit: int, terms: Terms) -> QuoteRefusal | None:
     if not 0 < amount_minor <= MAX_AMOUNT_MINOR:
         return QuoteRefusal.AMOUNT_MALFORMED
-    if amount_minor < limits.least_minor:
-        return QuoteRefusal.AMOUNT_TOO_SMALL
-    return QuoteRefusal.AMOUNT_ABOVE_LIMIT if amount_minor > limits.most_minor else None
-
-
-def _refusal(
-    amount_minor: int, credit: int, purse: Purse, limits: SaleLimits, *, meter_held: bool
-) -> QuoteRefusal | None:
-    if not meter_held:
+    if not terms.meter_held:
         return QuoteRefusal.CUSTODY_NOT_SUPPORTED
-    refusal = _amount_refusal(amount_minor, limits)
-    if refusal is not None:
-        return refusal
-    if credit == 0:
+    if not terms.contract_open:
+        return QuoteRefusal.CONTRACT_NOT_OPEN
+    if terms.price is None:
+        return QuoteRefusal.PLAN_MISSING
+    if terms.delivery_open:
+        return QuoteRefusal.DELIVERY_OPEN
+    if amount_minor < terms.limits.least_minor or credit == 0:
         return QuoteRefusal.AMOUNT_TOO_SMALL
+    if amount_minor > terms.limits.most_minor:
+        return QuoteRefusal.AMOUNT_ABOVE_LIMIT
+    return _over(credit, terms.purse)
+
+
+def _over(credit: int, purse: Purse) -> QuoteRefusal | None:
     free = headroom(purse)
     if free is None:
         return None
     if purse.balance is None:
         return QuoteRefusal.BALANCE_UNKNOWN
     return QuoteRefusal.HOARDING_LIMIT if credit > free else None
-
-
-def quote(
-    amount_minor: int,
-    *,
-    price: Decimal,
-    currency: Currency,
-    purse: Purse,
-    limits: SaleLimits,
-    meter_held: bool = True,
-    arrears_minor: int = 0,
-    carried_amount_minor: Decimal = Decimal(0),
-) -> SaleQuote:
-    """Quote a sale of energy at a flat price; look at `refusal` first.
-
-    `arrears_minor` is taken first; `carried_amount_minor` is what earlier roundings gave too much.
-    Raises Refused as `units.check_price`.
-    """
-    assert arrears_minor >= 0 and purse.resolution > 0, (arrears_minor, purse)
-    buying = min(max(amount_minor, 0), MAX_AMOUNT_MINOR)
-    taken = min(arrears_minor, buying)
-    bought = energy_for_amount(
-        buying - taken,
-        price=price,
-        exponent=currency.exponent,
-        resolution_wh=purse.resolution,
-        carried_amount_minor=carried_amount_minor,
-    )
-    parts = split(bought.energy_wh, purse)
-    return SaleQuote(
-        refusal=_refusal(amount_minor, bought.energy_wh, purse, limits, meter_held=meter_held),
-        paid_minor=amount_minor,
-        arrears_minor=taken,
-        price=price,
-        credit=bought.energy_wh,
-        split=parts,
-        worth_repaid_minor=amount_for_energy(
-            parts.repaid_past_zero + parts.repaid_overdraft,
-            price=price,
-            exponent=currency.exponent,
-            rounding=Rounding.NEAREST,
-        ),
-        carried_amount_minor=bought.carried_amount_minor,
-        balance_after=None if purse.balance is None else purse.balance + purse.open_credit + bought.energy_wh,
-        headroom=headroom(purse),
-        most_minor=most_amount(
-            purse,
-            price=price,
-            currency=currency,
-            limits=limits,
-            arrears_minor=arrears_minor,
-            carried_amount_minor=carried_amount_minor,
-        ),
-    )

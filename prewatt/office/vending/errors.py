@@ -78,8 +78,9 @@ register(
         ),
         "hoarding_limit": Text(
             en="The meter may hold {limit}; it holds {balance}, and this would add {credit}. Nothing was sold. "
-            "Sell less, or raise the limit.",
-            zh="超过囤积限额 {limit}：现有 {balance}，本次 {credit}。未售电。请减少金额或调整限额。",
+            "Sell {most_minor} (minor units) at most, or raise the limit.",
+            zh="超过囤积限额 {limit}：现有 {balance}，本次 {credit}。未售电。"
+            "现在最多可售 {most_minor}（最小货币单位），或调整限额。",
         ),
         "balance_unknown": Text(
             en="The meter's balance was never read, so the hoarding limit cannot be kept. Nothing was sold. "

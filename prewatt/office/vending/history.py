@@ -19,7 +19,7 @@ from prewatt.office.ledger.call import call
 from prewatt.office.payments.tenders import check_tender
 from prewatt.office.staff.actors import Actor
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR
-from prewatt.office.vending.quotes import Facts, compute, facts_of
+from prewatt.office.vending.quotes import Facts, facts_of, priced
 from prewatt.office.vending.receipts import money, party, sale_data
 from prewatt.office.vending.returns import worth
 from prewatt.office.vending.sales import request_hash
@@ -80,7 +80,7 @@ class PastReturn:
 def load(rows: Sequence[PastSale | PastReturn]) -> int:
     """Load them all, or none; how many were new. Rows stand in the order of time.
 
-    Raises Refused `history_not_in_order`, `history_refused`, and what a quote refuses.
+    Raises Refused `history_not_in_order`, and `history_refused` with the key and why.
     """
     _check_order(rows)
     carried: dict[int, Decimal] = {}
@@ -133,10 +133,16 @@ def _sale(row: PastSale, carried: dict[int, Decimal]) -> dict[str, Any]:
     tender, reference = check_tender(row.tender, row.reference)
     facts = _facts(row)
     before = carried.get(row.circuit_id, facts.carried_minor or Decimal(0))
-    quoted = compute(
-        facts._replace(balance=row.balance, balance_at=row.at, use_past_zero=None, carried_minor=before),
-        row.amount_minor,
-    )
+    # the contract as it stood then: open, and within whatever limit it had
+    then = facts._replace(
+        balance=row.balance, balance_at=row.at, use_past_zero=None, carried_minor=before, contract_state="open",
+        supply_state="open", hoarding_limit=0, open_delivery_id=None,
+    )  # fmt: skip
+    key = f"{row.actor.key}:{row.key}"
+    try:
+        quoted = priced(then, row.amount_minor)
+    except Refused as refused:
+        raise Refused("history_refused", key=key, why=refused.code) from refused
     carried[row.circuit_id] = quoted.carried_after
     receipt = sale_data(
         quoted,
@@ -147,7 +153,7 @@ def _sale(row: PastSale, carried: dict[int, Decimal]) -> dict[str, Any]:
         at=row.at,
     )
     return {
-        "key": f"{row.actor.key}:{row.key}",
+        "key": key,
         "hash": request_hash([row.contract_number, row.circuit_id, row.amount_minor, tender.value, reference]),
         "contract": row.contract_number, "circuit": row.circuit_id, "index": facts.circuit_index,
         "currency": facts.currency, "till": row.till_id, "shift": row.shift_id,

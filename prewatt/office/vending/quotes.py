@@ -1,4 +1,4 @@
-"""What an amount buys at a circuit now: one read, then arithmetic.
+"""What an amount buys at a circuit now: one read, then the rules of `core.tariffs.quote`.
 
 Shown before paying and computed again by the sale, which sends the result to `vending_sell`; the
 database re-checks under the lock what the quote was made from (price version, carried amount).
@@ -9,9 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from psycopg.types.numeric import Int8
+
 from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
-from prewatt.core.units import MAX_AMOUNT_MINOR, energy_for_amount
+from prewatt.core.tariffs.quote import RETRY_HELPS, Purse, QuoteRefusal, SaleLimits, SaleQuote, Terms, most_amount
+from prewatt.core.tariffs.quote import quote as quote_terms
 from prewatt.office.ledger.call import call
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR
@@ -53,6 +56,7 @@ class Facts(NamedTuple):
     smallest_minor: int | None
     largest_minor: int | None
     open_delivery_id: int | None
+    open_credit: int  # what that delivery may still add
     gateway_id: int
 
 
@@ -83,102 +87,93 @@ class Quote:
 
 def facts_of(contract_number: str, circuit_id: int, at: datetime) -> Facts | None:
     """None: there is no such contract, or the circuit is not supplied under it at that time."""
-    row = call("SELECT * FROM vending_facts(%s, %s, %s)", [contract_number, circuit_id, at])
+    row = call("SELECT * FROM vending_facts(%s, %s, %s)", [contract_number, Int8(circuit_id), at])
     return None if row is None else Facts._make(row)
 
 
-def compute(facts: Facts, amount_minor: int) -> Quote:
-    """The numbers alone; limits and states are not looked at here.
+def terms_of(facts: Facts) -> Terms:
+    """What is known before an amount is named. Raises Refused `plan_needs_money_purse`, `profile_unknown`."""
+    return Terms(
+        purse=_purse(facts),
+        price=facts.price if facts.plan_version_id is not None else None,
+        exponent=facts.exponent,
+        limits=SaleLimits(
+            least_minor=facts.smallest_minor or DEFAULT_SMALLEST_MINOR,
+            most_minor=facts.largest_minor or DEFAULT_LARGEST_MINOR,
+        ),
+        carried_amount_minor=facts.carried_minor or Decimal(0),
+        meter_held=facts.custody == "meter",
+        contract_open=facts.contract_state == facts.supply_state == "open" and facts.purchase_count is not None,
+        delivery_open=facts.open_delivery_id is not None,
+    )
 
-    Raises Refused `custody_not_supported`, `contract_not_open`, `plan_missing`, `plan_needs_money_purse`,
-    `profile_unknown`, `amount_too_small` (all of it is taken by what was carried).
-    """
-    if facts.custody != "meter":
-        raise Refused("custody_not_supported")
-    if facts.purchase_count is None or facts.carried_minor is None:
-        raise Refused("contract_not_open")
-    if facts.plan_version_id is None or facts.price is None:
-        raise Refused("plan_missing")
-    carried_before = carried_after = facts.carried_minor
-    if facts.credit_unit == "Wh":
-        profile = catalogue().get(facts.profile)
-        if profile is None:
-            raise Refused("profile_unknown", profile=facts.profile)
-        bought = energy_for_amount(
-            amount_minor,
-            price=facts.price,
-            exponent=facts.exponent,
-            resolution_wh=profile.resolution,
-            carried_amount_minor=carried_before,
-        )
-        credit, carried_after = bought.energy_wh, bought.carried_amount_minor
-    elif facts.credit_unit == facts.currency:
-        credit = amount_minor  # a purse in money takes the money itself
-    else:
+
+def _purse(facts: Facts) -> Purse:
+    if facts.credit_unit not in ("Wh", facts.currency):
         raise Refused("plan_needs_money_purse")
-    if credit <= 0:
-        raise Refused("amount_too_small", smallest_minor=facts.smallest_minor or DEFAULT_SMALLEST_MINOR)
-    past_zero, overdraft = repaid(facts, credit)
+    profile = catalogue().get(facts.profile)
+    if profile is None:
+        raise Refused("profile_unknown", profile=facts.profile)
+    return Purse(
+        balance=facts.balance,
+        overdraft_limit=facts.overdraft,
+        use_past_zero=facts.use_past_zero,
+        hoarding_limit=facts.hoarding_limit,
+        open_credit=facts.open_credit,
+        resolution=profile.resolution,
+        holds_money=facts.credit_unit != "Wh",
+    )
+
+
+def priced(facts: Facts, amount_minor: int) -> Quote:
+    """The quote, or the first refusal of `QuoteRefusal` that holds; and those of `terms_of`."""
+    terms = terms_of(facts)
+    made = quote_terms(amount_minor, terms)
+    if made.refusal is not None:
+        raise _refused(made.refusal, made, terms)
+    assert facts.plan_version_id is not None and facts.price is not None, facts
     return Quote(
         facts=facts,
         amount_minor=amount_minor,
         plan_version_id=facts.plan_version_id,
         price=facts.price,
-        credit=credit,
-        repaid_past_zero=past_zero,
-        repaid_overdraft=overdraft,
-        carried_before=carried_before,
-        carried_after=carried_after,
+        credit=made.credit,
+        repaid_past_zero=made.split.repaid_past_zero,
+        repaid_overdraft=made.split.repaid_overdraft,
+        carried_before=terms.carried_amount_minor,
+        carried_after=made.carried_amount_minor,
         balance=facts.balance,
         balance_at=facts.balance_at if facts.balance is not None else None,
     )
 
 
-def repaid(facts: Facts, credit: int) -> tuple[int, int]:
-    """(use past zero, permitted overdraft) that a credit repays, in this order.
+def _refused(refusal: QuoteRefusal, made: SaleQuote, terms: Terms) -> Refused:
+    params: dict[str, object] = {}
+    if refusal is QuoteRefusal.AMOUNT_TOO_SMALL:
+        params = {"smallest_minor": terms.limits.least_minor}
+    elif refusal is QuoteRefusal.AMOUNT_ABOVE_LIMIT:
+        params = {"largest_minor": terms.limits.most_minor}
+    elif refusal is QuoteRefusal.HOARDING_LIMIT:
+        params = {
+            "balance": terms.purse.balance, "credit": made.credit, "limit": terms.purse.hoarding_limit,
+            "most_minor": most_amount(terms),
+        }  # fmt: skip
+    return Refused(refusal.value, retry=refusal in RETRY_HELPS, **params)
 
-    A balance below zero is debt; what the meter counted below the permitted overdraft, or what lies
-    below it by arithmetic where the meter does not say, is use past zero.
-    """
-    debt = max(0, -(facts.balance or 0))
-    beyond = facts.use_past_zero if facts.use_past_zero is not None else debt - facts.overdraft
-    past_zero = min(debt, max(0, beyond))
-    first = min(credit, past_zero)
-    return first, min(credit - first, debt - past_zero)
 
-
-def check_amount(facts: Facts, amount_minor: int) -> None:
-    """Raises Refused `amount_malformed_minor`, `amount_too_small`, `amount_above_limit`."""
-    smallest = facts.smallest_minor or DEFAULT_SMALLEST_MINOR
-    largest = facts.largest_minor or DEFAULT_LARGEST_MINOR
-    if not 0 < amount_minor <= MAX_AMOUNT_MINOR:
-        raise Refused("amount_malformed_minor")
-    if amount_minor < smallest:
-        raise Refused("amount_too_small", smallest_minor=smallest)
-    if amount_minor > largest:
-        raise Refused("amount_above_limit", largest_minor=largest)
+def most_now(facts: Facts) -> int | None:
+    """The most that can be sold now, minor units; None where no hoarding limit, balance or price bounds it."""
+    if facts.hoarding_limit <= 0 or facts.balance is None or facts.price is None:
+        return None
+    return most_amount(terms_of(facts))
 
 
 def quote(contract_number: str, circuit_id: int, amount_minor: int, at: datetime) -> Quote:
     """What the sell page shows before paying; refused exactly where the sale would be.
 
-    Raises Refused as `compute` and `check_amount`, and `circuit_not_of_contract`, `contract_not_open`,
-    `delivery_open`, `hoarding_limit`, `balance_unknown`.
+    Raises Refused as `priced`, and `circuit_not_of_contract`.
     """
     facts = facts_of(contract_number, circuit_id, at)
     if facts is None:
         raise Refused("circuit_not_of_contract")
-    if facts.custody != "meter":
-        raise Refused("custody_not_supported")
-    if facts.contract_state != "open" or facts.supply_state != "open":
-        raise Refused("contract_not_open")
-    check_amount(facts, amount_minor)
-    made = compute(facts, amount_minor)
-    if facts.open_delivery_id is not None:
-        raise Refused("delivery_open", retry=True)
-    if facts.hoarding_limit > 0:
-        if facts.balance is None:
-            raise Refused("balance_unknown", retry=True)
-        if facts.balance + made.credit > facts.hoarding_limit:
-            raise Refused("hoarding_limit", balance=facts.balance, credit=made.credit, limit=facts.hoarding_limit)
-    return made
+    return priced(facts, amount_minor)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from psycopg.types.numeric import Int8
+
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR
 from prewatt.office.ledger.call import call
@@ -15,11 +17,13 @@ from prewatt.office.staff.roles import Act
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR, check_key
 from prewatt.office.vending.models import Sale
-from prewatt.office.vending.quotes import Quote, compute, facts_of
+from prewatt.office.vending.quotes import Quote, facts_of, priced
 from prewatt.office.vending.receipts import sale_data
 
-QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or another sale ends, in between
+QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or the meter is read, in between
 RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
+# what changed between quote and lock: quoted anew, a refusal then has its numbers from the new quote
+_LOOK_AGAIN: Final = frozenset({"quote_stale", "hoarding_limit"})
 _RING: Final = "SELECT pg_notify('prewatt_jobs', %s), pg_notify('prewatt_live', %s)"
 _SELL: Final = (
     "SELECT outcome, sale_id, params, ring_live FROM vending_sell(%s, %s, %s, %s, %s::smallint, "
@@ -98,7 +102,7 @@ def sell_once(command: SellCommand) -> Sold:
             facts = facts_of(command.contract_number, command.circuit_id, command.at)
             if facts is None:
                 raise Refused("circuit_not_of_contract")
-            quoted = compute(facts, command.amount_minor)
+            quoted = priced(facts, command.amount_minor)
         except Refused:
             # what was sold once stays sold, whatever became of contract or plan since
             first = _replayed(command)
@@ -108,7 +112,7 @@ def sell_once(command: SellCommand) -> Sold:
         outcome, sale_id, params = _write(command, quoted)
         if outcome in ("sold", "replayed"):
             return Sold(sale_id=sale_id, replayed=outcome == "replayed")
-        if outcome != "quote_stale":
+        if outcome not in _LOOK_AGAIN:
             break
     raise Refused(outcome, retry=outcome in RETRY_HELPS, **params)
 
@@ -123,15 +127,15 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
         actor_name=command.actor.name,
         at=command.at,
     )
-    row = call(
-        _SELL,
-        [command.request_key, command.request_hash, command.contract_number, command.circuit_id,
-         quoted.facts.circuit_index, quoted.facts.currency, command.till_id, None, command.actor.operator_id,
-         command.actor.key, command.actor.name, command.at, tender.value, reference,
-         command.amount_minor, quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before,
-         quoted.carried_after, quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero,
-         DEFAULT_SMALLEST_MINOR, DEFAULT_LARGEST_MINOR, json.dumps(receipt, ensure_ascii=False)],
-    )  # fmt: skip
+    parameters: list[object] = [
+        command.request_key, command.request_hash, command.contract_number, command.circuit_id,
+        quoted.facts.circuit_index, quoted.facts.currency, command.till_id, None, command.actor.operator_id,
+        command.actor.key, command.actor.name, command.at, tender.value, reference, command.amount_minor,
+        quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before, quoted.carried_after,
+        quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero, DEFAULT_SMALLEST_MINOR,
+        DEFAULT_LARGEST_MINOR, json.dumps(receipt, ensure_ascii=False),
+    ]  # fmt: skip
+    row = call(_SELL, _wide(parameters))
     assert row is not None
     outcome, sale_id, params, live = row
     if outcome == "sold":
@@ -139,6 +143,12 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
             _RING, [str(quoted.facts.gateway_id), live]
         )  # lost in a crash: the head-end looks by itself, the page polls
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
+
+
+def _wide(values: list[object]) -> list[object]:
+    """Every number as bigint: psycopg names the smallest type that holds a value, and each mix of types would be a
+    statement prepared anew."""
+    return [Int8(value) if type(value) is int else value for value in values]
 
 
 def _replayed(command: SellCommand) -> Sold | None:

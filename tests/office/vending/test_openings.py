@@ -9,6 +9,7 @@ from prewatt.office.estate.models import Contract, SupplyPoint
 from prewatt.office.ledger import books
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.actors import of_operator
+from prewatt.office.staff.models import Operator
 from prewatt.office.vending import closings, opening_steps, openings
 from prewatt.office.vending.models import CircuitCredit, Opening, Receipt
 from tests.cast import NOON, Cast, assemble
@@ -37,6 +38,7 @@ def answer(row: Opening, verdict: str = "done", code: str = "", values: Mapping[
     """The meter's answer to the question at work, and the step it allows."""
     row.refresh_from_db()
     state = "queued" if verdict == "unknown" else "done"
+    assert row.job_id is not None
     JobRow.objects.filter(pk=row.job_id).update(state=state, verdict=verdict, code=code, values=dict(values or {}))
     opening_steps.advance(row.pk, at=NOON)
     row.refresh_from_db()
@@ -136,7 +138,7 @@ def test_what_cannot_be_opened_is_refused_with_nothing_written(cast: Cast, chang
     assert (Contract.objects.count(), JobRow.objects.count()) == (before, 0)
 
 
-def _finance(cast: Cast) -> object:
+def _finance(cast: Cast) -> Operator:
     cast.bob.role = "finance"
     return cast.bob
 

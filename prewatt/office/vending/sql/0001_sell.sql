@@ -56,7 +56,7 @@ RETURNS TABLE (
     purchase_count integer, carried_minor numeric,
     balance bigint, balance_at timestamptz, use_past_zero bigint,
     smallest_minor bigint, largest_minor bigint,
-    open_delivery_id bigint, gateway_id bigint
+    open_delivery_id bigint, open_credit bigint, gateway_id bigint
 ) LANGUAGE plpgsql STABLE ROWS 1 AS $$
 BEGIN
     RETURN QUERY
@@ -70,7 +70,7 @@ BEGIN
         cc.purchase_count, cc.carried_minor,
         l.balance, l.at, l.use_past_zero,
         sl.smallest_minor, sl.largest_minor,
-        d.id, li.gateway_id
+        d.id, CASE d.kind WHEN 'purchase' THEN d.amount ELSE 0 END, li.gateway_id
     FROM estate_contract c
     JOIN estate_customer cu ON cu.id = c.customer_id
     JOIN estate_site s ON s.id = c.site_id
