@@ -7,7 +7,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from prewatt.core.meters import catalogue
+from prewatt.core.meters import Profile, catalogue
 from prewatt.core.refusals import Refused
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Room, Site
@@ -59,12 +59,9 @@ def add_line(
     return line
 
 
-def add_meter(
-    line: Line, *, number: str, profile: str, unit: int, ct_ratio: int, room: Room | None, common: bool,
-    actor: str, at: datetime,
-) -> Meter:  # fmt: skip
-    """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, meter_profile_unknown,
-    unit_out_of_range, unit_taken, ratio_out_of_range."""
+def check_meter(*, number: str, profile: str, unit: int, ct_ratio: int) -> Profile:
+    """The profile of a meter whose particulars make sense. Refuses meter_profile_unknown, meter_number_malformed,
+    unit_out_of_range, ratio_out_of_range."""
     known = catalogue().get(profile)
     if known is None:
         raise Refused("meter_profile_unknown", profile=profile)
@@ -74,6 +71,16 @@ def add_meter(
         raise Refused("unit_out_of_range")
     if not 1 <= ct_ratio <= 10_000:
         raise Refused("ratio_out_of_range")
+    return known
+
+
+def add_meter(
+    line: Line, *, number: str, profile: str, unit: int, ct_ratio: int, room: Room | None, common: bool,
+    actor: str, at: datetime,
+) -> Meter:  # fmt: skip
+    """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, meter_profile_unknown,
+    unit_out_of_range, unit_taken, ratio_out_of_range."""
+    known = check_meter(number=number, profile=profile, unit=unit, ct_ratio=ct_ratio)
     if Meter.objects.filter(number=number).exists():
         raise Refused("meter_number_taken", number=number)
     site = line.gateway.site

@@ -93,6 +93,31 @@ def set_wish(
         return command(circuit, wish, key=f"relay:{request_key}", actor=actor, at=at)
 
 
+def load_wish(circuit: Circuit, wish: Wish, *, reason: str, until: datetime, actor: str, at: datetime) -> None:
+    """A wish of the past that the meter follows already: nothing is sent. The last one stands.
+
+    Refuses: wish_needs_reason, wish_until_past, never_cut.
+    """
+    if not reason.strip():
+        raise Refused("wish_needs_reason")
+    if until <= at:
+        raise Refused("wish_until_past")
+    if wish is Wish.TRIP and circuit.never_cut:
+        raise Refused("never_cut")
+    with transaction.atomic():
+        RelayWish.objects.update_or_create(
+            circuit=circuit,
+            defaults={
+                "wish": wish.value, "reason": reason.strip(), "until": until, "actor": actor, "set_at": at,
+                "agreed_at": at,
+            },
+        )  # fmt: skip
+        audit(
+            at=at, actor=actor, action="metering.wish", site_id=circuit.site_id, object_type="circuit",
+            object_id=str(circuit.pk), reason=reason, after={"wish": wish.value, "until": until.isoformat()},
+        )  # fmt: skip
+
+
 def command(circuit: Circuit, wish: Wish, *, key: str, actor: str, at: datetime) -> int:
     """One relay job for a wish; earlier ones that still wait are dropped."""
     drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")

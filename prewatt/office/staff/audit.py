@@ -1,7 +1,8 @@
 """The trail (审计): one row for each thing done. SQL functions of other apps call `audit_add` themselves."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,32 @@ def audit(
         row = cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deed:
+    """One of many things done at once; fields as those of `audit`."""
+
+    action: str
+    site_id: int | None
+    object_type: str
+    object_id: str
+    after: Mapping[str, Any]
+
+
+def audit_all(deeds: Sequence[Deed], *, actor: str, at: datetime) -> None:
+    """Append a row for each, in their order, by one statement: for what is taken over in bulk."""
+    rows = [
+        {"action": each.action, "site": each.site_id, "type": each.object_type, "id": each.object_id,
+         "after": dict(each.after)}
+        for each in deeds
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(audit_add(%s, %s, r.action, r.site, r.type, r.id, '', NULL, r.after)) FROM jsonb_to_recordset("
+            "%s::jsonb) AS r (action text, site bigint, type text, id text, after jsonb)",
+            [at, actor, json.dumps(rows, ensure_ascii=False)],
+        )
 
 
 def _json(values: Mapping[str, Any] | None) -> str | None:

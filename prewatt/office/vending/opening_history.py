@@ -31,24 +31,35 @@ class PastOpening:
 
 def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) -> dict[int, SupplyPoint]:
     """Write them as open; circuit id -> supply point. One transaction, one audit row for all."""
-    made: dict[int, SupplyPoint] = {}
+    given = list(openings)
     with transaction.atomic():
-        for each in openings:
-            contract = Contract.objects.create(
+        contracts = Contract.objects.bulk_create(
+            Contract(
                 site=each.circuit.site, number=each.number, customer=each.customer, state="open",
                 opened_at=each.opened_at,
-            )  # fmt: skip
-            supply = SupplyPoint.objects.create(
+            )
+            for each in given
+        )  # fmt: skip
+        supplies = SupplyPoint.objects.bulk_create(
+            SupplyPoint(
                 contract=contract, circuit=each.circuit, custody="meter", credit_unit="Wh", state="open",
                 valid_from=each.opened_at, alarm_1=each.alarm_1, alarm_2=each.alarm_2, overdraft=each.overdraft,
                 hoarding_limit=each.hoarding_limit, load_limit_w=each.load_limit_w,
-            )  # fmt: skip
-            PlanAssignment.objects.create(supply_point=supply, plan=each.plan, valid_from=each.opened_at)
-            CircuitCredit.objects.create(
+            )
+            for each, contract in zip(given, contracts, strict=True)
+        )  # fmt: skip
+        PlanAssignment.objects.bulk_create(
+            PlanAssignment(supply_point=supply, plan=each.plan, valid_from=each.opened_at)
+            for each, supply in zip(given, supplies, strict=True)
+        )
+        CircuitCredit.objects.bulk_create(
+            CircuitCredit(
                 circuit=each.circuit, site_id=each.circuit.site_id, purchase_count=each.purchase_count,
                 carried_minor=Decimal(0), updated_at=each.opened_at,
-            )  # fmt: skip
-            made[each.circuit.pk] = supply
+            )
+            for each in given
+        )  # fmt: skip
+        made = {each.circuit.pk: supply for each, supply in zip(given, supplies, strict=True)}
         audit(
             at=at, actor=actor, action="vending.openings_loaded", site_id=None, object_type="contract",
             object_id=str(len(made)), reason="history",

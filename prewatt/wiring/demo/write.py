@@ -10,11 +10,11 @@ from django.db import transaction
 
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.meters.quantities import StatusBit
-from prewatt.office.estate import people, places, plans, wires
-from prewatt.office.estate.models import Building, Circuit, Company, Customer, Line, Plan, Room, Site
+from prewatt.office.estate import places, plans, wires
+from prewatt.office.estate.history import KnownCustomer, StandingMeter, load_customers, load_meters
+from prewatt.office.estate.models import Building, Circuit, Company, Line, Plan, Site
 from prewatt.office.metering import wishes
 from prewatt.office.metering.history import PastReading, load_readings
-from prewatt.office.metering.models import RelayWish
 from prewatt.office.vending.opening_history import PastOpening, load_openings
 from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, PRICE_CHANGE_DAYS, Past, marks_of, prices
 from prewatt.wiring.demo.places import BUILDINGS, LINES, MALL, Aim, Place
@@ -49,7 +49,7 @@ def write_estate(wanted: Sequence[Place], ports: Mapping[str, int], *, now: date
             for code, name, sort in BUILDINGS
         }
         lines = _lines(site, ports, at=hung)
-        circuits = {each.number: _circuit(each, buildings, lines, at=hung) for each in wanted}
+        circuits = _circuits(wanted, buildings, lines, at=hung)
         made = {code: _plan(company, code, now=now, at=hung) for code in PLANS}
     return Estate(
         company=company, site=site, buildings=buildings, plans=made, circuits=circuits, company_since=hung
@@ -71,18 +71,18 @@ def _lines(site: Site, ports: Mapping[str, int], *, at: datetime) -> dict[str, L
     return lines
 
 
-def _circuit(
-    place: Place, buildings: Mapping[str, Building], lines: Mapping[str, Line], *, at: datetime
-) -> Circuit:
-    room: Room = places.add_room(
-        buildings[place.building], floor=place.floor, code=place.room, name=place.sign,
-        area_dm2=place.area_dm2 or None, actor=ACTOR, at=at,
-    )  # fmt: skip
-    meter = wires.add_meter(
-        lines[place.line], number=place.number, profile=place.profile, unit=place.unit, ct_ratio=place.ct_ratio,
-        room=room, common=place.aim is Aim.COMMON, actor=ACTOR, at=at,
-    )  # fmt: skip
-    return Circuit.objects.select_related("site", "meter", "room").get(meter=meter, index=1)
+def _circuits(
+    wanted: Sequence[Place], buildings: Mapping[str, Building], lines: Mapping[str, Line], *, at: datetime
+) -> dict[str, Circuit]:
+    standing = [
+        StandingMeter(
+            building=buildings[place.building], floor=place.floor, room=place.room, sign=place.sign,
+            area_dm2=place.area_dm2 or None, line=lines[place.line], number=place.number, profile=place.profile,
+            unit=place.unit, ct_ratio=place.ct_ratio, common=place.aim is Aim.COMMON,
+        )
+        for place in wanted
+    ]  # fmt: skip
+    return {number: circuits[0] for number, circuits in load_meters(standing, actor=ACTOR, at=at).items()}
 
 
 def _plan(company: Company, code: str, *, now: datetime, at: datetime) -> Plan:
@@ -101,13 +101,20 @@ def write_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -
     numbers: dict[str, str] = {}
     openings: list[PastOpening] = []
     with transaction.atomic():
-        for position, place in enumerate(wanted):
-            if place.aim in (Aim.COMMON, Aim.NOT_OPENED):
-                continue
-            customer: Customer = people.add_customer(
-                estate.company, name=place.tenant, phone=place.phone, customer_class=place.customer_class, actor=ACTOR,
-                at=opened,
-            )  # fmt: skip
+        supplied = [
+            (position, place) for position, place in enumerate(wanted)
+            if place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
+        ]  # fmt: skip
+        customers = load_customers(
+            estate.company,
+            [
+                KnownCustomer(name=place.tenant, phone=place.phone, customer_class=place.customer_class)
+                for _, place in supplied
+            ],
+            actor=ACTOR,
+            at=opened,
+        )
+        for (position, place), customer in zip(supplied, customers, strict=True):
             number = f"{300 if place.desk == MALL else 301}{10001 + position}"
             numbers[place.number] = number
             openings.append(
@@ -167,9 +174,9 @@ def write_wishes(estate: Estate, wanted: Sequence[Place], *, now: datetime) -> N
         circuit = estate.circuits[place.number]
         if place.keep_on:
             # telemetry agrees already: the simulated meter starts kept on
-            RelayWish.objects.create(
-                circuit=circuit, wish=Wish.KEEP_ON.value, reason="冷库，店主已约定明天缴费", until=tomorrow,
-                actor=ACTOR, set_at=now - timedelta(hours=3), agreed_at=now - timedelta(hours=3),
+            wishes.load_wish(
+                circuit, Wish.KEEP_ON, reason="冷库，店主已约定明天缴费", until=tomorrow, actor=ACTOR,
+                at=now - timedelta(hours=3),
             )  # fmt: skip
         if place.hand_opened:
             wishes.hang_tag(
