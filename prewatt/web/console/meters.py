@@ -25,6 +25,7 @@ from prewatt.web.console.settings_fields import Field, attempt, form_page, kept,
 from prewatt.web.console.tiles import badges_of
 from prewatt.web.console.views_base import Ask, console, stale_limit
 from prewatt.web.ui import formats
+from prewatt.web.ui.words import RELAY
 
 PATH = "/console/meters"
 WEEK = timedelta(days=7)
@@ -129,7 +130,7 @@ def export(ask: Ask) -> HttpResponse:
 
 
 def _exported(row: MeterRow) -> list[Cell]:
-    relay = {0: _("open"), 1: _("closed")}.get(-1 if row.relay is None else row.relay, _("unknown"))
+    relay = str(RELAY[row.relay] if row.relay in RELAY else RELAY[None])
     return [
         row.number,
         row.index,
