@@ -23,7 +23,7 @@ STOP_LIMIT_S = 20.0  # a clean stop
 WARM_LIMIT_S = 5.0  # a second start, on two quiet cores
 SETTLE_S = 60.0  # with the faults gone every open delivery is settled within this
 ROOT = Path(__file__).resolve().parents[2]
-UP = [sys.executable, "-c", "from prewatt.wiring.cli import main; raise SystemExit(main())", "up"]
+COMMAND = [sys.executable, "-c", "from prewatt.wiring.cli import main; raise SystemExit(main())"]
 PARTS = ("web", "stream", "headend", "worker", "simulate")
 
 
@@ -83,16 +83,22 @@ class Running:
             each.chmod(0o711)  # as root, the database's own user must be able to pass
         return cls(home=directory / "home", env=env)
 
-    def start(self) -> "Running":
-        """Start and wait for the READY line."""
+    def environment(self) -> dict[str, str]:
+        """What a command of this instance is started with."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PREWATT_")},
             "PREWATT_HOME": str(self.home), "PREWATT_PORT": str(self.base), "PYTHONPATH": str(ROOT), **self.env,
         }  # fmt: skip
         environment.pop("DJANGO_SETTINGS_MODULE", None)
+        return environment
+
+    def start(self) -> "Running":
+        """Start and wait for the READY line."""
         out = self.home.parent / f"{self.home.name}.out"
         with out.open("wb") as stdout, (self.home.parent / f"{self.home.name}.err").open("ab") as stderr:
-            self.process = subprocess.Popen(UP, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
+            self.process = subprocess.Popen(
+                [*COMMAND, "up"], stdout=stdout, stderr=stderr, env=self.environment(), start_new_session=True
+            )
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             for line in out.read_text(encoding="utf-8").splitlines():
