@@ -1,6 +1,7 @@
 """The corrections at the desk, each kept apart: reversal, return, refund, make-up, rewrite, settlement."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -87,6 +88,56 @@ def test_what_may_have_been_sent_is_not_reversed(scene: Scene, state: str) -> No
         said(delivery, "disputed", values='{"purchase_count": 9}')
     assert code_of(lambda: reverse(sale, reason="x", actor=scene.alice, key="r", at=AT)) == "delivery_unknown"
     assert code_of(lambda: refund(scene, delivery)) == "delivery_unknown"
+
+
+NOT_YET = '{"purchase_count": 3, "balance": 0}'
+
+
+def test_what_was_sent_and_read_back_as_not_applied_is_reversed(scene: Scene) -> None:
+    """The write was answered and two looks showed the old count: no frame of it can take effect any more."""
+    sale, delivery = sold(scene)
+    said(delivery, "unknown", code="write_unanswered", again=True, values="{}")
+    assert delivery.state == "unknown"
+    said(delivery, "unknown", code="write_not_applied", again=True, values=NOT_YET)
+    assert (delivery.state, delivery.read_count) == ("waiting", 3)
+    reverse(sale, reason="wrong shop", actor=scene.alice, key="r1", at=AT)
+    delivery.refresh_from_db()
+    assert (delivery.state, JobRow.objects.get(delivery=delivery).state) == ("refused", "dropped")
+    assert money(scene) == {CASH: FLOAT}
+    assert sale_view(Sale.objects.get(pk=sale.pk))["delivery"]["steps"][-1]["code"] == "reversed"
+
+
+def test_a_reversal_does_not_wait_for_the_delivery_to_catch_up_with_its_job(scene: Scene) -> None:
+    sale, delivery = sold(scene)
+    said(delivery, "unknown", code="write_unanswered", again=True, values="{}")
+    meter_says(delivery.pk, "unknown", code="write_not_applied", again=True, values=NOT_YET)  # settle is late
+    reverse(sale, reason="wrong shop", actor=scene.alice, key="r1", at=AT)
+
+
+@pytest.mark.parametrize(
+    ("what", "job"),
+    [
+        ("no answer came: the write may only be late", {"code": "write_unanswered"}),
+        ("the count fits no order of ours", {"values": {"purchase_count": 4}}),
+        ("nothing was read", {"values": {}}),
+        ("a later claim has not reported", {"claimed_at": AT + timedelta(days=400)}),
+        ("the order is with the meter now", {"state": "claimed"}),
+        ("the last conversation was silent", {"verdict": "silent", "code": "no_reply"}),
+    ],
+)
+def test_what_is_not_known_to_be_unapplied_is_not_reversed(scene: Scene, what: str, job: dict[str, object]) -> None:
+    sale, delivery = sold(scene)
+    said(delivery, "unknown", code="write_not_applied", again=True, values=NOT_YET)
+    JobRow.objects.update(**job)
+    assert code_of(lambda: reverse(sale, reason="x", actor=scene.alice, key="r", at=AT)) == "delivery_unknown", what
+
+
+def test_a_successor_that_never_sent_does_not_clear_what_the_first_job_sent(scene: Scene) -> None:
+    sale, delivery = sold(scene)
+    said(delivery, "unknown", code="write_unanswered", values="{}")  # ended for good: a new job carries the order
+    assert (delivery.state, delivery.orders) == ("unknown", 2)
+    assert not JobRow.objects.get(delivery=delivery).ever_sent
+    assert code_of(lambda: reverse(sale, reason="x", actor=scene.alice, key="r", at=AT)) == "delivery_unknown"
 
 
 def refund(scene: Scene, delivery: Delivery, key: str = "f1") -> object:

@@ -141,10 +141,16 @@ BEGIN
     RETURN true;
 END $$;
 
--- Takes a command back, as long as no frame of it can have left: true when it will never be sent.
-CREATE FUNCTION metering_drop(p_job bigint, p_code text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Takes a command back, as long as no frame of it can take effect: true when it will never be sent.
+-- Nothing left; or, for an order (p_unapplied: the count before it), the last conversation wrote, was answered,
+-- and two looks afterwards showed that the meter had not counted. `due_at` lies after `claimed_at` only where a
+-- report came after the last claim: without one nothing is known of what that claim sent.
+CREATE FUNCTION metering_drop(p_job bigint, p_code text, p_unapplied integer DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE metering_job SET state = 'dropped', code = p_code, finished_at = clock_timestamp()
-    WHERE id = p_job AND state = 'queued' AND NOT ever_sent;
+    WHERE id = p_job AND state = 'queued' AND (NOT ever_sent OR (
+        verdict = 'unknown' AND code = 'write_not_applied' AND due_at > claimed_at
+        AND ("values"->>'purchase_count')::integer = p_unapplied));
     RETURN FOUND;
 END $$;

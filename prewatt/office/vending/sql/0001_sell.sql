@@ -22,8 +22,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON estate_planversion
 CREATE FUNCTION vending_guard_receipt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.prints >= OLD.prints
-       AND (NEW.id, NEW.till_id, NEW.number, NEW.kind, NEW.data, NEW.at)
-           IS NOT DISTINCT FROM (OLD.id, OLD.till_id, OLD.number, OLD.kind, OLD.data, OLD.at) THEN
+       AND (to_jsonb(NEW) - 'prints') IS NOT DISTINCT FROM (to_jsonb(OLD) - 'prints') THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'append_only: % on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'PW002';
@@ -41,6 +40,14 @@ BEGIN
 END $$;
 CREATE TRIGGER frozen BEFORE UPDATE OR DELETE ON vending_sale
     FOR EACH ROW EXECUTE FUNCTION vending_guard_sale();
+
+-- row triggers do not see TRUNCATE
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON estate_planversion
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON vending_receipt
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON vending_sale
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
 
 -- Everything a quote needs to know of one circuit of one contract, in one read; no row: not such a pair.
 -- plpgsql keeps the plan of this join for the session, a plain statement would be planned for each sale.

@@ -134,8 +134,10 @@ BEGIN
         PERFORM vending_order_again(d, 'system', p_at);
         v_new := d.state;
     ELSE
-        -- once a write may have left, silence does not make it unsent
-        v_new := CASE WHEN j.ever_sent AND j.state = 'queued' THEN 'unknown'
+        -- once a write may have left, silence does not make it unsent; an answer and two looks at the count do
+        v_new := CASE WHEN j.ever_sent AND j.state = 'queued' AND j.verdict = 'unknown' AND j.code = 'write_not_applied'
+                           AND j.due_at > j.claimed_at AND v_count = d.expected_count - 1 THEN 'waiting'
+                      WHEN j.ever_sent AND j.state = 'queued' THEN 'unknown'
                       WHEN d.state = 'unknown' THEN 'unknown'
                       WHEN j.state = 'claimed' THEN 'sent' ELSE 'waiting' END;
         v_next := CASE WHEN j.state = 'queued' AND j.attempts > 0 THEN j.due_at END;
@@ -161,7 +163,8 @@ CREATE FUNCTION vending_behind(p_limit integer) RETURNS TABLE (delivery_id bigin
     WHERE d.state IN ('waiting', 'sent', 'unknown')
       AND (j.id IS NULL OR j.state IN ('done', 'dropped')
            OR (j.state = 'claimed' AND d.state = 'waiting')
-           OR (j.state = 'queued' AND (d.state = 'sent' OR (j.ever_sent AND d.state = 'waiting')
+           OR (j.state = 'queued' AND (d.state = 'sent'
+               OR (j.ever_sent AND d.state = 'waiting' AND j.code <> 'write_not_applied')
                OR (j.attempts > 0 AND d.next_try_at IS DISTINCT FROM j.due_at))))
     ORDER BY d.created_at LIMIT p_limit;
 $$;

@@ -54,8 +54,8 @@ CREATE FUNCTION vending_money_out(
 $$;
 
 -- 冲正. The last sale of a circuit, in the shift it was made in, while its credit is not in the meter:
--- its command never left and is taken back under the lock, or the meter refused it, or it came out again
--- by a confirmed return. p_any: the actor may reverse in another operator's shift.
+-- its command never left, or was read back as not applied, and is taken back under the lock; or the meter refused
+-- it; or it came out again by a confirmed return. p_any: the actor may reverse in another operator's shift.
 CREATE FUNCTION vending_reverse(
     p_key text, p_hash text, p_sale bigint, p_reason text, p_actor text, p_operator bigint, p_any boolean,
     p_at timestamptz, p_receipt jsonb,
@@ -81,7 +81,9 @@ BEGIN
     ELSIF d.state = 'confirmed' AND r.id IS NULL THEN outcome := 'credit_in_meter';
     ELSIF EXISTS (SELECT FROM vending_sale WHERE circuit_id = s.circuit_id AND id > s.id AND state = 'sold') THEN
         outcome := 'reversal_not_last';
-    ELSIF d.state IN ('sent', 'unknown', 'disputed') THEN outcome := 'delivery_unknown';
+    -- an unknown one whose job never sent is carried by a successor; what its first job sent is still open
+    ELSIF d.state = 'disputed' OR d.state = 'unknown'
+          AND NOT EXISTS (SELECT FROM metering_job WHERE id = d.job_id AND ever_sent) THEN outcome := 'delivery_unknown';
     END IF;
     IF outcome IS NOT NULL THEN RETURN; END IF;
 
@@ -93,8 +95,11 @@ BEGIN
     SELECT site.id, site.company_id, (p_at AT TIME ZONE site.timezone)::date AS day INTO v_site
     FROM estate_site site WHERE site.id = s.site_id;
     IF ledger_closed(v_site.id, v_site.day) THEN outcome := 'day_closed'; RETURN; END IF;
-    -- the last question, since it takes the command away: from here on the meter cannot get it
-    IF d.state = 'waiting' AND NOT metering_drop(d.job_id, 'reversed') THEN outcome := 'delivery_unknown'; RETURN; END IF;
+    -- the last question, since it takes the command away: from here on the meter cannot get it. The job is asked, not
+    -- the delivery, which may be behind it
+    IF d.state IN ('waiting', 'sent', 'unknown') AND NOT metering_drop(d.job_id, 'reversed', d.expected_count - 1) THEN
+        outcome := 'delivery_unknown'; RETURN;
+    END IF;
 
     v_money := vending_money_account(v_site.company_id, v_site.id, s.tender, s.till_id, s.shift_id);
     v_transit := ledger_account(v_site.company_id, v_site.id, 'in_delivery', 'in_delivery');
