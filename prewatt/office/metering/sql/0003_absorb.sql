@@ -83,10 +83,12 @@ BEGIN
     INSERT INTO metering_latest AS t (site_id, circuit_id, at, full_at, energy_wh, power_w, balance, purchase_count,
         last_order_kind, last_order_amount, purchased_total, use_past_zero, relay, status, relay_at,
         rates_wh, voltage_mv, current_ma)
-    SELECT site_id, circuit_id, at, full_at, energy_wh, power_w, balance, purchase_count,
-        last_order_kind, last_order_amount, purchased_total, use_past_zero, relay, greatest(status, 0),
-        CASE WHEN relay IS NULL THEN NULL ELSE at END, rates_wh, voltage_mv, current_ma
-    FROM newest
+    -- the old status stands where none was read (-1)
+    SELECT n.site_id, n.circuit_id, n.at, n.full_at, n.energy_wh, n.power_w, n.balance, n.purchase_count,
+        n.last_order_kind, n.last_order_amount, n.purchased_total, n.use_past_zero, n.relay,
+        coalesce(nullif(n.status, -1), l.status, 0),
+        CASE WHEN n.relay IS NULL THEN NULL ELSE n.at END, n.rates_wh, n.voltage_mv, n.current_ma
+    FROM newest n LEFT JOIN metering_latest l USING (site_id, circuit_id)
     ON CONFLICT (site_id, circuit_id) DO UPDATE SET
         at = excluded.at, full_at = coalesce(excluded.full_at, t.full_at),
         energy_wh = coalesce(excluded.energy_wh, t.energy_wh),
@@ -100,8 +102,7 @@ BEGIN
         relay_at = CASE WHEN excluded.relay IS DISTINCT FROM t.relay AND excluded.relay IS NOT NULL
                    THEN excluded.at ELSE t.relay_at END,
         relay = coalesce(excluded.relay, t.relay),
-        status = CASE WHEN (SELECT n.status FROM newest n WHERE n.circuit_id = t.circuit_id AND n.site_id = t.site_id) < 0
-                 THEN t.status ELSE excluded.status END,
+        status = excluded.status,
         rates_wh = coalesce(excluded.rates_wh, t.rates_wh),
         voltage_mv = coalesce(excluded.voltage_mv, t.voltage_mv),
         current_ma = coalesce(excluded.current_ma, t.current_ma)
