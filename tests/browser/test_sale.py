@@ -74,15 +74,22 @@ def test_every_state_is_readable_for_everybody(
     assert axe(page) == []
 
 
-def test_a_receipt_fits_its_paper_in_black_and_counts_its_print(sale: Sale, page: Page, login: Login, axe: Axe) -> None:
+@pytest.mark.parametrize(
+    ("language", "copy", "words"),
+    [("zh-hans", "首次打印", "人民币伍佰元整"), ("en", "First print", "five hundred yuan only")],
+)
+def test_a_receipt_fits_its_paper_in_black_and_counts_its_print(
+    sale: Sale, page: Page, login: Login, axe: Axe, console: str, language: str, copy: str, words: str
+) -> None:
     said(sale, "done")
+    page.context.add_cookies([{"name": "django_language", "value": language, "url": console}])
     login("cashier")
     page.add_init_script("window.print = () => { window.printed = (window.printed || 0) + 1; }")
     page.goto(f"/console/sales/{sale.pk}")
     page.locator('[data-test="print-receipt"]').click()
     paper = page.locator("#receipt")
-    expect(paper).to_contain_text("首次打印")
-    expect(paper).to_contain_text("人民币伍佰元整")
+    expect(paper).to_contain_text(copy)
+    expect(paper).to_contain_text(words)
     page.wait_for_function("window.printed === 1")
     assert axe(page) == []
     page.emulate_media(media="print")

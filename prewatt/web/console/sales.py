@@ -44,6 +44,7 @@ def _context(ask: Ask, sale_id: int) -> dict[str, object]:
     return {
         "shown": shown, "full": shown.full, "acts": acts_for(ask, shown.full), "today": today_of(ask),
         "history": [told_act(ask, act) for act in shown.full.acts], "can_sell": may(ask.operator.role, Act.SELL),
+        "can_read": shown.state in ("waiting", "unknown", "disputed") and may(ask.operator.role, Act.READ_NOW),
     }  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def test_unknown_is_said_plainly_with_what_comes_next(desk: Desk) -> None:
     assert "we do not know yet whether the credit arrived" in text
     assert "Please do not take payment again and do not refund yet." in text
     assert "What happens next" in text
+    assert f'hx-post="/console/circuits/{sale.circuit_id}/read"' in text
     assert 'data-test="act-refund"' not in text and 'data-test="act-reverse"' not in text
 
 

@@ -20,7 +20,8 @@
       var old = document.getElementById(el.id);
       if (el.id === "sale-heading-next") { document.getElementById("sale-heading").textContent = el.textContent; return; }
       if (!old || plain(old) === plain(el) || old.contains(document.activeElement)) { return; }
-      old.replaceWith(document.importNode(el, true));
+      var fresh = document.importNode(el, true); old.replaceWith(fresh);
+      if (window.htmx) { window.htmx.process(fresh); }
     });
   }
   function plain(el) { // the token of a form is another one each time
