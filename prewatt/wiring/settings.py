@@ -33,13 +33,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = os.environ.get("PREWATT_SECRET_KEY", "insecure-only-for-checks-and-tests")
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("PREWATT_HOSTS", "*").split(",")
+# Processes that serve no API leave it out: with ninja goes pydantic, a third of what Django's set-up costs
+_WITHOUT_API = os.environ.get("PREWATT_PART") in ("worker", "stream", "demo")
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "ninja",  # its documentation page is served from our own copy
+    *([] if _WITHOUT_API else ["ninja"]),  # its documentation page is served from our own copy
     "procrastinate.contrib.django",
     "prewatt.office.staff",
     "prewatt.office.ledger",
@@ -51,7 +53,7 @@ INSTALLED_APPS = [
     "prewatt.office.reports",
     "prewatt.web.ui",
     "prewatt.web.console",
-    "prewatt.web.api",
+    *([] if _WITHOUT_API else ["prewatt.web.api"]),
     "prewatt.wiring",
 ]
 AUTH_USER_MODEL = "staff.Operator"

@@ -42,6 +42,16 @@ def children(home: Path) -> dict[str, int]:
     return {one["name"]: one["pid"] for one in state["children"]}
 
 
+def written_once(home: Path) -> list[tuple[str, int, int]]:
+    """The logs of what a home needs once; each run of a step would open and write its log again."""
+    return [(name, *_size_and_time(home / "log" / f"{name}.log")) for name in ("migrate", "demo")]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
 def is_well(url: str) -> bool:
     return health(url)[0] == 200
 
@@ -74,7 +84,8 @@ def test_from_a_cold_start_through_every_kill_to_a_clean_stop(home: Path, run: C
     eventually(lambda: health(url)[1].get("status") == "down", within_s=5, what="the death of the database shows")
     eventually(lambda: is_well(url), what="the database is back and so is everybody")
 
-    old_ones = marked(home)
+    old_ones, steps = marked(home), written_once(home)
+    assert all(size > 0 for _, size, _ in steps)
     first.process.kill()
     eventually(lambda: not any(alive(pid) for pid in old_ones), within_s=10, what="all die with the supervisor")
     assert health(url)[0] == 0
@@ -84,6 +95,7 @@ def test_from_a_cold_start_through_every_kill_to_a_clean_stop(home: Path, run: C
     assert second.said() == ready, "the same site, the same logins"
     assert time.monotonic() - begun < WARM_S
     assert is_well(url) and not marked(home) & old_ones
+    assert written_once(home) == steps, "a warm start neither migrates nor loads again"
     with urllib.request.urlopen(f"{ready['sim_url']}/meters", timeout=10) as answer:
         assert len(json.load(answer)) > 300
     begun = time.monotonic()

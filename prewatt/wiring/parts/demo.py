@@ -14,7 +14,7 @@ def run(config: Config, *, out: TextIO) -> int:
     """Load it unless a company exists already; the exit code."""
     make_home(config.home)
     with some_database(config) as dsn:
-        set_up_django(config, dsn)
+        set_up_django(config, dsn, part="demo")
         from prewatt.wiring.demo import load
 
         loaded = load(config.home, at=datetime.now(UTC))

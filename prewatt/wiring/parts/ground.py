@@ -37,19 +37,20 @@ def some_database(config: Config) -> Iterator[str]:
         yield dsn
 
 
-def set_environment(config: Config, dsn: str) -> None:
-    """What the settings read; children of this process inherit it."""
+def set_environment(config: Config, dsn: str, *, part: str = "") -> None:
+    """What the settings read; children of this process inherit it. `part`: who asks; "" is everything."""
     if not os.environ.get("PREWATT_SECRET_KEY"):
         make_home(config.home)
         os.environ["PREWATT_SECRET_KEY"] = secret_key(config.home)
     os.environ["PREWATT_DATABASE_URL"] = dsn
     os.environ["PREWATT_HOME"] = str(config.home)
+    os.environ["PREWATT_PART"] = part
     os.environ["DJANGO_SETTINGS_MODULE"] = "prewatt.wiring.settings"
 
 
-def set_up_django(config: Config, dsn: str) -> None:
-    """Django, ready to use."""
+def set_up_django(config: Config, dsn: str, *, part: str = "") -> None:
+    """Django, ready to use, with what this part needs of it."""
     import django
 
-    set_environment(config, dsn)
+    set_environment(config, dsn, part=part)
     django.setup(set_prefix=False)

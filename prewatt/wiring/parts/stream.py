@@ -11,7 +11,7 @@ BACKPRESSURE = 16_384
 
 def serve(config: Config) -> int:
     """Serve until a signal; the exit code."""
-    set_environment(config, running_database(config))
+    set_environment(config, running_database(config), part="stream")
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server

@@ -15,7 +15,7 @@ STALLED_AFTER_S = 10.0
 def serve(config: Config) -> int:
     """Work until a signal; the exit code."""
     dsn = running_database(config)
-    set_up_django(config, dsn)
+    set_up_django(config, dsn, part="worker")
     asyncio.run(_work(dsn))
     return 0
 
