@@ -90,6 +90,12 @@ def _sts(config: configuration.Config, given: argparse.Namespace) -> int:
     return answer_lines(sys.stdin, sys.stdout)
 
 
+def _wire(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.wire import main as answer_lines
+
+    return answer_lines(sys.stdin, sys.stdout)
+
+
 COMMANDS: dict[str, tuple[Command, str, str]] = {
     "up": (_up, "start everything and keep it running", "启动并看护全部进程"),
     "web": (_web, "pages and API", "网页与接口"),
@@ -102,6 +108,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
     "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
     "bench": (_bench, "measure, as JSON lines, on a throw-away database", "性能测量"),
+    "wire": (_wire, "captured frames, JSON lines in and out", "解析抓取的报文（JSON 行）"),
 }
 
 

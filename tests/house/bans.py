@@ -26,6 +26,7 @@ NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "managers", "services"
 HEADEND = "prewatt/field/headend"
 BROAD_EXCEPT: dict[str, str] = {
     "prewatt/wiring/sts.py:_answer_line": "process loop: one request must not take the others with it",
+    "prewatt/wiring/wire.py:_answer_line": "process loop: one capture must not take the others with it",
     f"{HEADEND}/headend.py:HeadEnd._enter": "process loop: the head-end waits whatever the database driver raises",
     f"{HEADEND}/headend.py:HeadEnd._round": "process loop: the database is away, what is known is kept",
     f"{HEADEND}/headend.py:HeadEnd._listen": "process loop: the listening connection is away, polling goes on",

@@ -33,10 +33,9 @@ def _words_of(count: int) -> struct.Struct:
 MAX_CACHED: Final = 1024  # bytes; longer input would only grow the cache of formats
 
 
-def crc16_modbus(data: bytes | bytearray | memoryview) -> int:
-    """CRC-16/MODBUS (start FFFFh); on the wire the low byte goes first."""
+def crc16_modbus(data: bytes | bytearray | memoryview, crc: int = 0xFFFF) -> int:
+    """CRC-16/MODBUS (start FFFFh, or the CRC of what came before); on the wire the low byte goes first."""
     size = len(data)
-    crc = 0xFFFF
     if size > MAX_CACHED:
         for byte in data:
             crc = crc >> 8 ^ _BYTES[crc & 0xFF ^ byte]

@@ -1,6 +1,7 @@
 """Modbus RTU and TCP, both ends, sans-IO: bytes in, values out."""
 
 from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from prewatt.core.wire.modbus.capture import Capture, Captured, Direction, scan_rtu, scan_tcp
 from prewatt.core.wire.modbus.pdu import (
     COIL_OFF,
     COIL_ON,
@@ -47,6 +48,9 @@ __all__ = [
     "COIL_ON",
     "MAX_READ_REGISTERS",
     "MAX_WRITE_REGISTERS",
+    "Capture",
+    "Captured",
+    "Direction",
     "ExceptionCode",
     "ExceptionReply",
     "Function",
@@ -78,6 +82,8 @@ __all__ = [
     "encode_tcp_request",
     "pack_bits",
     "reply_size",
+    "scan_rtu",
+    "scan_tcp",
     "unpack_bits",
     "write_registers",
 ]

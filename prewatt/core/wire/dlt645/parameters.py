@@ -1,0 +1,132 @@
+"""Single parameters of group 04 (DL/T 645-2007 table A.3, 2013 filing): items, and one reading of them together."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+from prewatt.core.wire.dlt645.items import Item, Kind
+from prewatt.core.wire.dlt645.words import STATUS
+
+Parameter = tuple[tuple[Item, ...], Item | None]
+
+MAX_ZONES: Final = 14
+MAX_DAY_SLOTS: Final = 14
+
+
+def slots(
+    prefix: str, amount: int, numbers: Iterator[int], *, size: int, decimals: int = 0, unit: str = ""
+) -> tuple[Item, ...]:
+    """`amount` items with the names prefix + number."""
+    return tuple(
+        Item(name=f"{prefix}{number}", size=size, decimals=decimals, unit=unit)
+        for number, _ in zip(numbers, range(amount), strict=False)
+    )
+
+
+def _digit_slots(prefix: str, amount: int, unit: str) -> tuple[Item, ...]:
+    numbered = zip(count(1), range(amount), strict=False)
+    return tuple(Item(name=f"{prefix}{number}", size=3, kind=Kind.DIGITS, unit=unit) for number, _ in numbered)
+
+
+def zone_slots() -> tuple[Item, ...]:
+    """Year zones: the day each begins on and the number of its day table."""
+    return _digit_slots("zone", MAX_ZONES, "MMDDNN")
+
+
+def day_slots() -> tuple[Item, ...]:
+    """Periods of a day: when each begins and its rate (1 sharp, 2 peak, 3 flat, 4 valley)."""
+    return _digit_slots("period", MAX_DAY_SLOTS, "hhmmNN")
+
+
+def _one(item: Item) -> Parameter:
+    return (item,), None
+
+
+def _number(name: str, size: int, decimals: int = 0, unit: str = "") -> Parameter:
+    return _one(Item(name=name, size=size, decimals=decimals, unit=unit))
+
+
+def _of(kind: Kind, name: str, size: int, form: str = "") -> Parameter:
+    return _one(Item(name=name, size=size, kind=kind, form=form))
+
+
+def _parts(names: str) -> tuple[Item, ...]:
+    return tuple(Item(name=name, size=1, kind=Kind.DIGITS) for name in names.split())
+
+
+def _status(number: int) -> Item:
+    return Item(name=f"status_word_{number}", size=2, kind=Kind.BITS, bits=STATUS[number - 1])
+
+
+def _moment(name: str, size: int, form: str) -> Item:
+    return Item(name=name, size=size, kind=Kind.MOMENT, form=form)
+
+
+PARAMETERS: Final[dict[int, Parameter]] = {
+    0x04000101: (_parts("weekday day month year"), _moment("date", 4, "WWDDMMYY")),
+    0x04000102: (_parts("second minute hour"), _moment("time", 3, "ssmmhh")),
+    0x04000103: _number("demand_period", 1, 0, "min"),
+    0x04000104: _number("demand_slide", 1, 0, "min"),
+    0x04000105: _number("pulse_width", 2, 0, "ms"),
+    0x04000106: _of(Kind.MOMENT, "zone_swap_at", 5, "mmhhDDMMYY"),
+    0x04000107: _of(Kind.MOMENT, "day_table_swap_at", 5, "mmhhDDMMYY"),
+    0x04000108: _of(Kind.MOMENT, "price_swap_at", 5, "mmhhDDMMYY"),
+    0x04000109: _of(Kind.MOMENT, "ladder_swap_at", 5, "mmhhDDMMYY"),
+    0x0400010C: (
+        _parts("second minute hour weekday day month year"),
+        _moment("clock", 7, "ssmmhhWWDDMMYY"),
+    ),
+    0x04000201: _number("zone_count", 1),
+    0x04000202: _number("day_table_count", 1),
+    0x04000203: _number("period_count", 1),
+    0x04000204: _number("rate_count", 1),
+    0x04000205: _number("holiday_count", 2),
+    0x04000206: _number("harmonic_count", 1),
+    0x04000207: _number("ladder_count", 1),
+    0x04000301: _number("auto_screens", 1),
+    0x04000302: _number("screen_time", 1, 0, "s"),
+    0x04000303: _number("energy_decimals", 1),
+    0x04000304: _number("power_decimals", 1),
+    0x04000305: _number("key_screens", 1),
+    0x04000306: _number("ct_ratio", 3),
+    0x04000307: _number("pt_ratio", 3),
+    0x04000401: _of(Kind.DIGITS, "address", 6),
+    0x04000402: _of(Kind.DIGITS, "meter_number", 6),
+    0x04000403: _of(Kind.TEXT, "asset_code", 32),
+    0x04000404: _of(Kind.TEXT, "rated_voltage", 6),
+    0x04000405: _of(Kind.TEXT, "rated_current", 6),
+    0x04000406: _of(Kind.TEXT, "maximum_current", 6),
+    0x04000407: _of(Kind.TEXT, "active_class", 4),
+    0x04000408: _of(Kind.TEXT, "reactive_class", 4),
+    0x04000409: _number("active_constant", 3, 0, "imp/kWh"),
+    0x0400040A: _number("reactive_constant", 3, 0, "imp/kvarh"),
+    0x0400040B: _of(Kind.TEXT, "model", 10),
+    0x0400040C: _of(Kind.TEXT, "made_on", 10),
+    0x0400040D: _of(Kind.TEXT, "protocol_version", 16),
+    0x0400040E: _of(Kind.DIGITS, "customer_number", 6),
+    **{0x04000500 + number: _one(_status(number)) for number in range(1, 8)},
+    0x040005FF: (tuple(_status(number) for number in range(1, 8)), None),
+    0x04000601: _of(Kind.HEX, "active_combination", 1),
+    0x04000602: _of(Kind.HEX, "reactive_combination_1", 1),
+    0x04000603: _of(Kind.HEX, "reactive_combination_2", 1),
+    **{0x04000700 + number: _of(Kind.HEX, f"port_speed_{number}", 1) for number in range(1, 6)},
+    0x04000801: _of(Kind.HEX, "weekend_days", 1),
+    0x04000802: _number("weekend_day_table", 1),
+    **{0x04000900 + number: _of(Kind.HEX, f"record_mode_{number}", 1) for number in range(1, 7)},
+    **{0x04000B00 + number: _of(Kind.MOMENT, f"settlement_day{number}", 2, "hhDD") for number in range(1, 4)},
+    0x04000E01: _number("forward_power_limit", 3, 4, "kW"),
+    0x04000E02: _number("reverse_power_limit", 3, 4, "kW"),
+    0x04000E03: _number("voltage_upper_limit", 2, 1, "V"),
+    0x04000E04: _number("voltage_lower_limit", 2, 1, "V"),
+    0x04000F01: _number("alarm_energy_1", 4, 2, "kWh"),
+    0x04000F02: _number("alarm_energy_2", 4, 2, "kWh"),
+    0x04000F03: _number("hoarding_energy_limit", 4, 2, "kWh"),
+    0x04000F04: _number("overdraft_energy_limit", 4, 2, "kWh"),
+    0x04001001: _number("alarm_amount_1", 4, 2, "currency"),
+    0x04001002: _number("alarm_amount_2", 4, 2, "currency"),
+    0x04001003: _number("overdraft_limit", 4, 2, "currency"),
+    0x04001004: _number("hoarding_limit", 4, 2, "currency"),
+    0x04001005: _number("close_permit_limit", 4, 2, "currency"),
+    0x04001401: _number("trip_delay", 2, 0, "min"),
+    0x04001402: _number("close_delay", 2, 0, "min"),
+}
