@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_rooms_meters_and_circuits_stand_as_if_added_one_by_one() -> None:
         ({"ct_ratio": 0}, "ratio_out_of_range"),
     ],
 )
-def test_one_row_that_cannot_stand_leaves_nothing(change: dict[str, object], code: str) -> None:
+def test_one_row_that_cannot_stand_leaves_nothing(change: dict[str, Any], code: str) -> None:
     given = rows()
     with pytest.raises(Refused) as caught:
         load_meters([*given[:2], replace(given[2], **change)], actor="system", at=AT)
