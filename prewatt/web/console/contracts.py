@@ -21,7 +21,7 @@ from prewatt.office.reports.use import BalanceSum, balance_sum
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.models import Opening
 from prewatt.web.console.contracts_plot import SPANS, UsePlot, load_plot, price_unit, use_plot
-from prewatt.web.console.contracts_words import act_line, act_state, agreement, last_change, split, why
+from prewatt.web.console.contracts_words import act_line, act_state, agreement, last_change, lasting, split, why
 from prewatt.web.console.lists import number
 from prewatt.web.console.panel import alarm_words, supply_sentence
 from prewatt.web.console.tiles import badges_of
@@ -123,6 +123,7 @@ def _live(ask: Ask, row: BoardRow, point: SupplyPoint) -> dict[str, object]:
     month = ask.at.astimezone(ask.zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     held = balance_sum(ask.site.id, row.circuit_id, since=month, at=ask.at) if row.credit_unit == "Wh" else None
     first, rest = split(supply_sentence(row, ask.at, ask.zone))
+    rest = rest or lasting(row)
     changes = changes_of_supply(row.circuit_id)
     state, because = why(row, ask.at, ask.zone)
     lines = meters(ask.operator.pk, ask.site.id, MeterFilters(), meter_id=point.circuit.meter_id)

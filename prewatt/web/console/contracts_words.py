@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState
-from prewatt.office.reports.board import BoardRow
+from prewatt.office.reports.board import BoardRow, runs_out
 from prewatt.office.reports.contracts import ContractAct
 from prewatt.office.reports.meters import SupplyChange
 from prewatt.office.reports.use import BalanceSum
@@ -24,6 +24,16 @@ def split(says: str) -> tuple[str, str]:
     mark = "。" if "。" in says else ". "
     first, stop, rest = says.partition(mark)
     return (first + stop).strip(), rest.strip()
+
+
+def lasting(row: BoardRow) -> str:
+    """What is left and about how long it lasts, for a circuit of which nothing worse is to be said."""
+    ahead = runs_out(row)
+    if ahead is None or row.relay != 1:
+        return ""
+    amount = formats.credit(row.balance, row.credit_unit, row.exponent)
+    told = {"amount": f"{amount} kWh" if row.credit_unit == "Wh" else amount, "days": ahead.about_s // 86400}
+    return _("%(amount)s are left; at the use of the last two weeks they last about %(days)d days.") % told
 
 
 def why(row: BoardRow, at: datetime, zone: ZoneInfo) -> tuple[str, str]:

@@ -35,7 +35,7 @@ COLUMNS = (
     (_lazy("Balance kWh"), "num", "balance"),
     (_lazy("Read"), "", ""),
     (_lazy("Plan"), "", ""),
-    (_lazy("Opened"), "", "opened"),
+    (_lazy("Opened on"), "", "opened"),
 )
 
 
@@ -143,8 +143,8 @@ def export(ask: Ask) -> HttpResponse:
         _("Alarm 1 kWh"),
         _("Alarm 2 kWh"),
         _("Plan"),
-        _("Opened"),
-        _("Closed"),
+        _("Opened on"),
+        _("Closed on"),
     ]
     return workbook("customers", titles, map(_exported, rows), ask.zone)
 

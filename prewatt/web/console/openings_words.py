@@ -51,7 +51,10 @@ def _work(one: Opening, ask: Ask) -> str:
 def steps_of(one: Opening, ask: Ask) -> list[dict[str, Any]]:
     """The steps for the steps part: stage, name, fact, time."""
     if one.kind == Opening.Kind.CLOSE:
-        names = [(State.READING, _("Read"), _read_fact(one)), (State.DONE, _("Closed"), _("the slip is printed"))]
+        names = [
+            (State.READING, _("Read"), _read_fact(one)),
+            (State.DONE, _("Contract closed"), _("the slip is printed")),
+        ]
     else:
         names = [(State.READING, _("Read"), _read_fact(one))]
         if one.state == State.NEEDS_ACT or one.act:
@@ -60,7 +63,7 @@ def steps_of(one: Opening, ask: Ask) -> list[dict[str, Any]]:
             names.append((State.CLEARING, _("Clear"), _("the purse is emptied by an order")))
         names += [
             (State.WRITING, _("Write"), _("alarm levels, overdraft and limits, read back")),
-            (State.DONE, _("Opened"), _("the meter agrees; selling can begin")),
+            (State.DONE, _("Contract opened"), _("the meter agrees; selling can begin")),
         ]
     return [_step(one, state, name, fact, ask) for state, name, fact in names]
 

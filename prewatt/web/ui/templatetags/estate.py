@@ -157,3 +157,14 @@ def slip_link(receipt_id: int) -> SafeString:
 def hundredths(value: int) -> str:
     """Hundredths as a number with two decimals."""
     return formats.scaled(value, 2)
+
+
+@register.simple_tag
+def stamp(moment: datetime, ask: Ask) -> str:
+    """A moment to the second, in the site's zone."""
+    return moment.astimezone(ask.zone).strftime("%m-%d %H:%M:%S")
+
+
+@register.simple_tag
+def local_day(moment: datetime | None, ask: Ask) -> str:
+    return moment.astimezone(ask.zone).strftime("%Y-%m-%d") if moment else formats.DASH

@@ -36,7 +36,7 @@
       animation: false, textStyle: font,
       grid: [{ left: 44, right: 16, top: 28, height: 164 }, { left: 44, right: 16, top: 222, bottom: 24 }],
       xAxis: [x(0, false), x(1, true)],
-      yAxis: [y(0, d.words.balance, { min: d.balance.some(function (b) { return b[1] < 0; }) ? null : 0, axisLabel: { color: token("ink-2"), showMaxLabel: false } }), y(1, d.words.use, { min: 0, splitNumber: 3 })],
+      yAxis: [y(0, d.words.balance, { min: d.balance.some(function (b) { return b[1] < 0; }) ? null : 0, axisLabel: { color: token("ink-2"), showMaxLabel: false } }), y(1, d.words.use, { min: 0, max: Math.max(1, d.use.reduce(function (m, u) { return Math.max(m, u[1]); }, 0)) * 1.45, splitNumber: 3, axisLabel: { color: token("ink-2"), showMaxLabel: false } })],
       series: [
         { type: "line", data: d.balance, symbol: "none", lineStyle: { color: token("ink"), width: 1.75 }, markArea: unnamed, markLine: { silent: true, symbol: "none", data: levels } },
         { type: "line", data: d.low, stack: "fan", symbol: "none", lineStyle: { opacity: 0 }, silent: true },
