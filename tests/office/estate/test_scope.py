@@ -33,7 +33,7 @@ def seen(operator: Operator) -> dict[str, int]:
 
 
 def operator(**scope: int) -> Operator:
-    made = Operator.objects.create(username="dora", name="Dora", role=Role.MANAGER, created_at=NOON)
+    made: Operator = Operator.objects.create(username="dora", name="Dora", role=Role.MANAGER, created_at=NOON)
     Scope.objects.create(operator=made, **scope)
     return made
 
