@@ -105,7 +105,8 @@ CHECKS: Final[dict[str, LiteralString]] = {
             GROUP BY d.site_id) o ON o.site_id = b.site_id
         WHERE b.key = 'in_delivery' AND b.booked <> -coalesce(o.value, 0)""",
     "refund_payable": f"""
-        SELECT b.site_id, 'account refund_payable', 'books ' || b.booked || ', returns not paid ' || coalesce(o.value, 0)
+        SELECT b.site_id, 'account refund_payable',
+            'books ' || b.booked || ', returns not paid ' || coalesce(o.value, 0)
         FROM balance b LEFT JOIN (
             SELECT d.site_id, sum(d.value_minor) AS value FROM vending_delivery d
             WHERE d.kind = 'return' AND d.state = 'confirmed' AND NOT {_REFUNDED}
@@ -125,7 +126,8 @@ CHECKS: Final[dict[str, LiteralString]] = {
         FULL JOIN (SELECT site_id, CASE WHEN tender = 'cash'
                       THEN 'cash:till:' || till_id || ':shift:' || coalesce(shift_id, 0)
                       ELSE 'clearing:' || tender END AS key, sum(amount_minor) AS paid
-              FROM payments_payment WHERE state = 'confirmed' GROUP BY 1, 2) p ON p.site_id = m.site_id AND p.key = m.key
+              FROM payments_payment WHERE state = 'confirmed' GROUP BY 1, 2) p
+            ON p.site_id = m.site_id AND p.key = m.key
         WHERE coalesce(m.moved, 0) <> coalesce(p.paid, 0)""",
     "drawer_not_empty": """
         SELECT b.site_id, b.key, 'handed over, and the books still have ' || b.booked || ' in it'

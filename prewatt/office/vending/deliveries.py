@@ -1,12 +1,16 @@
 """Deliveries: what came of an order, told to the books. Every verb may run twice, late or never."""
 
+import logging
 from datetime import datetime
 from typing import Final
 
-from django.db import connection
+from django.db import DatabaseError, OperationalError, connection
 
+from prewatt.core.refusals import Refused
 from prewatt.office.ledger.call import call
 from prewatt.office.vending.models import DeliveryState
+
+logger = logging.getLogger(__name__)
 
 SWEEP_BATCH: Final = 500  # per round; a round each ten seconds is far above any site's open deliveries
 
@@ -28,7 +32,15 @@ def sweep(*, at: datetime) -> int:
         cursor.execute("SELECT delivery_id FROM vending_behind(%s)", [SWEEP_BATCH])
         behind = [row[0] for row in cursor.fetchall()]
     for delivery_id in behind:
-        settle(delivery_id, at=at)
+        try:
+            settle(delivery_id, at=at)
+        except OperationalError:  # not this one's fault: the database is away
+            raise
+        except (DatabaseError, Refused) as fault:
+            if isinstance(fault, Refused) and fault.retry:  # or full
+                raise
+            # the oldest come first: one that fails must not keep the others waiting
+            logger.exception("delivery %s could not be settled", delivery_id)
     return len(behind)
 
 

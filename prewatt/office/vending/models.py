@@ -79,9 +79,8 @@ class SaleState(models.TextChoices):
 class Sale(models.Model):
     """A sale of electricity (售电).
 
-    Here and in delivery, step and receipt the database checks no foreign key: `vending_sell` alone inserts
-    them, with ids that it has just read or made, nothing they name is ever deleted, and fifteen deferred
-    checks cost a fifth of the sale (measured).
+    Its foreign keys are not checked by the database: `vending_sell` alone inserts sales, with ids that it has just
+    read or made, and nothing they name is ever deleted; docs/decisions/foreign-keys.md has the figures.
     """
 
     site_id = models.BigIntegerField()
@@ -152,10 +151,10 @@ class Delivery(models.Model):
         CLEAR = "clear"
 
     site_id = models.BigIntegerField()
-    circuit = models.ForeignKey(Circuit, db_constraint=False, on_delete=models.PROTECT)
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
     origin = models.CharField(max_length=8, choices=Origin.choices)
-    sale = models.OneToOneField(Sale, null=True, db_constraint=False, on_delete=models.PROTECT)
-    job = models.ForeignKey(  # the newest; a rewrite makes another
+    sale = models.OneToOneField(Sale, null=True, on_delete=models.PROTECT)
+    job = models.ForeignKey(  # the newest; a rewrite makes another; unchecked: docs/decisions/foreign-keys.md
         JobRow, null=True, on_delete=models.PROTECT, db_index=False, db_constraint=False
     )
     orders = models.SmallIntegerField(default=1)  # how many jobs carried the order so far
@@ -193,7 +192,7 @@ class Delivery(models.Model):
 class DeliveryStep(models.Model):
     """What happened to a delivery, in order. Append-only."""
 
-    delivery = models.ForeignKey(Delivery, db_constraint=False, on_delete=models.PROTECT, related_name="steps")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="steps")
     state = models.CharField(max_length=16)  # a DeliveryState, or "load_observed", "rewritten", "settled_by_hand"
     at = models.DateTimeField()
     code = models.CharField(max_length=48, blank=True)
@@ -260,7 +259,7 @@ class Receipt(models.Model):
     till = models.ForeignKey(Till, db_constraint=False, on_delete=models.PROTECT, db_index=False)
     number = models.IntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    sale = models.ForeignKey(Sale, null=True, db_constraint=False, on_delete=models.PROTECT)
+    sale = models.ForeignKey(Sale, null=True, on_delete=models.PROTECT)
     act = models.ForeignKey(Act, null=True, on_delete=models.PROTECT)
     contract = models.ForeignKey(Contract, null=True, db_constraint=False, on_delete=models.PROTECT, db_index=False)
     data = models.JSONField()

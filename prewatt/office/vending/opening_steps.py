@@ -1,14 +1,17 @@
 """The steps of openings and closings: each looks at the row again and does what the finished job allows."""
 
+import logging
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DatabaseError, OperationalError, transaction
 
+from prewatt.core.refusals import Refused
 from prewatt.office.vending.closings import was_read_to_close
 from prewatt.office.vending.models import Opening
 from prewatt.office.vending.opening_rows import ask_again, end_refused, locked
 from prewatt.office.vending.openings import done, was_read, write_settings
 
+logger = logging.getLogger(__name__)
 State = Opening.State
 SWEEP_BATCH = 100  # openings are rare; a round each ten seconds
 
@@ -39,7 +42,15 @@ def sweep(*, at: datetime) -> int:
     """Advance what a lost job left behind; how many rows were looked at."""
     waiting = Opening.objects.filter(
         state__in=[State.READING, State.CLEARING, State.WRITING], job__state="done"
-    ).values_list("pk", flat=True)[:SWEEP_BATCH]
+    ).order_by("pk").values_list("pk", flat=True)[:SWEEP_BATCH]
     for pk in waiting:
-        advance(pk, at=at)
+        try:
+            advance(pk, at=at)
+        except OperationalError:  # not this one's fault: the database is away
+            raise
+        except (DatabaseError, Refused) as fault:
+            if isinstance(fault, Refused) and fault.retry:  # or full
+                raise
+            # one that fails must not keep the others waiting
+            logger.exception("opening %s could not be advanced", pk)
     return len(waiting)

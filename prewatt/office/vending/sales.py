@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.db import DatabaseError
 from psycopg.types.numeric import Int8
 
 from prewatt.core.refusals import Refused
@@ -19,6 +21,8 @@ from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLES
 from prewatt.office.vending.models import Sale
 from prewatt.office.vending.quotes import Quote, facts_of, priced
 from prewatt.office.vending.receipts import sale_data
+
+logger = logging.getLogger(__name__)
 
 QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or the meter is read, in between
 RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
@@ -139,9 +143,7 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
     assert row is not None
     outcome, sale_id, params, live = row
     if outcome == "sold":
-        call(
-            _RING, [str(quoted.facts.gateway_id), live]
-        )  # lost in a crash: the head-end looks by itself, the page polls
+        _ring(str(quoted.facts.gateway_id), live)
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
 
 
@@ -149,6 +151,14 @@ def _wide(values: list[object]) -> list[object]:
     """Every number as bigint: psycopg names the smallest type that holds a value, and each mix of types would be a
     statement prepared anew."""
     return [Int8(value) if type(value) is int else value for value in values]
+
+
+def _ring(gateway: str, live: str) -> None:
+    """Call head-end and pages. Lost, they look by themselves: what is sold must not be told as refused."""
+    try:
+        call(_RING, [gateway, live])
+    except (DatabaseError, Refused):
+        logger.warning("a sale is committed, its ring was lost", exc_info=True)
 
 
 def _replayed(command: SellCommand) -> Sold | None:

@@ -61,13 +61,26 @@ CREATE TABLE metering_daily (
 -- Makes the partitions of the days around `around`; called at start and each hour.
 CREATE FUNCTION metering_make_partitions(around date, days_before int, days_after int) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE d date;
+DECLARE d date; v_name text; v_bounds text;
 BEGIN
+    -- worker and head-ends call this at the same moment when they start together
+    PERFORM pg_advisory_xact_lock(hashtextextended('metering_make_partitions', 0));
     FOR d IN SELECT generate_series(around - days_before, around + days_after, interval '1 day')::date LOOP
-        IF to_regclass(format('metering_reading_%s', to_char(d, 'YYYYMMDD'))) IS NULL THEN
-            EXECUTE format(
-                'CREATE TABLE metering_reading_%s PARTITION OF metering_reading FOR VALUES FROM (%L) TO (%L)',
-                to_char(d, 'YYYYMMDD'), d::timestamp AT TIME ZONE 'UTC', (d + 1)::timestamp AT TIME ZONE 'UTC');
+        v_name := format('metering_reading_%s', to_char(d, 'YYYYMMDD'));
+        CONTINUE WHEN to_regclass(v_name) IS NOT NULL;
+        v_bounds := format('FOR VALUES FROM (%L) TO (%L)', d::timestamp AT TIME ZONE 'UTC',
+            (d + 1)::timestamp AT TIME ZONE 'UTC');
+        IF NOT EXISTS (SELECT FROM metering_reading_rest
+                       WHERE at >= d::timestamp AT TIME ZONE 'UTC' AND at < (d + 1)::timestamp AT TIME ZONE 'UTC') THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF metering_reading %s', v_name, v_bounds);
+            CONTINUE;
         END IF;
+        -- a clock that was wrong left rows of this day in the rest, where they forbid the day's own partition
+        LOCK TABLE metering_reading_rest IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE %I (LIKE metering_reading INCLUDING ALL)', v_name);
+        EXECUTE format('WITH moved AS (DELETE FROM metering_reading_rest WHERE at >= %L AND at < %L RETURNING *)
+            INSERT INTO %I SELECT * FROM moved',
+            d::timestamp AT TIME ZONE 'UTC', (d + 1)::timestamp AT TIME ZONE 'UTC', v_name);
+        EXECUTE format('ALTER TABLE metering_reading ATTACH PARTITION %I %s', v_name, v_bounds);
     END LOOP;
 END $$;

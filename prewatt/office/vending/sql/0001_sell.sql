@@ -130,7 +130,8 @@ BEGIN
     IF NOT p_past THEN
         v_job := metering_enqueue(
             'delivery:' || v_id || ':1', p_circuit, 'credit', vending_order_payload(p_index, p_count, p_kind, p_amount),
-            0::smallint, p_at, NULL, 'vending.settle', jsonb_build_object('delivery_id', v_id), p_actor, p_ring);
+            -- due now by the database's clock: a web host whose clock is ahead must not hold the order back
+            0::smallint, least(p_at, clock_timestamp()), NULL, 'vending.settle', jsonb_build_object('delivery_id', v_id), p_actor, p_ring);
     END IF;
     INSERT INTO vending_delivery (id, site_id, circuit_id, origin, sale_id, job_id, orders, kind, amount, value_minor,
         expected_count, state, code, read_values, created_at, confirmed_values)

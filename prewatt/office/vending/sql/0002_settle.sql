@@ -78,7 +78,7 @@ BEGIN
     SELECT index INTO v_index FROM estate_circuit WHERE id = d.circuit_id;
     v_job := metering_enqueue('delivery:' || d.id || ':' || (d.orders + 1), d.circuit_id, 'credit',
         vending_order_payload(v_index, d.expected_count, d.kind, d.amount),
-        0::smallint, p_at, NULL, 'vending.settle', jsonb_build_object('delivery_id', d.id), p_actor);
+        0::smallint, least(p_at, clock_timestamp()), NULL, 'vending.settle', jsonb_build_object('delivery_id', d.id), p_actor);
     UPDATE vending_delivery SET state = CASE WHEN d.state = 'unknown' THEN 'unknown' ELSE 'waiting' END,
         code = '', settled_at = NULL, next_try_at = NULL, job_id = v_job, orders = d.orders + 1
     WHERE id = d.id;

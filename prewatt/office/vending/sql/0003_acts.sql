@@ -90,18 +90,22 @@ BEGIN
     IF s.shift_id IS NOT NULL THEN
         SELECT closed_at, operator_id INTO v_shift FROM vending_shift WHERE id = s.shift_id FOR SHARE;
         IF v_shift.closed_at IS NOT NULL THEN outcome := 'reversal_other_shift'; RETURN; END IF;
-        IF v_shift.operator_id <> p_operator AND NOT p_any THEN outcome := 'shift_not_yours'; RETURN; END IF;
+        IF v_shift.operator_id IS DISTINCT FROM p_operator AND NOT p_any THEN outcome := 'shift_not_yours'; RETURN; END IF;
     END IF;
     SELECT site.id, site.company_id, (p_at AT TIME ZONE site.timezone)::date AS day INTO v_site
     FROM estate_site site WHERE site.id = s.site_id;
     IF ledger_closed(v_site.id, v_site.day) THEN outcome := 'day_closed'; RETURN; END IF;
+    v_money := vending_money_account(v_site.company_id, v_site.id, s.tender, s.till_id, s.shift_id);
+    IF s.tender = 'cash' THEN  -- a refund may have taken the note out of the drawer
+        PERFORM pg_advisory_xact_lock(hashtextextended('vending_drawer', v_money));
+        IF ledger_balance(v_site.id, v_money) < s.amount_minor THEN outcome := 'drawer_short'; RETURN; END IF;
+    END IF;
     -- the last question, since it takes the command away: from here on the meter cannot get it. The job is asked, not
     -- the delivery, which may be behind it
     IF d.state IN ('waiting', 'sent', 'unknown') AND NOT metering_drop(d.job_id, 'reversed', d.expected_count - 1) THEN
         outcome := 'delivery_unknown'; RETURN;
     END IF;
 
-    v_money := vending_money_account(v_site.company_id, v_site.id, s.tender, s.till_id, s.shift_id);
     v_transit := ledger_account(v_site.company_id, v_site.id, 'in_delivery', 'in_delivery');
     IF r.id IS NULL THEN
         v_entry := ledger_book(v_site.company_id, v_site.id, 'reversal:' || s.number, 'reversal', p_actor, p_reason, p_at,
@@ -175,6 +179,12 @@ BEGIN
         ELSE '' END;
 END $$;
 
+-- NULL when the meter may hold that much more.
+CREATE FUNCTION vending_make_up_fits(p_limit bigint, p_balance bigint, p_credit bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN p_limit <= 0 THEN NULL WHEN p_balance IS NULL THEN 'balance_unknown'
+        WHEN p_balance + p_credit > p_limit THEN 'make_up_above_hoarding_limit' END;
+$$;
+
 -- 补电, first person: asked, nothing is sent.
 CREATE FUNCTION vending_make_up_ask(
     p_key text, p_hash text, p_contract text, p_circuit bigint, p_credit bigint, p_value bigint, p_reason text,
@@ -187,10 +197,8 @@ BEGIN
     SELECT * INTO f FROM vending_facts(p_contract, p_circuit, p_at);
     outcome := nullif(vending_may_order(p_contract, p_circuit, p_at), '');
     IF outcome IS NOT NULL AND outcome <> 'delivery_open' THEN RETURN; END IF;
-    IF f.hoarding_limit > 0 AND coalesce(f.balance, 0) + p_credit > f.hoarding_limit THEN
-        outcome := 'make_up_above_hoarding_limit';
-        RETURN;
-    END IF;
+    outcome := vending_make_up_fits(f.hoarding_limit, f.balance, p_credit);
+    IF outcome IS NOT NULL THEN RETURN; END IF;
     act_id := vending_act_add(f.site_id, 'make_up', 'asked', p_key, p_hash, p_circuit, NULL, NULL, p_credit, p_value,
         p_reason, jsonb_build_object('contract', p_contract), p_actor, NULL, NULL, NULL, p_at);
     outcome := 'done';
@@ -217,6 +225,10 @@ BEGIN
         UPDATE vending_act SET state = 'refused', second_person = p_operator_key, done_at = p_at WHERE id = a.id;
     ELSE
         outcome := nullif(vending_may_order(a.evidence->>'contract', a.circuit_id, p_at), '');
+        IF outcome IS NULL THEN  -- sold to, or read, since it was asked
+            SELECT vending_make_up_fits(f.hoarding_limit, f.balance, a.credit) INTO outcome
+            FROM vending_facts(a.evidence->>'contract', a.circuit_id, p_at) f;
+        END IF;
         IF outcome IS NOT NULL THEN RETURN; END IF;
         SELECT s.id, s.company_id, (p_at AT TIME ZONE s.timezone)::date AS day INTO v_site
         FROM estate_site s WHERE s.id = a.site_id;

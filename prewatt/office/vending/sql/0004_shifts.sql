@@ -45,7 +45,7 @@ BEGIN
     SELECT * INTO s FROM vending_shift WHERE id = p_shift FOR UPDATE;
     IF s.id IS NULL THEN outcome := 'shift_unknown'; RETURN; END IF;
     IF s.closed_at IS NOT NULL THEN outcome := 'shift_closed'; RETURN; END IF;
-    IF s.operator_id <> p_operator AND NOT p_accept THEN outcome := 'shift_not_yours'; RETURN; END IF;
+    IF s.operator_id IS DISTINCT FROM p_operator AND NOT p_accept THEN outcome := 'shift_not_yours'; RETURN; END IF;
     SELECT * INTO t FROM vending_till WHERE id = s.till_id;
     SELECT site.company_id, (p_at AT TIME ZONE site.timezone)::date INTO v_company, v_day
     FROM estate_site site WHERE site.id = t.site_id;
