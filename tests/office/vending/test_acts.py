@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from prewatt.core.refusals import Refused
+from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.ledger.books import books
 from prewatt.office.ledger.models import AccountKind, Entry
 from prewatt.office.metering.models import JobRow
@@ -341,3 +342,32 @@ def test_a_refund_needs_cash_in_the_drawer(scene: Scene) -> None:
     )  # fmt: skip
     assert paid.act.amount_minor == 30_000
     assert money(scene) == {CASH: FLOAT + 30_000, AccountKind.CLEARING: -30_000}
+
+
+def test_a_reversal_pays_no_more_than_the_drawer_holds(scene: Scene) -> None:
+    """A card sale that the meter refused was paid back in cash; the drawer has nothing left for the next one."""
+    by_card = scene.sell(1, key="k0", tender="pos_card", reference="A1").sale
+    refused = Delivery.objects.get(sale=by_card)
+    said(refused, "refused", code="meter_refused", values="{}")
+    sale = scene.sell(actor=scene.key, till_id=scene.api.pk).sale
+    returns.refund(refused, till_id=scene.api.pk, reason="x", actor=scene.key, key="f0", at=AT)
+    assert code_of(lambda: reverse(sale, reason="x", actor=scene.key, key="r", at=AT)) == "drawer_short"
+    assert JobRow.objects.get(delivery__sale=sale).state == "queued", "its command was not taken away"
+
+
+def test_a_make_up_is_judged_by_the_balance_when_asked_and_when_agreed(scene: Scene) -> None:
+    SupplyPoint.objects.filter(circuit=scene.circuits[0]).update(hoarding_limit=100_000)
+
+    def ask() -> Act:
+        return make_ups.ask(
+            contract_number=scene.contracts[0].number, circuit_id=scene.circuits[0].pk, credit=40_000, reason="lost",
+            actor=scene.alice, key="m1", at=AT,
+        ).act  # fmt: skip
+
+    assert code_of(ask) == "balance_unknown"
+    read_latest(scene, 0, balance=60_000)
+    act = ask()
+    read_latest(scene, 0, balance=60_010)
+    assert code_of(lambda: make_ups.agree(act, actor=scene.bob, at=AT)) == "make_up_above_hoarding_limit"
+    read_latest(scene, 0, balance=60_000)
+    assert make_ups.agree(act, actor=scene.bob, at=AT).act.delivery is not None
