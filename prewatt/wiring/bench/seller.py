@@ -1,7 +1,7 @@
 """One client of the sale bench: sells to its own circuits, one after the other, until the time is over.
 
-`python -m prewatt.wiring.bench.seller FIRST COUNT TILL SECONDS KEY`: circuits FIRST to FIRST + COUNT - 1, warms up, says
-"ready", waits for a line, sells, says {"sales", "booked", "seconds"}.
+`python -m prewatt.wiring.bench.seller FIRST COUNT TILL SECONDS KEY`: circuits FIRST to FIRST + COUNT - 1. It warms up,
+says "ready", waits for a line, sells, says {"sales", "booked", "seconds"}.
 """
 
 import json
