@@ -7,6 +7,7 @@ items repeat as often as the meter has rates, phases or settlements.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, count
 from typing import Final
 
@@ -17,7 +18,6 @@ from prewatt.core.wire.dlt645.vendor import VENDOR_BLOCKS
 ALL: Final = 0xFF
 MAX_RATES: Final = 63
 MAX_SETTLEMENTS: Final = 12
-MAX_ITEMS: Final = 128  # of one block; more does not fit a frame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,18 @@ class Layout:
             size -= item.size
         return tuple(taken) if size == 0 else None
 
+    def leading(self, size: int) -> tuple[Item, ...]:
+        """The items that lie within the first `size` bytes, for an answer longer than the standard's."""
+        taken: list[Item] = []
+        for item in self.items:
+            size -= item.size
+            if size < 0:
+                break
+            taken.append(item)
+        return tuple(taken)
 
+
+@lru_cache(maxsize=1024)
 def layout_of(di: int) -> Layout | None:
     """The layout behind an identifier, None for one we do not know."""
     if (vendor := VENDOR_BLOCKS.get(di)) is not None:
@@ -284,8 +295,7 @@ def _frozen(how: int, what: int, which: int) -> Layout | None:
     if what == 0:
         return _one(Item(name="frozen_at", size=5, kind=Kind.MOMENT, form="mmhhDDMMYY"))
     if 1 <= what <= 8:
-        block = _energy(what, ALL, 0)
-        return block
+        return _energy(what, ALL, 0)
     if what in (0x09, 0x0A):
         return _demand(what - 8, ALL, 0)
     if what == 0x10:

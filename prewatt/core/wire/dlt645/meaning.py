@@ -104,7 +104,7 @@ def values_of(frame: Frame) -> tuple[Value, ...]:
         return _read((_item(names[len(data)], len(data)),), data) if len(data) in names else ()
     match frame.function:
         case Function.READ:
-            return block(frame.di, data[4:]) if frame.reply else ()
+            return (block(frame.di, data[4:]) or _beginning(frame.di, data[4:])) if frame.reply else ()
         case Function.READ_FOLLOWING:
             return _read(_SEQUENCE, data[-1:]) if len(data) > 4 else ()
         case Function.WRITE:
@@ -132,6 +132,16 @@ def block(di: int | None, data: bytes) -> tuple[Value, ...]:
         return ()
     whole = (value_of(layout.whole, data),) if layout.whole is not None else ()
     return whole + _read(items, data)
+
+
+def _beginning(di: int | None, data: bytes) -> tuple[Value, ...]:
+    """For a look only: some meters put more behind a value than the standard says. `rest` shows what."""
+    layout = None if di is None else layout_of(di)
+    items = () if layout is None else layout.leading(len(data))
+    size = sum(item.size for item in items)
+    if not items or size == len(data):
+        return ()
+    return (*_read(items, data[:size]), Value(name="rest", value=data[size:].hex().upper()))
 
 
 def _read(items: tuple[Item, ...], data: bytes) -> tuple[Value, ...]:

@@ -1,0 +1,217 @@
+"""What identifiers mean: tables of identifier, bytes on the wire (33h taken off), and what is shown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prewatt.core.wire import dlt645
+from prewatt.core.wire.dlt645 import Fault, Frame, LocalProtocolError, RemoteProtocolError, bcd
+
+METER = "260305510012"
+
+
+def shown(di: int, data: str) -> dict[str, str | None]:
+    return {value.name: value.value for value in dlt645.block(di, bytes.fromhex(data))}
+
+
+@pytest.mark.parametrize(
+    ("di", "data", "expected"),
+    [
+        (0x00000000, "34120080", {"combined_total": "-12.34"}),
+        (0x00010000, "34120080", {"total": "800012.34"}),  # no sign bit in forward energy
+        (0x00020000, "78563412", {"reverse_total": "123456.78"}),
+        (0x00010300, "00010000", {"rate3": "1.00"}),
+        (0x00150000, "01000000", {"a_total": "0.01"}),
+        (0x000B0001, "00500000", {"cycle_use": "50.00"}),
+        (0x00900200, "25150000", {"balance": "15.25"}),
+        (0x00900201, "25150000", {"overdraft": "15.25"}),
+        (0x00900100, "25150000", {"remaining_energy": "15.25"}),
+        (0x01010000, "3412001508091026", {"demand_total": "0.1234", "demand_total_at": "2026-10-09 08:15"}),
+        (0x02010100, "0323", {"ua": "230.3"}),
+        (0x0201FF00, "0323FFFFFFFF", {"ua": "230.3", "ub": None, "uc": None}),
+        (0x02020100, "341280", {"ia": "-1.234"}),
+        (0x02030000, "000081", {"p_total": "-1.0000"}),
+        (0x02060000, "0090", {"pf_total": "-1.000"}),
+        (0x0206FF00, "0010000910080007", {"pf_total": "1.000", "pf_a": "0.900", "pf_b": "0.810", "pf_c": "0.700"}),
+        (0x02800002, "9849", {"frequency": "49.98"}),
+        (0x02800007, "5580", {"temperature": "-5.5"}),
+        (0x0280000A, "56340000", {"battery_work_time": "3456"}),
+        (0x02800020, "23560000", {"price_now": "0.5623"}),
+        (0x03300D00, "270000", {"count": "000027"}),
+        (0x03330101, "3008190926", {"purchase_at": "2026-09-19 08:30"}),
+        (0x03330201, "0700", {"purchase_count": "7"}),
+        (0x03330301, "00000100", {"purchase_amount": "100.00"}),
+        (0x03320601, "50000000", {"purchased_total": "0.50"}),
+        (0x04000306, "300000", {"ct_ratio": "30"}),
+        (0x04000401, "120051050326", {"address": METER}),
+        (0x0400040B, "00000000323533315344", {"model": "DS1352"}),
+        (0x04000503, "5000", {"status_word_3": "0050"}),
+        (0x04000B01, "0001", {"settlement_day1": "01 00"}),
+        (0x04000E01, "000006", {"forward_power_limit": "6.0000"}),
+        (0x04001001, "00200000", {"alarm_amount_1": "20.00"}),
+        (0x04001401, "0500", {"trip_delay": "5"}),
+        (0x04010000, "010101020107", {"zone1": "010101", "zone2": "070102"}),
+        (0x04010001, "040000020008", {"period1": "000004", "period2": "080002"}),
+        (0x04030001, "01011026", {"holiday1": "26100101"}),
+        (0x040501FF, "0050000000600000", {"price_set1_rate1": "0.5000", "price_set1_rate2": "0.6000"}),
+        (0x04060101, "00800000", {"ladder_set1_price1": "0.8000"}),
+        (0x04060001, "00000200", {"ladder_set1_step1": "200.00"}),
+        (0x05060001, "0000091015", {"frozen_at": "2015-10-09 00:00"}),
+        (0x05060101, "3429000066070000", {"total": "29.34", "rate1": "7.66"}),
+        (0x1D000001, "030000", {"count": "000003"}),
+    ],
+)
+def test_a_known_identifier_shows_its_values(di: int, data: str, expected: dict[str, str | None]) -> None:
+    assert shown(di, data) == expected
+
+
+def test_date_and_clock_show_their_parts_and_the_whole() -> None:
+    assert shown(0x0400010C, "00301605201126")["clock"] == "2026-11-20 16:30:00"
+    assert shown(0x04000101, "05201126") == {
+        "date": "2026-11-20",
+        "weekday": "05",
+        "day": "20",
+        "month": "11",
+        "year": "26",
+    }
+
+
+def test_values_of_a_past_settlement_say_which() -> None:
+    (total, rate1) = dlt645.block(0x0001FF02, bytes.fromhex("3429000066070000"))
+    assert (total.name, total.settlement, rate1.name, rate1.settlement) == ("total", 2, "rate1", 2)
+    assert [each.settlement for each in dlt645.block(0x000100FF, bytes(12))] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("di", "data"),
+    [
+        (0x00010000, "000000"),  # too short
+        (0x00010000, "0000000000"),  # some meters answer with five bytes and more decimals: not ours to guess
+        (0x0001FF00, "000000000000"),
+        (0x80808080, "00"),
+        (0x0600FF01, "00"),
+        (0x0201FF00, ""),
+        (0x04000C01, "02000000"),  # a password is not a value
+    ],
+)
+def test_what_is_unknown_or_has_another_length_shows_nothing(di: int, data: str) -> None:
+    assert dlt645.block(di, bytes.fromhex(data)) == ()
+
+
+@pytest.mark.parametrize("di", [0x00900200, 0x02030000, 0x04000401, 0x04000503, 0x04000106, 0x0400040B])
+def test_a_field_full_of_ff_is_no_value(di: int) -> None:
+    layout = dlt645.layout_of(di)
+    assert layout is not None
+    size = sum(item.size for item in layout.items)
+    assert [(each.value, each.fault) for each in dlt645.block(di, b"\xff" * size)] == [(None, Fault.NO_VALUE)]
+
+
+@pytest.mark.parametrize(
+    ("di", "data"),
+    [
+        (0x00010000, "7A563412"),
+        (0x02030000, "0000FA"),
+        (0x02010100, "FF23"),
+        (0x04000106, "9999999999"),
+        (0x04000106, "0000000000"),
+        (0x0400040B, "01020304050607080910"),
+    ],
+)
+def test_a_field_that_breaks_its_form_is_a_bad_value(di: int, data: str) -> None:
+    assert [(each.value, each.fault) for each in dlt645.block(di, bytes.fromhex(data))] == [(None, Fault.BAD_VALUE)]
+
+
+@given(st.integers(0, 0xFFFFFFFF), st.binary(max_size=200))
+def test_no_identifier_and_no_bytes_make_a_reading_fail(di: int, data: bytes) -> None:
+    for value in dlt645.block(di, data):
+        assert (value.value is None) == (value.fault is not None)
+
+
+@given(st.integers(0, 255), st.binary(max_size=200))
+def test_no_frame_makes_a_reading_fail(control: int, data: bytes) -> None:
+    frame = Frame(address=METER, control=control, data=data)
+    assert all((value.value is None) == (value.fault is not None) for value in dlt645.values_of(frame))
+    assert all(dlt645.errors_of(frame)) and (frame.refused or not dlt645.errors_of(frame))
+
+
+@given(st.integers(-799_999, 799_999))
+def test_signed_numbers_survive_both_ways(value: int) -> None:
+    assert bcd.read(bcd.write(value, 3, signed=True), signed=True) == value
+
+
+@given(st.integers(0, 99_999_999))
+def test_plain_numbers_survive_both_ways(value: int) -> None:
+    assert bcd.read(bcd.write(value, 4)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "size", "signed"), [(-1, 3, False), (100, 1, False), (800_000, 3, True), (-800_000, 3, True)]
+)
+def test_a_number_that_does_not_fit_is_not_written(value: int, size: int, signed: bool) -> None:
+    with pytest.raises(LocalProtocolError, match="value"):
+        bcd.write(value, size, signed=signed)
+
+
+def test_a_number_that_is_none_is_refused_with_its_code() -> None:
+    with pytest.raises(RemoteProtocolError) as refused:
+        bcd.read(b"\x1a")
+    assert refused.value.code == "not_bcd"
+    assert bcd.read(b"\xff\xff") is None
+    assert bcd.write(None, 2) == b"\xff\xff"
+
+
+@pytest.mark.parametrize(
+    ("control", "data", "names"),
+    [
+        (0xD1, "02", ("no_requested_data",)),
+        (0xD4, "04", ("password_or_unauthorised",)),
+        (0xDC, "06", ("no_requested_data", "password_or_unauthorised")),
+        (0xC3, "0200", ("repeated_recharge",)),
+        (0xC3, "2000", ("recharge_count_error",)),
+        (0xC3, "0002", ("close_failed",)),
+        (0xC3, "0080", ("bit_15",)),
+        (0xC3, "01", ("vendor_01",)),
+        (0xD7, "", ()),
+        (0x91, "02", ()),
+    ],
+)
+def test_error_words_have_names(control: int, data: str, names: tuple[str, ...]) -> None:
+    assert dlt645.errors_of(Frame(address=METER, control=control, data=bytes.fromhex(data))) == names
+
+
+def test_passwords_are_not_among_the_values() -> None:
+    written = Frame(address=METER, control=0x14, data=bytes.fromhex("0110000402563412EFCDAB0000200000"))
+    assert {value.name: value.value for value in dlt645.values_of(written)} == {"alarm_amount_1": "20.00"}
+    tripped = Frame(address=METER, control=0x1C, data=bytes.fromhex("02563412000000001A00595923311226"))
+    assert {value.name: value.value for value in dlt645.values_of(tripped)} == {
+        "authority": "02",
+        "command": "1A",
+        "valid_until": "2026-12-31 23:59:59",
+        "action": "trip",
+    }
+
+
+def test_a_command_in_cipher_text_shows_no_invented_fields() -> None:
+    sealed = Frame(address=METER, control=0x1C, data=bytes.fromhex("98000000") + bytes(24))
+    assert dlt645.values_of(sealed) == ()
+
+
+def test_the_two_families_of_recharge_are_told_apart_by_length() -> None:
+    order = bytes.fromhex("FF02010744332211")
+    vendor = Frame(address=METER, control=0x03, data=order + (10_000).to_bytes(4, "little") + bytes(22))
+    grid = Frame(address=METER, control=0x03, data=order + bytes(22))
+    assert ("amount_minor", "10000") in [(each.name, each.value) for each in dlt645.values_of(vendor)]
+    assert [each.name for each in dlt645.values_of(grid)] == [
+        "operator_wire",
+        "amount_wire",
+        "count_wire",
+        "mac1_wire",
+        "customer_number",
+        "mac2_wire",
+    ]
+
+
+def test_an_answer_longer_than_the_standards_shows_its_beginning_and_the_rest() -> None:
+    longer = dlt645.decode(bytes.fromhex("FEFEFEFE68010000000000689109333334336A593333349516"))
+    assert [(each.name, each.value) for each in dlt645.values_of(longer)] == [("total", "26.37"), ("rest", "01")]
+    assert dlt645.block(0x00010000, longer.data[4:]) == ()  # a driver must not guess

@@ -1,0 +1,241 @@
+"""`prewatt wire` as a line protocol: every line is answered, with frames or with a reason."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prewatt.core.wire import dlt645, modbus
+from prewatt.core.wire.checks import crc16_modbus
+from prewatt.wiring import wire
+
+MODBUS: Final = json.loads(
+    (Path(__file__).parents[3] / "vectors" / "modbus" / "frames.json").read_text(encoding="utf-8")
+)
+SIDES: Final = {"request": "request", "response": "reply"}
+EXCHANGES: Final = [
+    pytest.param(each, side, id=f"{each['id']}-{side}")
+    for each in MODBUS["exchanges"]
+    for side in SIDES
+    if side in each
+]
+
+
+def ask(*lines: object) -> list[dict[str, Any]]:
+    out = io.StringIO()
+    text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
+    assert wire.main(io.StringIO(text), out) == 0
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def rtu(text: str, direction: str | None = None) -> dict[str, Any]:
+    (answer,) = ask({"id": 1, "protocol": "modbus-rtu", "hex": text, "direction": direction})
+    return answer
+
+
+def sealed(text: str) -> str:
+    data = bytes.fromhex(text)
+    return (data + crc16_modbus(data).to_bytes(2, "little")).hex()
+
+
+@pytest.mark.parametrize(("exchange", "side"), EXCHANGES)
+@pytest.mark.parametrize("told", [True, False])
+def test_a_modbus_frame_shows_what_its_source_says(exchange: dict[str, Any], side: str, told: bool) -> None:
+    said = exchange[side]
+    (answer,) = ask(
+        {
+            "id": exchange["id"],
+            "protocol": f"modbus-{exchange['transport']}",
+            "hex": said["hex"],
+            "direction": SIDES[side] if told else None,
+        }
+    )
+    assert (answer["id"], answer["ok"], answer["discarded"]) == (exchange["id"], True, 0)
+    (shown,) = answer["frames"]
+    assert {name: shown[name] for name in said if name != "hex"} == {
+        name: value for name, value in said.items() if name != "hex"
+    }
+    assert shown["exception"] == said.get("exception")
+
+
+@pytest.mark.parametrize(
+    ("case", "frames", "discarded", "code"),
+    [
+        ("n-crc", 0, 39, "wire_checksum_wrong"),
+        ("n-zeros", 0, 5, "wire_no_frame"),
+        ("n-hb", 1, 11, None),
+        ("n-unit", 1, 0, None),
+        ("n-short", 1, 0, None),
+        ("n-echo", 1, 8, None),
+    ],
+)
+def test_damaged_modbus_streams(case: str, frames: int, discarded: int, code: str | None) -> None:
+    (stream,) = [each for each in MODBUS["stream_cases"] if each["id"] == case]
+    answer = rtu(stream["hex"], "reply")
+    assert (len(answer["frames"]), answer["discarded"]) == (frames, discarded)
+    assert answer.get("error", {}).get("code") == code
+
+
+def test_an_echo_and_its_answer_are_both_shown_when_no_direction_is_asked_for() -> None:
+    (stream,) = [each for each in MODBUS["stream_cases"] if each["id"] == "n-echo"]
+    assert [frame["direction"] for frame in rtu(stream["hex"])["frames"]] == ["request", "reply"]
+
+
+def test_bytes_that_can_be_either_need_the_direction() -> None:
+    coils = sealed("0101030A0105")
+    assert rtu(coils)["error"]["code"] == "wire_direction_needed"
+    (asked,) = rtu(coils, "request")["frames"]
+    (told,) = rtu(coils, "reply")["frames"]
+    assert (asked["address"], asked["count"], asked["bits"]) == (0x030A, 0x0105, None)
+    assert told["bits"] == "0A0105"
+
+
+def test_a_request_before_it_tells_a_reply_of_bits_apart() -> None:
+    frames = rtu(sealed("010100000014") + sealed("0101030A0005"))["frames"]
+    assert [(frame["direction"], frame["bits"]) for frame in frames] == [("request", None), ("reply", "0A0005")]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0A83 02", {"function": 131, "exception": 2, "direction": "reply"}),
+        ("0A05 00AC FF00", {"function": 5, "address": 0xAC, "value": 0xFF00, "direction": None}),
+        ("0A0F 0013 000A 02 CD01", {"function": 15, "address": 0x13, "count": 10, "bits": "CD01"}),
+        ("0A16 0004 00F2 0025", {"function": 22, "data": "000400F20025"}),
+        ("0A17 04 00FE 0ACD", {"function": 23, "registers": [254, 2765]}),
+        ("0A11 03 010203", {"function": 17, "data": "010203"}),
+        ("0A2B 0E0100", {"function": 43, "data": "0E0100"}),
+        ("0AAA 01", {"function": 170, "exception": 1}),
+        ("0A03 0000 0000", {"function": 3, "address": 0, "count": 0}),
+    ],
+)
+def test_other_functions_are_shown_too(text: str, shown: dict[str, Any]) -> None:
+    (frame,) = rtu(sealed(text))["frames"]
+    assert {name: frame[name] for name in shown} == shown
+
+
+def test_modbus_tcp_skips_what_no_header_is_and_stops_at_a_cut_frame() -> None:
+    good = "001300000006000401360002"
+    (answer,) = ask({"id": 1, "protocol": "modbus-tcp", "hex": "48454152" + good + good + good[:-2]})
+    assert [frame["transaction"] for frame in answer["frames"]] == [19, 19]
+    assert answer["discarded"] == 4 + 11
+    (cut,) = ask({"id": 1, "protocol": "modbus-tcp", "hex": good[:-2]})
+    assert (cut["ok"], cut["frames"], cut["error"]["code"]) == (False, [], "wire_frame_incomplete")
+
+
+def test_a_reply_without_identifier_names_the_request_it_answers_in_the_same_capture() -> None:
+    (lone,) = ask({"id": 1, "protocol": "dlt645", "hex": "6812000000102068D101351916"})
+    assert lone["frames"][0]["answers"] is None
+    request = "6812000000102068110433333436F716"
+    (both,) = ask({"id": 1, "protocol": "dlt645", "hex": request + "6812000000102068D101351916"})
+    assert [frame["answers"] for frame in both["frames"]] == [None, 0]
+
+
+def test_a_frame_of_1997_is_refused_by_name() -> None:
+    old = dlt645.encode(dlt645.Frame(address="000000000161", control=0x01, data=b"\x10\x90"))
+    (answer,) = ask({"id": 9, "protocol": "dlt645", "hex": old.hex(), "language": "zh-hans"})
+    assert (answer["ok"], answer["error"]["code"], answer["discarded"]) == (False, "dlt645_1997", len(old))
+    assert "1997" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "68 77 38 06 28 15 44 68 91 08 33 33 34 33 33 33 33 33 38 16",
+        "6877380628154468910833333433333333333816",
+        "68:77:38:06:28:15:44:68:91:08:33:33:34:33:33:33:33:33:38:16",
+        "0x68,0x77,0x38,0x06,0x28,0x15,0x44,0x68,0x91,0x08,0x33,0x33,0x34,0x33,0x33,0x33,0x33,0x33,0x38,0x16",
+        "68773806-28154468\n91083333 34333333 33333816",
+    ],
+)
+def test_hex_is_taken_as_people_paste_it(written: str) -> None:
+    (answer,) = ask({"id": 1, "protocol": "dlt645", "hex": written.lower()})
+    assert answer["frames"][0]["address"] == "441528063877"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("{", "wire_line_malformed"),
+        ("[]", "wire_line_malformed"),
+        ("NaN", "wire_line_malformed"),
+        ('{"id":1e999}', "wire_line_malformed"),
+        ("[" * 5000, "wire_line_malformed"),
+        ('{"id":1}', "wire_protocol_unknown"),
+        ('{"id":1,"protocol":["dlt645"],"hex":""}', "wire_protocol_unknown"),
+        ('{"id":1,"protocol":"dlt698","hex":""}', "wire_protocol_unknown"),
+        ('{"id":1,"protocol":"dlt645"}', "wire_field_malformed"),
+        ('{"id":1,"protocol":"dlt645","hex":17}', "wire_field_malformed"),
+        ('{"id":1,"protocol":"dlt645","hex":"6"}', "wire_hex_malformed"),
+        ('{"id":1,"protocol":"dlt645","hex":"zz"}', "wire_hex_malformed"),
+        ('{"id":1,"protocol":"dlt645","hex":"٣٣"}', "wire_hex_malformed"),
+        ('{"id":1,"protocol":"modbus-rtu","hex":"00","direction":"up"}', "wire_field_malformed"),
+        ('{"id":1,"protocol":"modbus-rtu","hex":"00","direction":{}}', "wire_field_malformed"),
+        ('{"id":1,"protocol":"dlt645","hex":""}', "wire_no_frame"),
+        (json.dumps({"id": 1, "protocol": "dlt645", "hex": "00" * 40_000}), "wire_line_too_long"),
+    ],
+)
+def test_a_bad_line_is_answered_and_the_next_is_read(line: str, code: str) -> None:
+    bad, good = ask(line, {"id": 2, "protocol": "acrel-4g", "hex": "7B7B84BF237D7D"})
+    assert (bad["ok"], bad["error"]["code"], bad["frames"]) == (False, code, [])
+    assert isinstance(bad["discarded"], int)
+    assert good == {
+        "id": 2,
+        "ok": True,
+        "frames": [{"command": "84", "payload": "", "block": None}],
+        "discarded": 0,
+    }
+
+
+@given(st.sampled_from(sorted(wire.PROTOCOLS)), st.binary(max_size=300), st.sampled_from([None, "request", "reply"]))
+def test_garbage_never_breaks_a_line(protocol: str, data: bytes, direction: str | None) -> None:
+    answer = wire.answer({"id": 0, "protocol": protocol, "hex": data.hex(), "direction": direction})
+    assert answer["ok"] == bool(answer["frames"])
+    assert 0 <= answer["discarded"] <= len(data)
+    assert answer["ok"] or answer["error"]["message"]
+
+
+@given(st.text(max_size=200))
+def test_no_text_at_all_breaks_a_line(text: str) -> None:
+    for answer in ask(*text.split("\n")):
+        assert answer["ok"] is False
+
+
+def test_the_longest_line_of_marks_is_answered() -> None:
+    for protocol, byte in (("dlt645", "68"), ("acrel-4g", "7B"), ("modbus-rtu", "03"), ("modbus-tcp", "00")):
+        (answer,) = ask({"id": 1, "protocol": protocol, "hex": byte * 32_000})
+        assert answer["frames"] == []
+        assert answer["discarded"] == 32_000
+
+
+def test_the_command_answers_lines_as_a_process() -> None:
+    line = json.dumps({"id": "a", "protocol": "acrel-4g", "hex": "7B7B84BF237D7D"})
+    done = subprocess.run(
+        [sys.executable, "-m", "prewatt.wiring.cli", "wire"],
+        input=f"{line}\n\xff\n".encode("latin-1"),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    first, second = (json.loads(each) for each in done.stdout.splitlines())
+    assert (first["id"], first["ok"]) == ("a", True)
+    assert second["error"]["code"] == "wire_line_malformed"
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_scan_finds_all_frames_of_a_conversation() -> None:
+    asked = modbus.encode_rtu_request(
+        11, modbus.ReadRequest(function=modbus.Function.READ_HOLDING_REGISTERS, address=0, count=2)
+    )
+    told = modbus.encode_rtu_reply(
+        11, modbus.ReadReply(function=modbus.Function.READ_HOLDING_REGISTERS, data=b"\x00\x01\x00\x02")
+    )
+    capture = modbus.scan_rtu(asked + told + asked + told, None)
+    assert [frame.registers for frame in capture.frames] == [None, (1, 2), None, (1, 2)]
+    assert capture.discarded == 0
