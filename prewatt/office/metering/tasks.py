@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from prewatt.core.meters.jobs import Wish
-from prewatt.office.metering import partitions, wishes
+from prewatt.office.metering import partitions, retention, wishes
 from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import RelayWish
 
@@ -26,3 +26,9 @@ def sweep_wishes(timestamp: int) -> None:
 @app.task(name="metering.partitions", queue="office", queueing_lock="metering.partitions")
 def make_partitions(timestamp: int) -> None:
     partitions.make(around=database_now().date())
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="metering.retention", queue="office", queueing_lock="metering.retention")
+def drop_old_jobs(timestamp: int) -> None:
+    retention.sweep(at=database_now())
