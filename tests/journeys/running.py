@@ -75,13 +75,18 @@ class Running:
     base: int = field(default_factory=free_base)
     ready: dict[str, Any] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
+    _said: int = 0  # bytes of standard error before the last start
 
     @classmethod
-    def in_directory(cls, directory: Path, env: Mapping[str, str]) -> "Running":
-        """An instance below a scratch directory of pytest's."""
+    def in_directory(
+        cls, directory: Path, env: Mapping[str, str] | None = None, *, loaded: Path | None = None
+    ) -> "Running":
+        """An instance below a scratch directory of pytest's; `loaded`: it goes on from a copy of that home."""
         for each in (directory, *directory.parents[:2]):
             each.chmod(0o711)  # as root, the database's own user must be able to pass
-        return cls(home=directory / "home", env=env)
+        if loaded is not None:
+            subprocess.run(["cp", "-a", str(loaded), str(directory / "home")], check=True)  # with the owners
+        return cls(home=directory / "home", env=env or {})
 
     def environment(self) -> dict[str, str]:
         """What a command of this instance is started with."""
@@ -94,11 +99,8 @@ class Running:
 
     def start(self) -> "Running":
         """Start and wait for the READY line."""
-        out = self.home.parent / f"{self.home.name}.out"
-        with out.open("wb") as stdout, (self.home.parent / f"{self.home.name}.err").open("ab") as stderr:
-            self.process = subprocess.Popen(
-                [*COMMAND, "up"], stdout=stdout, stderr=stderr, env=self.environment(), start_new_session=True
-            )
+        out = self.launch()
+        assert self.process is not None
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             for line in out.read_text(encoding="utf-8").splitlines():
@@ -109,6 +111,24 @@ class Running:
             time.sleep(0.1)
         self.kill_supervisor()
         raise AssertionError(f"not ready within {START_S} s: {self.errors()}")
+
+    def launch(self) -> Path:
+        """Start without waiting; where its standard output goes."""
+        out = self.home.parent / f"{self.home.name}.out"
+        with out.open("wb") as stdout, (self.home.parent / f"{self.home.name}.err").open("ab") as stderr:
+            self._said = stderr.tell()
+            self.process = subprocess.Popen(
+                [*COMMAND, "up"], stdout=stdout, stderr=stderr, env=self.environment(), start_new_session=True
+            )
+        return out
+
+    def said(self, words: str, *, within_s: float) -> None:
+        """Wait until `up` has said this on its standard error, since it was last started."""
+        deadline = time.monotonic() + within_s
+        errors = self.home.parent / f"{self.home.name}.err"
+        while words.encode() not in errors.read_bytes()[self._said :]:
+            assert time.monotonic() < deadline, f"never said: {words}: {self.errors()}"
+            time.sleep(0.02)
 
     def errors(self) -> str:
         return (self.home.parent / f"{self.home.name}.err").read_text(encoding="utf-8", errors="replace")[-3000:]

@@ -6,6 +6,7 @@ One instance for all stories of this file, started as a user would; each story u
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +25,8 @@ FOREIGN: set[str] = set()  # circuits that a second writer touched
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = Running.in_directory(tmp_path_factory.mktemp("site"), {"PREWATT_POLL_S": "5"}).start()
+def site(tmp_path_factory: pytest.TempPathFactory, loaded: Path) -> Iterator[Running]:
+    running = Running.in_directory(tmp_path_factory.mktemp("site"), {"PREWATT_POLL_S": "5"}, loaded=loaded).start()
     try:
         running.calm()
         yield running

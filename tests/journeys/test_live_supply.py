@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +26,9 @@ HUGE_W = 9_000_000  # eats kilowatt-hours within the five seconds an overload is
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = Running.in_directory(tmp_path_factory.mktemp("supply"), {"PREWATT_POLL_S": str(POLL_S)}).start()
+def site(tmp_path_factory: pytest.TempPathFactory, loaded: Path) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("supply")
+    running = Running.in_directory(directory, {"PREWATT_POLL_S": str(POLL_S)}, loaded=loaded).start()
     try:
         running.calm()
         yield running

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ SALES: list[str] = []
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = Running.in_directory(tmp_path_factory.mktemp("pair"), {"PREWATT_POLL_S": str(POLL_S)}).start()
+def site(tmp_path_factory: pytest.TempPathFactory, loaded: Path) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("pair")
+    running = Running.in_directory(directory, {"PREWATT_POLL_S": str(POLL_S)}, loaded=loaded).start()
     try:
         running.calm()
         yield running

@@ -156,7 +156,8 @@ def test_unknown_a_write_that_is_not_answered_is_resolved_by_the_count_whatever_
             assert (await story.settled(row, within_s=SETTLE_S)).verdict is Verdict.DONE
         unsure = [row for row in paid.values() if any(each.verdict is Verdict.UNKNOWN for each in row.outcomes)]
         assert len(unsure) >= 3, f"seed {seed}: {Counter(outcomes_of(story))}"
-        assert all(each.sent and each.code for row in unsure for each in row.outcomes if each.verdict is Verdict.UNKNOWN)
+        told = [each for row in unsure for each in row.outcomes if each.verdict is Verdict.UNKNOWN]
+        assert all(each.sent and each.code for each in told)
         found = [row.settled for row in unsure if row.settled is not None and not row.settled.sent]
         assert found, f"seed {seed}: one at least had arrived, and was found by the count without another write"
         story.reckon()
