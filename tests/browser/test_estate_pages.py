@@ -51,7 +51,8 @@ def test_the_plot_of_a_contract_is_drawn_and_its_table_stands_behind_it(
 def test_read_now_on_the_board_is_asked_and_told_in_place(mall: Scene, page: Page, login: Login) -> None:
     login("cashier")
     page.goto(f"/console/live?circuit={mall.circuits['A-112'].pk}")
-    page.keyboard.press("r")
+    with page.expect_response("**/read"):
+        page.keyboard.press("r")
     result = page.locator('#pw-told [data-test="read-result"]')
     expect(result).to_have_attribute("data-verdict", "running")
     JobRow.objects.update(

@@ -102,7 +102,10 @@
       return answer.text().then(function (text) {
         if (mine !== asked) { return; } // a later tile was chosen meanwhile
         var doc = new DOMParser().parseFromString(text, "text/html");
-        panel.replaceChildren.apply(panel, Array.from(doc.body.childNodes)); panel.hidden = false; board.classList.remove("alone");
+        var before = panel.querySelector("[data-circuit]"), told = before && before.dataset.circuit === String(id) ? panel.querySelector("#pw-told") : null;
+        panel.replaceChildren.apply(panel, Array.from(doc.body.childNodes));
+        if (told && panel.querySelector("#pw-told")) { panel.querySelector("#pw-told").replaceWith(told); } // what an act had to say stays, and goes on
+        panel.hidden = false; board.classList.remove("alone");
         if (window.htmx) { window.htmx.process(panel); }
       });
     }).catch(function () { return; });
