@@ -58,8 +58,8 @@ def audit_all(deeds: Sequence[Deed], *, actor: str, at: datetime) -> None:
     ]  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(audit_add(%s, %s, r.action, r.site, r.type, r.id, '', NULL, r.after)) FROM jsonb_to_recordset("
-            "%s::jsonb) AS r (action text, site bigint, type text, id text, after jsonb)",
+            "SELECT count(audit_add(%s, %s, r.action, r.site, r.type, r.id, '', NULL, r.after))"
+            " FROM jsonb_to_recordset(%s::jsonb) AS r (action text, site bigint, type text, id text, after jsonb)",
             [at, actor, json.dumps(rows, ensure_ascii=False)],
         )
 
