@@ -1,6 +1,7 @@
 """The whole product under its supervisor: a cold start with the demo, kills of everything, a warm start, a clean stop.
 
-One story, because a cold start is dear. Times are those of a busy machine; `prewatt bench` and the README hold the goals.
+One story, because a cold start is dear.
+Times are those of a busy machine; `prewatt bench` and the README hold the goals.
 """
 
 import json

@@ -1,4 +1,5 @@
-"""Supervision by the monotonic clock alone: back-off grows, is forgotten after a steady run, and waits for the database."""
+"""Supervision by the monotonic clock alone: back-off grows, is forgotten after a steady run, and waits for
+the database."""
 
 import os
 import signal
