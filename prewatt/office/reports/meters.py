@@ -220,7 +220,8 @@ LEFT JOIN metering_linestate ls ON ls.line_id = n.id
 LEFT JOIN metering_gatewaylease l ON l.gateway_id = g.id
 WHERE g.site_id = %(site)s AND EXISTS (
   SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %(operator)s AND (sc.company_id = s.company_id
-    OR sc.site_id = s.id OR sc.building_id IN (SELECT r.building_id FROM estate_room r JOIN estate_circuit c ON c.room_id = r.id
+    OR sc.site_id = s.id
+    OR sc.building_id IN (SELECT r.building_id FROM estate_room r JOIN estate_circuit c ON c.room_id = r.id
                           JOIN estate_meter m ON m.id = c.meter_id WHERE m.line_id = n.id AND m.removed_at IS NULL)))
 ORDER BY g.code, n.code LIMIT 1000""",
             {"site": site_id, "operator": operator_id},
