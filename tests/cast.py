@@ -55,7 +55,9 @@ class Cast:
 
 
 def _operator(name: str, role: str, **scope: int) -> Operator:
-    operator: Operator = Operator.objects.create(username=name, name=name.title(), role=role, created_at=OPENED, password="!")
+    operator: Operator = Operator.objects.create(
+        username=name, name=name.title(), role=role, created_at=OPENED, password="!"
+    )
     if scope:
         Scope.objects.create(operator=operator, **scope)
     return operator

@@ -21,7 +21,7 @@ from tests.wiring.stage import Running, alive, eventually
 
 HOLDER = "tests.wiring.holder"
 Run = Callable[..., Running]
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the rights of other users are at stake")
+root_only = system.root_only
 
 pytestmark = pytest.mark.processes
 
