@@ -186,7 +186,8 @@ def _shop(
         tenant=names.person(serial), phone=names.phone(serial),
         customer_class="超市" if market else "餐饮" if kitchen else "商铺", plan="shop",
         alarm_1=alarm_1, alarm_2=alarm_2, overdraft=0,
-        hoarding=hoarding, load_limit_w=120_000 if market else 30_000 if kitchen else 8_000,
+        # where a visitor raises the load to see credit end, a load limit must not trip first
+        hoarding=hoarding, load_limit_w=120_000 if market else 30_000 if kitchen else 0 if code in _BALANCES else 8_000,
         warning_trip=code in ("B-402", "B-104"), warning_tripped=code == "B-402", keep_on=code == "D-11",
         hand_opened=code == "B-110", dark_h={"A-305": 37, "B-207": 1, "B-402": 2, "B-110": 26}.get(code, 0),
     )  # fmt: skip
