@@ -30,7 +30,7 @@ _FIXED: Final = frozenset({0x05, 0x06, 0x0F, 0x10})  # replies with an address a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Registration:
-    """84 from the meter. `signal` as it reports it, `versions` three words, `interval` as it reports it (minutes)."""
+    """84 from the meter. `signal` as it reports it, `versions` three words of BCD, `interval` in minutes."""
 
     serial: str
     iccid: str
@@ -48,7 +48,7 @@ class Section:
 
 
 def _text(data: bytes) -> str:
-    text = data.rstrip(b"\x00")
+    text = data.rstrip(b"\x00 ")
     if not text or any(not 32 < byte < 127 for byte in text):
         raise RemoteProtocolError("text", data[:32].hex())
     return text.decode("ascii")
@@ -104,7 +104,7 @@ def registered() -> Frame:
 def heartbeat(frame: Frame) -> str:
     """The serial in a heartbeat; raises RemoteProtocolError `command`, `length`, `text`."""
     data = _payload(frame, Command.HEARTBEAT)
-    if len(data) != SERIAL:
+    if not 1 <= len(data) <= SERIAL:
         raise RemoteProtocolError("length", str(len(data)))
     return _text(data)
 
@@ -125,10 +125,11 @@ def time_answer(clock: datetime) -> Frame:
 
 
 def clock_of(data: bytes) -> datetime:
-    """Seven bytes of a clock as the answer to 93 and the poll block hold it; raises RemoteProtocolError `clock`."""
-    if len(data) != 7:
+    """A clock of seven bytes, or six without the weekday; raises RemoteProtocolError `clock`."""
+    if len(data) not in (6, 7):
         raise RemoteProtocolError("clock", data[:16].hex())
-    year, month, day, _, hour, minute, second = data
+    year, month, day = data[:3]
+    hour, minute, second = data[-3:]
     if year > LAST_YEAR - FIRST_YEAR:
         raise RemoteProtocolError("clock", data.hex())
     try:

@@ -1,6 +1,7 @@
 """The poll block of an Acrel 4G meter: 48 registers (72 in the 8-rate form) inside a data message.
 
-Its start register is not public; the layout is (jerryxiaosa/ems4j). The order of the four powers and power
+Its start register is not public; the layout is (jerryxiaosa/ems4j; the clock of the 8-rate form has no
+weekday there). The order of the four powers and power
 factors in it is not, so they are not given names here.
 """
 
@@ -58,7 +59,7 @@ def poll_block(reply: bytes) -> PollBlock:
 
     state, forced = data[72], data[73]
     try:
-        clock: datetime | None = clock_of(data[80:87])
+        clock: datetime | None = clock_of(data[80:87] if len(data) == SIZE else data[80:86])
     except RemoteProtocolError:
         clock = None  # a meter whose clock stopped still has a balance
     return PollBlock(

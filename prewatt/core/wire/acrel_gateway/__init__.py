@@ -1,0 +1,52 @@
+"""Acrel gateways that dial in over TCP, both ends, sans-IO: bytes in, values out."""
+
+from prewatt.core.wire.acrel_gateway.frame import HEADER, MAX_BODY, MAX_LOGIN, Decoder, Frame, Type, decode, encode
+from prewatt.core.wire.acrel_gateway.messages import (
+    LoginStep,
+    MeterReport,
+    Report,
+    Seal,
+    Tunnelled,
+    Unsealed,
+    heartbeat,
+    heartbeat_frame,
+    login_frame,
+    login_step,
+    proof,
+    proves,
+    report,
+    report_frame,
+    tunnel_frame,
+    tunnelled,
+)
+from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+
+__all__ = [
+    "HEADER",
+    "MAX_BODY",
+    "MAX_LOGIN",
+    "Decoder",
+    "Frame",
+    "LocalProtocolError",
+    "LoginStep",
+    "MeterReport",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "Report",
+    "Seal",
+    "Tunnelled",
+    "Type",
+    "Unsealed",
+    "decode",
+    "encode",
+    "heartbeat",
+    "heartbeat_frame",
+    "login_frame",
+    "login_step",
+    "proof",
+    "proves",
+    "report",
+    "report_frame",
+    "tunnel_frame",
+    "tunnelled",
+]
