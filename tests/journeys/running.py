@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,11 @@ def call(method: str, url: str, body: object = None, headers: Mapping[str, str] 
     except urllib.error.HTTPError as error:
         if error.code >= 500:
             raise NoAnswer(f"{error.code}") from error
-        return error.code, json.load(error)
-    except (OSError, ValueError, EOFError) as error:
+        try:
+            return error.code, json.load(error)
+        except (OSError, ValueError, HTTPException) as broken:
+            raise NoAnswer(str(broken)) from broken
+    except (OSError, ValueError, EOFError, HTTPException) as error:  # the last: broken off within the answer
         raise NoAnswer(str(error)) from error
 
 

@@ -131,15 +131,14 @@ def run_chaos(site: Running, seconds: float, seed: int) -> Tally:
         site.sim("POST", f"/lines/{line}/faults", {"seed": seed + number, **FAULTS})
     shops = site.shops()
     tally, until = Tally(), time.monotonic() + seconds
-    sellers = [
-        threading.Thread(target=sell_until, args=(site, shops[number + 1 :: SELLERS + 1], until, seed + number, tally))
-        for number in range(SELLERS)
-    ]
+    with ThreadPoolExecutor(SELLERS) as pool:
+        sellers = [
+            pool.submit(sell_until, site, shops[number + 1 :: SELLERS + 1], until, seed + number, tally)
+            for number in range(SELLERS)
+        ]
+        kill_until(site, shops[:: SELLERS + 1], until, seed, tally)
     for seller in sellers:
-        seller.start()
-    kill_until(site, shops[:: SELLERS + 1], until, seed, tally)
-    for seller in sellers:
-        seller.join()
+        seller.result()  # a seller that fell over has an order nobody asked after
     site.healthy(90)
     for key, shop in tally.doubtful:
         status, answer = site.sell(shop, 1_000, key)
