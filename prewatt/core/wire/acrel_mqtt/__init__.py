@@ -2,9 +2,9 @@
 
 from prewatt.core.wire.acrel_mqtt.messages import (
     MAX_MESSAGE,
-    Channel,
     Message,
     Method,
+    Route,
     Topic,
     acknowledge,
     acknowledges,
@@ -18,7 +18,7 @@ from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemotePr
 
 __all__ = [
     "MAX_MESSAGE",
-    "Channel",
+    "Route",
     "LocalProtocolError",
     "Message",
     "Method",

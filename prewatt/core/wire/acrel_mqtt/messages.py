@@ -22,7 +22,7 @@ MAX_DIGITS: Final = 20  # of one number
 OK: Final = 1
 
 
-class Channel(StrEnum):
+class Route(StrEnum):
     """The first two parts of a topic."""
 
     SYSTEM_UP = "sys/dev"
@@ -46,7 +46,7 @@ class Method(StrEnum):
 class Topic:
     """Where a message goes or comes from."""
 
-    channel: Channel
+    route: Route
     product: str
     serial: str
 
@@ -54,7 +54,7 @@ class Topic:
         """The topic as MQTT has it; raises LocalProtocolError `topic`."""
         if not (_is_part(self.product) and _is_part(self.serial)):
             raise LocalProtocolError("topic", f"{self.product!r}, {self.serial!r}")
-        return f"{self.channel}/{self.product}/{self.serial}"
+        return f"{self.route}/{self.product}/{self.serial}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,11 +83,11 @@ def topic(path: str) -> Topic:
     first, _, rest = path.partition("/")
     second, _, names = rest.partition("/")
     product, _, serial = names.partition("/")
-    known = {str(each): each for each in Channel}
-    channel = known.get(f"{first}/{second}")
-    if channel is None or not _is_part(product) or not _is_part(serial):
+    known = {str(each): each for each in Route}
+    route = known.get(f"{first}/{second}")
+    if route is None or not _is_part(product) or not _is_part(serial):
         raise RemoteProtocolError("topic", path[:100])
-    return Topic(channel=channel, product=product, serial=serial)
+    return Topic(route=route, product=product, serial=serial)
 
 
 def message(data: bytes) -> Message:

@@ -106,6 +106,7 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x0400040E: _of(Kind.DIGITS, "customer_number", 6),
     **{0x04000500 + number: _one(_status(number)) for number in range(1, 8)},
     0x040005FF: (tuple(_status(number) for number in range(1, 8)), None),
+    0x04000508: _of(Kind.HEX, "key_status", 4),
     0x04000601: _of(Kind.HEX, "active_combination", 1),
     0x04000602: _of(Kind.HEX, "reactive_combination_1", 1),
     0x04000603: _of(Kind.HEX, "reactive_combination_2", 1),
@@ -127,6 +128,8 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04001003: _number("overdraft_limit", 4, 2, "currency"),
     0x04001004: _number("hoarding_limit", 4, 2, "currency"),
     0x04001005: _number("close_permit_limit", 4, 2, "currency"),
+    0x04001101: _of(Kind.HEX, "run_mode", 1),
+    0x04001501: _of(Kind.HEX, "report_status", 12),
     0x04001401: _number("trip_delay", 2, 0, "min"),
     0x04001402: _number("close_delay", 2, 0, "min"),
 }

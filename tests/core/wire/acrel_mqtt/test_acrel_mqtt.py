@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prewatt.core.wire import acrel_mqtt
-from prewatt.core.wire.acrel_mqtt import Channel, LocalProtocolError, Message, Method, RemoteProtocolError, Topic
+from prewatt.core.wire.acrel_mqtt import LocalProtocolError, Message, Method, RemoteProtocolError, Route, Topic
 
 SERIAL = "26112000000001"
 names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)
@@ -31,9 +31,9 @@ def test_a_message_survives_with_every_digit(sent: Message) -> None:
     assert acrel_mqtt.message(acrel_mqtt.encode(sent)) == sent
 
 
-@given(st.sampled_from(Channel), names, names)
-def test_a_topic_survives(channel: Channel, product: str, serial: str) -> None:
-    given_ = Topic(channel=channel, product=product, serial=serial)
+@given(st.sampled_from(Route), names, names)
+def test_a_topic_survives(route: Route, product: str, serial: str) -> None:
+    given_ = Topic(route=route, product=product, serial=serial)
     assert acrel_mqtt.topic(given_.path()) == given_
 
 
@@ -48,7 +48,7 @@ def test_a_topic_that_is_none_of_ours_is_refused(path: str) -> None:
 @pytest.mark.parametrize("part", ["", "a/b", "#", "x" * 65])
 def test_no_topic_is_made_of_parts_that_mean_something_else(part: str) -> None:
     with pytest.raises(LocalProtocolError, match="topic"):
-        Topic(channel=Channel.DATA_UP, product=part, serial=SERIAL).path()
+        Topic(route=Route.DATA_UP, product=part, serial=SERIAL).path()
 
 
 def test_a_report_as_meters_send_it_is_read_exactly() -> None:

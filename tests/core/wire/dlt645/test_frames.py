@@ -1,4 +1,4 @@
-"""Both ends understand each other; whatever bytes come, only the declared refusals go out and the next frame is found."""
+"""Both ends understand each other; whatever comes, only the declared refusals go out and the next frame is found."""
 
 import random
 
