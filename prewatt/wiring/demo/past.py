@@ -89,6 +89,12 @@ class Past:
         return sum(each.credit_wh for each in self.purchases) - sum(each.credit_wh for each in self.returns)
 
 
+def price_change(now: datetime, zone: ZoneInfo) -> datetime:
+    """The local midnight from which the second price holds."""
+    day = (now - timedelta(days=PRICE_CHANGE_DAYS)).astimezone(zone)
+    return day.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def prices(plan: str) -> tuple[Decimal, Decimal]:
     """Price before and after the change, yuan per kWh."""
     return (Decimal("0.88"), Decimal("0.92")) if plan == "shop" else (Decimal("0.54"), Decimal("0.56"))
@@ -99,7 +105,7 @@ def past_of(place: Place, *, now: datetime, zone: ZoneInfo) -> Past:
     marks = marks_of(now, zone)
     used, power = _use(place, marks, now)
     prepaid = place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
-    purchases: tuple[Purchase, ...] = _purchases(place, marks, used, now) if prepaid else ()
+    purchases: tuple[Purchase, ...] = _purchases(place, marks, used, now, zone) if prepaid else ()
     returns = _returns(place, purchases, zone)
     base = place.annual_kwh * KWH * _ENERGY_AT_START_H // 8_760
     changes, orders = [-each for each in used], [0] * len(used)
@@ -177,7 +183,9 @@ def _day_of(slot: Slot) -> date:
     return slot.day
 
 
-def _purchases(place: Place, marks: Marks, used: Sequence[int], now: datetime) -> tuple[Purchase, ...]:
+def _purchases(
+    place: Place, marks: Marks, used: Sequence[int], now: datetime, zone: ZoneInfo
+) -> tuple[Purchase, ...]:
     """Sales at counter hours that keep the circuit supplied, drawn backwards from how it stands now.
 
     Going back the balance grows by what was used; once a portion fits on top of what a tenant keeps as a
@@ -185,7 +193,7 @@ def _purchases(place: Place, marks: Marks, used: Sequence[int], now: datetime) -
     """
     chance = Random(place.seed * 31 + 7)
     before, after = prices(place.plan)
-    change = now - timedelta(days=PRICE_CHANGE_DAYS)
+    change = price_change(now, zone)
     changed = bisect_left(marks.hours, change)
     latest = now - timedelta(minutes=2_400 if place.aim is not Aim.NORMAL else 70)
     reserve_wh = place.alarm_1 // 2 + place.alarm_2

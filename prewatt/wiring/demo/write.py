@@ -16,7 +16,7 @@ from prewatt.office.estate.models import Building, Circuit, Company, Line, Plan,
 from prewatt.office.metering import wishes
 from prewatt.office.metering.history import PastReading, load_readings
 from prewatt.office.vending.opening_history import PastOpening, load_openings
-from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, PRICE_CHANGE_DAYS, Past, marks_of, prices
+from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, Past, marks_of, price_change, prices
 from prewatt.wiring.demo.places import BUILDINGS, LINES, MALL, Aim, Place
 
 ACTOR: Final = "system"
@@ -90,7 +90,7 @@ def _plan(company: Company, code: str, *, now: datetime, at: datetime) -> Plan:
     plan = plans.add_plan(
         company, code=code, name=PLANS[code], price=before, valid_from=at - timedelta(days=365), actor=ACTOR, at=at
     )
-    change = now - timedelta(days=PRICE_CHANGE_DAYS)
+    change = price_change(now, ZONE)
     plans.add_version(plan, price=after, valid_from=change, actor=ACTOR, at=change - timedelta(days=7))
     return plan
 
