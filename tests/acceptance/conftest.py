@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Site:
     first_circuits: list[dict[str, Any]]
     first_meters: list[dict[str, Any]]
     first_at: float
+    first: str  # the same moment as the API writes it
     taken: list[str] = field(default_factory=list)
     sold: list[str] = field(default_factory=list)
 
@@ -53,11 +55,13 @@ class Site:
         found = self.meter(circuit)["circuits"]
         return next(each for each in found if each["index"] == circuit["circuit_index"])
 
-    def shop(self) -> dict[str, Any]:
-        """A circuit in good order that no other test was given."""
+    def shop(self, behind: str = "") -> dict[str, Any]:
+        """A circuit in good order that no other test was given; `behind` is how the name of its line begins."""
+        lines = {each["number"]: each["line"] for each in self.first_meters}
         for each in self.first_circuits:
             if each["contract_number"] and each["state"] == "normal" and each["wish"] == "automatic":
-                if each["custody"] == "meter" and each["id"] not in self.taken:
+                fits = each["custody"] == "meter" and lines[each["meter_number"]].startswith(behind)
+                if fits and each["id"] not in self.taken:
                     self.taken.append(each["id"])
                     return each
         raise AssertionError("the demo has no more circuits in good order")
@@ -88,6 +92,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(
             running=running, api=api, first_circuits=api.all_of("/circuits"),
             first_meters=ask("GET", running.ready["sim_url"] + "/meters").json, first_at=time.monotonic(),
+            first=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         )  # fmt: skip
     finally:
         if not given:

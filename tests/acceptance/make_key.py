@@ -14,7 +14,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "prewatt.wiring.settings"
 django.setup()
 
 from prewatt.office.staff import keys, operators  # noqa: E402  Django must stand first
-from prewatt.office.staff.roles import Role  # noqa: E402
+from prewatt.office.staff.models import Role  # noqa: E402
 from prewatt.office.vending.models import Till  # noqa: E402
 
 

@@ -91,8 +91,9 @@ def test_a_malformed_page_is_a_400(site: Site, path: str, query: str) -> None:
 
 @pytest.mark.parametrize(
     "path", ["/circuits/0", "/circuits/999999999", "/circuits/abc", "/circuits/%00", "/circuits/-1", "/circuits/1%20",
-             "/circuits/" + "9" * 40, "/circuits/%D9%A1", "/contracts/none", "/contracts/%00", "/contracts/" + "9" * 400,
-             "/contracts/%ff", "/sales/0", "/sales/x", "/sales/%00", "/sales/" + "9" * 40, "/nothing", "/"],
+             "/circuits/" + "9" * 40, "/circuits/%D9%A1", "/contracts/none", "/contracts/%00",
+             "/contracts/" + "9" * 400, "/contracts/%ff", "/sales/0", "/sales/x", "/sales/%00",
+             "/sales/" + "9" * 40, "/nothing", "/"],
 )  # fmt: skip
 def test_what_is_not_there_is_a_404(site: Site, path: str) -> None:
     answer = site.api("GET", path)
@@ -127,6 +128,7 @@ def test_there_is_a_documentation_page_and_its_document(site: Site) -> None:
     assert b"https://" not in page.text and b'src="//' not in page.text
     document = ask("GET", f"{site.url}/api/v1/openapi.json").json
     assert document["openapi"].startswith("3.")
-    assert {"/api/v1/circuits", "/api/v1/circuits/{circuit_id}", "/api/v1/circuits/{circuit_id}/relay",
-            "/api/v1/customers", "/api/v1/contracts", "/api/v1/contracts/{number}", "/api/v1/sales",
-            "/api/v1/sales/{sale_id}", "/api/v1/sales/{sale_id}/reversal", "/api/v1/books"} == set(document["paths"])  # fmt: skip
+    assert {path.removeprefix("/api/v1") for path in document["paths"]} == {
+        "/circuits", "/circuits/{circuit_id}", "/circuits/{circuit_id}/relay", "/customers", "/contracts",
+        "/contracts/{number}", "/sales", "/sales/{sale_id}", "/sales/{sale_id}/reversal", "/books",
+    }  # fmt: skip

@@ -35,7 +35,8 @@ def test_a_sale_is_on_the_meter_within_five_seconds(site: Site) -> None:
     assert done["delivery"]["state"] == "confirmed" and took < limit_s, (took, done)
     assert now["purchase_count"] == before["purchase_count"] + 1 == done["delivery"]["expected_count"]
     [accepted] = now["accepted"][len(before["accepted"]) :]
-    assert (accepted["count"], accepted["kind"], accepted["amount"]) == (now["purchase_count"], "purchase", sale["credit"])
+    assert accepted["count"] == now["purchase_count"]
+    assert (accepted["kind"], accepted["amount"]) == ("purchase", sale["credit"])
     after = site.api.get("/books")
     assert after["cash_minor"] == books["cash_minor"] + 5000
     assert after["deferred_income_minor"] == books["deferred_income_minor"] + 5000

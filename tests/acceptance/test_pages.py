@@ -42,8 +42,9 @@ def opened(browser: Browser, site: Site) -> Iterator[Open]:
         context.set_default_timeout(15_000 * crowded())
         page = context.new_page()
         # Chromium calls a refusal of ours (4xx) an error; what a script says or breaks is one
+        refusal = "the server responded with a status of 4"
         page.on("console", lambda said: faults.append(f"{page.url}: {said.text}")
-                if said.type == "error" and "the server responded with a status of 4" not in said.text else None)  # fmt: skip
+                if said.type == "error" and refusal not in said.text else None)  # fmt: skip
         page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
         page.on("request", lambda asked: faults.append(asked.url)
                 if urlsplit(asked.url).hostname not in ("127.0.0.1", None) else None)  # fmt: skip
@@ -125,7 +126,9 @@ def test_a_double_click_sells_once(site: Site, opened: Open) -> None:
     assert len(site.in_meter(shop)["accepted"]) == 1
 
 
-@pytest.mark.parametrize("amount", ["", "0", "-5", "abc", "0.001", "1e3", "99999999999999999999", "٥٠", "50\u200b0.5.5"])
+@pytest.mark.parametrize(
+    "amount", ["", "0", "-5", "abc", "0.001", "1e3", "99999999999999999999", "\u0665\u0660", "50.5.5"]
+)
 def test_a_wrong_amount_is_refused_on_the_page_and_nothing_is_sold(site: Site, opened: Open, amount: str) -> None:
     shop = next(each for each in site.first_circuits if each["contract_number"] and each["state"] == "normal")
     before = site.api.get("/books")["cash_minor"]
