@@ -153,6 +153,23 @@ def migrations(config: Config) -> str:
     return f"{len(recorded.on_disk())} applied"
 
 
+def books(config: Config) -> str:
+    """Sales, deliveries, receipts, payments and entries agree."""
+    if not config.database_url and not _instance_runs(config):
+        return "embedded, at rest"
+    dsn = running_database(config)
+    with outside.connect(dsn) as connection:
+        if recorded.missing(connection):
+            return "-"  # told under "migrations"; what is older cannot be read with our eyes
+    set_up_django(config, dsn)
+    from prewatt.office.vending.audits import CHECKS, audit_books
+
+    found = audit_books()
+    if found:
+        raise Wrong("; ".join(f"{each.check}: {each.subject}: {each.seen}" for each in found[:_NAMES_SHOWN]))
+    return f"{len(CHECKS)} checks agree"
+
+
 def ports(config: Config) -> str:
     """The ports are free, or ours."""
     shown = f"{config.port}, {config.stream_port}" + (f", {config.sim_port}" if config.demo else "")

@@ -109,6 +109,14 @@ CHECKS: dict[str, _Check] = {
         look=diagnosis.migrations,
         needed=False,
     ),
+    "books": _Check(
+        title=("books", "账目"),
+        mend=(
+            "keep everything as it is, make a copy of PREWATT_HOME, and have what is named looked at by a person",
+            "请保持现状，备份 PREWATT_HOME，并由专人核对所列各项",
+        ),
+        look=diagnosis.books,
+    ),
     "ports": _Check(
         title=("ports", "端口"),
         mend=(
