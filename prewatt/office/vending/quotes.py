@@ -9,8 +9,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from psycopg.types.numeric import Int8
-
 from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.quote import RETRY_HELPS, Purse, QuoteRefusal, SaleLimits, SaleQuote, Terms, most_amount
@@ -87,7 +85,7 @@ class Quote:
 
 def facts_of(contract_number: str, circuit_id: int, at: datetime) -> Facts | None:
     """None: there is no such contract, or the circuit is not supplied under it at that time."""
-    row = call("SELECT * FROM vending_facts(%s, %s, %s)", [contract_number, Int8(circuit_id), at])
+    row = call("SELECT * FROM vending_facts(%s, %s, %s)", [contract_number, circuit_id, at])
     return None if row is None else Facts._make(row)
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import DatabaseError
-from psycopg.types.numeric import Int8
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR
@@ -139,18 +138,12 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
         quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero, DEFAULT_SMALLEST_MINOR,
         DEFAULT_LARGEST_MINOR, json.dumps(receipt, ensure_ascii=False),
     ]  # fmt: skip
-    row = call(_SELL, _wide(parameters))
+    row = call(_SELL, parameters)
     assert row is not None
     outcome, sale_id, params, live = row
     if outcome == "sold":
         _ring(str(quoted.facts.gateway_id), live)
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
-
-
-def _wide(values: list[object]) -> list[object]:
-    """Every number as bigint: psycopg names the smallest type that holds a value, and each mix of types would be a
-    statement prepared anew."""
-    return [Int8(value) if type(value) is int else value for value in values]
 
 
 def _ring(gateway: str, live: str) -> None:
