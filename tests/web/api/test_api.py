@@ -113,7 +113,9 @@ def test_a_server_held_circuit_is_refused_until_it_is_supported(cast: Cast, bob:
     assert code(bob.post("/sales", body, Idempotency_Key="c")) == (422, "custody_not_supported")
 
 
-def test_the_same_key_with_another_body_and_a_second_sale_while_one_is_open_are_refused(cast: Cast, bob: Caller) -> None:
+def test_the_same_key_with_another_body_and_a_second_sale_while_one_is_open_are_refused(
+    cast: Cast, bob: Caller
+) -> None:
     bob.post("/sales", sale(cast), Idempotency_Key="a1")
     assert code(bob.post("/sales", sale(cast, amount_minor=6000), Idempotency_Key="a1")) == (422, "key_reused")
     assert code(bob.post("/sales", sale(cast), Idempotency_Key="a2")) == (409, "delivery_open")
