@@ -5,7 +5,7 @@ amount from one account to another, so an unbalanced entry cannot be written dow
 """
 
 from django.db import models
-from django.db.models import UniqueConstraint
+from django.db.models import Q, UniqueConstraint
 
 
 class AccountKind(models.TextChoices):
@@ -45,10 +45,14 @@ class Entry(models.Model):
     actor = models.CharField(max_length=80)
     reason = models.CharField(max_length=255, blank=True)
     at = models.DateTimeField()
-    reverses = models.OneToOneField("self", null=True, on_delete=models.PROTECT)
+    reverses = models.ForeignKey("self", null=True, on_delete=models.PROTECT, db_index=False)
 
     class Meta:
-        constraints = [UniqueConstraint(name="entry_key", fields=["site_id", "key"])]
+        constraints = [
+            UniqueConstraint(name="entry_key", fields=["site_id", "key"]),
+            # few entries reverse one: the others need no line in an index
+            UniqueConstraint(name="entry_reversed_once", fields=["reverses"], condition=Q(reverses__isnull=False)),
+        ]
 
 
 class ClosedDay(models.Model):

@@ -71,11 +71,12 @@ class JobRow(models.Model):
     """
 
     site_id = models.BigIntegerField()
-    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
+    # unchecked, it is read from the estate with the row: a check locks the gateway's row for all who sell behind it
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, db_index=False, db_constraint=False)
     line_id = models.BigIntegerField()
     meter_id = models.BigIntegerField()
-    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
-    key = models.CharField(max_length=120, unique=True)  # made by the caller
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT, db_index=False)  # found by job_circuit
+    key = models.CharField(max_length=120)  # made by the caller
     intent = models.CharField(max_length=16)  # core.meters.jobs.Intent
     payload = models.JSONField()  # the Job, see metering.jobs.encode
     priority = models.SmallIntegerField()  # 0 credit and relay, 1 read now, 2 settings
@@ -99,6 +100,7 @@ class JobRow(models.Model):
 
     class Meta:
         db_table = "metering_job"
+        constraints = [UniqueConstraint(name="job_key", fields=["key"])]  # `unique=True` would add an index for LIKE
         indexes = [
             models.Index(
                 fields=["gateway", "priority", "due_at"], name="job_open", condition=Q(state__in=["queued", "claimed"])

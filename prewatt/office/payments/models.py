@@ -38,4 +38,6 @@ class Payment(models.Model):
             UniqueConstraint(name="payment_key", fields=["site_id", "key"]),
             CheckConstraint(name="payment_not_zero", condition=~Q(amount_minor=0)),
         ]
-        indexes = [models.Index(fields=["shift_id", "tender"], name="payment_shift")]
+        indexes = [
+            models.Index(fields=["shift_id", "tender"], name="payment_shift", condition=Q(shift_id__isnull=False))
+        ]

@@ -109,7 +109,8 @@ class Sale(models.Model):
     repaid_past_zero = models.BigIntegerField(default=0)  # and use past zero (过零电量)
     carried_before = models.DecimalField(max_digits=20, decimal_places=9)  # as CircuitCredit.carried_minor
     carried_after = models.DecimalField(max_digits=20, decimal_places=9)
-    payment = models.OneToOneField(Payment, db_constraint=False, on_delete=models.PROTECT)
+    # one sale's own: both are found by the number (payment_key is "sale:<number>")
+    payment = models.ForeignKey(Payment, db_constraint=False, on_delete=models.PROTECT, db_index=False)
     entry_id = models.BigIntegerField()
 
     class Meta:
@@ -122,7 +123,7 @@ class Sale(models.Model):
         indexes = [
             models.Index(fields=["site_id", "-at"], name="sale_site_at"),
             models.Index(fields=["circuit", "-at"], name="sale_circuit_at"),
-            models.Index(fields=["shift"], name="sale_shift"),
+            models.Index(fields=["shift"], name="sale_shift", condition=Q(shift__isnull=False)),
         ]
 
 
@@ -260,7 +261,7 @@ class Receipt(models.Model):
     number = models.IntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
     sale = models.ForeignKey(Sale, null=True, on_delete=models.PROTECT)
-    act = models.ForeignKey(Act, null=True, on_delete=models.PROTECT)
+    act = models.ForeignKey(Act, null=True, on_delete=models.PROTECT, db_index=False)
     contract = models.ForeignKey(Contract, null=True, db_constraint=False, on_delete=models.PROTECT, db_index=False)
     data = models.JSONField()
     at = models.DateTimeField()
@@ -268,6 +269,7 @@ class Receipt(models.Model):
 
     class Meta:
         constraints = [UniqueConstraint(name="receipt_number", fields=["till", "number"])]
+        indexes = [models.Index(fields=["act"], name="receipt_act", condition=Q(act__isnull=False))]
 
 
 class Opening(models.Model):

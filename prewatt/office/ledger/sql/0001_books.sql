@@ -72,7 +72,7 @@ BEGIN
     END IF;
     -- shared with entries, alone with the closing of a day: no entry slips into a day being closed
     PERFORM pg_advisory_xact_lock_shared(hashtextextended('ledger_day', p_site));
-    IF ledger_closed(p_site, p_day) THEN
+    IF EXISTS (SELECT FROM ledger_closedday WHERE site_id = p_site AND day = p_day) THEN
         RAISE EXCEPTION 'day_closed' USING ERRCODE = 'PW001', DETAIL = json_build_object('day', p_day)::text;
     END IF;
     IF p_reverses IS NOT NULL THEN
