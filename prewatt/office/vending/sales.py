@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR
 from prewatt.office.ledger.call import call
+from prewatt.office.payments.models import Tender
 from prewatt.office.payments.tenders import check_tender
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
@@ -27,6 +28,8 @@ QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or th
 RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
 # what changed between quote and lock: quoted anew, a refusal then has its numbers from the new quote
 _LOOK_AGAIN: Final = frozenset({"quote_stale", "hoarding_limit"})
+# made once: json.dumps makes an encoder for each call that is not plain
+_canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _RING: Final = "SELECT pg_notify('prewatt_jobs', %s), pg_notify('prewatt_live', %s)"
 _SELL: Final = (
     "SELECT outcome, sale_id, params, ring_live FROM vending_sell(%s, %s, %s, %s, %s::smallint, "
@@ -77,7 +80,7 @@ class SaleResult:
 
 def request_hash(body: list[object]) -> str:
     """sha256 of the canonical body of a request."""
-    return hashlib.sha256(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_canonical(body).encode()).hexdigest()
 
 
 def sell(command: SellCommand) -> SaleResult:
@@ -99,7 +102,7 @@ def sell_once(command: SellCommand) -> Sold:
     check_key(command.key)
     if not 0 < command.amount_minor <= MAX_AMOUNT_MINOR:
         raise Refused("amount_malformed_minor")
-    check_tender(command.tender, command.reference)
+    paid_by = check_tender(command.tender, command.reference)
     for _ in range(QUOTE_ATTEMPTS):
         try:
             facts = facts_of(command.contract_number, command.circuit_id, command.at)
@@ -112,7 +115,7 @@ def sell_once(command: SellCommand) -> Sold:
             if first is not None:
                 return first
             raise
-        outcome, sale_id, params = _write(command, quoted)
+        outcome, sale_id, params = _write(command, quoted, *paid_by)
         if outcome in ("sold", "replayed"):
             return Sold(sale_id=sale_id, replayed=outcome == "replayed")
         if outcome not in _LOOK_AGAIN:
@@ -120,8 +123,7 @@ def sell_once(command: SellCommand) -> Sold:
     raise Refused(outcome, retry=outcome in RETRY_HELPS, **params)
 
 
-def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any]]:
-    tender, reference = check_tender(command.tender, command.reference)
+def _write(command: SellCommand, quoted: Quote, tender: Tender, reference: str) -> tuple[str, int, dict[str, Any]]:
     receipt = sale_data(
         quoted,
         contract_number=command.contract_number,
@@ -136,13 +138,14 @@ def _write(command: SellCommand, quoted: Quote) -> tuple[str, int, dict[str, Any
         command.actor.key, command.actor.name, command.at, tender.value, reference, command.amount_minor,
         quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before, quoted.carried_after,
         quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero, DEFAULT_SMALLEST_MINOR,
-        DEFAULT_LARGEST_MINOR, json.dumps(receipt, ensure_ascii=False),
+        DEFAULT_LARGEST_MINOR, _canonical(receipt),
     ]  # fmt: skip
     row = call(_SELL, parameters)
     assert row is not None
     outcome, sale_id, params, live = row
     if outcome == "sold":
         _ring(str(quoted.facts.gateway_id), live)
+        return outcome, sale_id, {}
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
 
 
