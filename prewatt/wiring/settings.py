@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "prewatt.web.ui.errors.no_nul",
 ]
 ROOT_URLCONF = "prewatt.wiring.urls"
 WSGI_APPLICATION = "prewatt.wiring.wsgi.application"

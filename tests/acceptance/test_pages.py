@@ -176,6 +176,14 @@ def test_every_entry_of_the_menu_opens_for_its_role(site: Site, opened: Open, ro
     assert told == []
 
 
+@pytest.mark.parametrize("query", ["q=%00", "class=%00", "page=" + "9" * 40, "q=%ff", "q=" + "x" * 3000])
+def test_rubbish_in_an_address_of_the_console_breaks_no_page(site: Site, opened: Open, query: str) -> None:
+    page = opened("manager")
+    for path in ("customers", "meters", "alarms", "sales", "sell", "live"):
+        answer = page.goto(f"/console/{path}?{query}")
+        assert answer is not None and answer.status < 500, (path, answer.status)
+
+
 def test_the_live_board_shows_all_states(site: Site, opened: Open) -> None:
     page = opened("manager")
     page.goto("/console/live")

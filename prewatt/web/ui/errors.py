@@ -5,10 +5,11 @@ does not answer can be shown.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 from django.utils.translation import gettext as _
 
@@ -40,6 +41,19 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
         code="bad_request",
     )
     return _page(request, told, 400)
+
+
+def no_nul(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: a NUL is in nothing that a person types, and no text of the database can hold one."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith("/api/"):  # which names the field
+            sent = [*request.GET.values(), *request.POST.values()]
+            if any("\0" in str(text) for text in sent):
+                return bad_request(request)
+        return get_response(request)
+
+    return answer
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
