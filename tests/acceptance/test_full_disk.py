@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.caller import Answer, Caller, crowded
 from tests.journeys.running import Running
-from tests.system import root_only
+from tests.system import missing, root_only
 
 pytestmark = [pytest.mark.processes, root_only]
 SIZE = "700m"
@@ -24,7 +24,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         each.chmod(0o711)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0711", "tmpfs", str(place)]
     if subprocess.run(mount, check=False).returncode:
-        pytest.skip("a file system of its own cannot be mounted here")
+        missing("the right to mount a small disk", install="a machine that allows it")
     running = Running(home=place / "home", env={"PREWATT_POLL_S": "10"})
     try:
         yield running.start()
