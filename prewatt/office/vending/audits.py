@@ -45,7 +45,8 @@ CHECKS: Final[dict[str, LiteralString]] = {
         LEFT JOIN vending_till t ON t.id = r.till_id LEFT JOIN estate_contract c ON c.id = r.contract_id
         WHERE t.id IS NULL OR (r.contract_id IS NOT NULL AND c.id IS NULL)""",
     "delivery_orphan": f"""
-        SELECT d.site_id, 'delivery ' || d.id, d.state || ' without its job, its job without a gateway, or no sale to it'
+        SELECT d.site_id, 'delivery ' || d.id,
+            d.state || ' without its job, its job without a gateway, or no sale to it'
         FROM vending_delivery d LEFT JOIN metering_job j ON j.id = d.job_id
         LEFT JOIN estate_gateway g ON g.id = j.gateway_id
         WHERE (j.id IS NOT NULL AND g.id IS NULL) OR (d.state IN {_OPEN} AND d.state <> 'disputed' AND j.id IS NULL)
