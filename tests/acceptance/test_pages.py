@@ -1,6 +1,7 @@
 """The pages as hidden programs and people use them: their names, typing alone, both languages, wrong input."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,14 +9,27 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.acceptance.caller import crowded
+from tests.acceptance.caller import Answer, ask, crowded, eventually
 from tests.acceptance.conftest import Site
 from tests.system import need
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
 SALE_PAGE = re.compile(r"/console/sales/(\d+)$")
 CONFIRMED_MS = 5_000
+QUIET_S = 10  # a head-end that was just restarted reads every meter once, and waits longer where replies were late
 Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_recovering(site: Site) -> None:
+    """Processes were killed and lines cut in the files before: five seconds hold for a site that is well."""
+
+    def well(answer: Answer) -> bool:
+        lines = answer.json["lines"] if answer.status == 200 else {"up": 0, "total": 1}
+        return bool(lines["up"] == lines["total"])
+
+    eventually(lambda: ask("GET", site.url + "/healthz"), well, 60)
+    time.sleep(QUIET_S)
 
 
 @pytest.fixture(scope="module")

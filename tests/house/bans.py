@@ -33,7 +33,6 @@ BROAD_EXCEPT: dict[str, str] = {
     f"{HEADEND}/headend.py:HeadEnd._leave": "process end: leases that cannot be given back run out alone",
     f"{HEADEND}/line.py:Line._serve": "process loop: a fault in one conversation must not end the bus",
     f"{HEADEND}/line.py:Line._command": "a fault after a write left must become UNKNOWN, never a lost job",
-    "prewatt/wiring/sts.py:_answer_line": "process loop: one request must not take the others with it",
 }
 
 
