@@ -67,7 +67,7 @@ def test_a_foreign_sale_is_a_404_and_stays_as_it_is(site: Site, dormitory: Calle
     sale = site.sell(foreign, 1000)
     assert dormitory("GET", f"/sales/{sale['id']}").refusal == (404, "sale_unknown")
     assert dormitory("POST", f"/sales/{sale['id']}/reversal", {"reason": "x"}).refusal == (404, "sale_unknown")
-    assert site.api.settled(sale["id"], 30)["state"] == "sold"
+    assert site.api.settled(sale["id"], 60)["state"] == "sold"
 
 
 def test_an_operator_without_scope_sees_nothing(site: Site, nobody: Caller) -> None:

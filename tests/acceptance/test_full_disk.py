@@ -50,7 +50,7 @@ def test_no_sale_is_taken_that_cannot_be_kept_and_room_brings_all_back(small: Ru
     api = Caller(url=small.ready["url"], key=small.ready["api_key"])
     shops = [each for each in api.all_of("/circuits") if each["contract_number"] and each["state"] == "normal"]
     first = api.sell(shops[0], 5000, "before")
-    kept = api.settled(first.json["id"], 30)
+    kept = api.settled(first.json["id"], 60)
     place = small.home.parent
     told: set[tuple[int, str]] = set()
     taken: list[Answer] = []

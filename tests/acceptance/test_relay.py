@@ -72,7 +72,7 @@ def test_credit_that_runs_out_trips_the_supply_and_a_sale_restores_it_without_to
     assert dark["state"] == "arrears" and -50 <= dark["balance"] <= 0
     site.sim("POST", f"/meters/{poor['meter_number']}", {"load_w": 0})
     sale = site.sell(poor, 10_000)
-    assert site.api.settled(sale["id"], 30)["delivery"]["state"] == "confirmed"
+    assert site.api.settled(sale["id"], 60)["delivery"]["state"] == "confirmed"
     lit = eventually(lambda: reaches(site, poor, "closed", "automatic"), lambda found: found["balance"] > 0, REACHED_S)
     assert lit["state"] == "normal"
 

@@ -88,7 +88,7 @@ def test_a_silent_meter_only_changes_the_figures(site: Site) -> None:
 def test_the_simulators_memory_survives_sigkill(site: Site) -> None:
     shop = site.shop()
     sale = site.sell(shop, 2500)
-    site.api.settled(sale["id"], 20)
+    site.api.settled(sale["id"], 60)
     site.sim("POST", f"/meters/{shop['meter_number']}", {"load_w": 0})
     before = site.in_meter(shop)
     pid = site.running.child("simulate")

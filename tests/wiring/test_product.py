@@ -22,7 +22,7 @@ from tests.wiring.stage import Running, alive, eventually, free_ports, marked
 pytestmark = pytest.mark.processes
 
 CLI = "prewatt.wiring.cli"
-COLD_S, WARM_S, STOP_S = 240, 90, 20
+COLD_S, WARM_S, STOP_S = 400, 200, 60
 PARTS = {"web", "stream", "headend", "worker", "simulate"}
 
 
