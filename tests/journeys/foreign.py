@@ -29,6 +29,7 @@ class ForeignMeter:
     force: int = 0
     state: int = 0
     writes: list[tuple[int, list[int]]] = field(default_factory=list)
+    turns: list[tuple[float, bool, float]] = field(default_factory=list)  # of the relay: when, closed, at which energy
     _at: float = field(default_factory=time.monotonic)
 
     @property
@@ -73,6 +74,7 @@ class ForeignMeter:
                     self.force = int(value)
                 if address + place == STATE:
                     self.state = int(value)
+            self.turns.append((time.monotonic(), self.closed, self.energy_wh))
         now = self.words()
         for place in range(len(registers)):
             if start + place < len(now):
