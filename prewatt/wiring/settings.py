@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "prewatt.office.estate",
     "prewatt.office.metering",
     "prewatt.office.vending",
+    "prewatt.office.billing",
     "prewatt.office.alarms",
     "prewatt.office.reports",
     "prewatt.web.ui",

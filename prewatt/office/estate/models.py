@@ -194,6 +194,10 @@ class SupplyPoint(models.Model):
     overdraft = models.BigIntegerField(default=0)
     hoarding_limit = models.BigIntegerField(default=0)  # 0 = none
     load_limit_w = models.IntegerField(default=0)  # 0 = none
+    # server-held only: the ledger account with the credit, and the first good reading, before which nothing is billed
+    credit_account_id = models.BigIntegerField(null=True)
+    opening_wh = models.BigIntegerField(null=True)
+    opening_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -91,13 +91,36 @@ def account(*, company_id: int, site_id: int, kind: AccountKind, key: str) -> in
     return int(row[0])
 
 
+def credit_account(*, company_id: int, site_id: int, key: str) -> int:
+    """The id of an account of server-held credit ("credit:contract:<id>", "credit:supply:<id>"); its running row."""
+    row = call("SELECT ledger_credit_account(%s, %s, %s)", [company_id, site_id, key])
+    assert row is not None
+    return int(row[0])
+
+
+def running(account_id: int) -> int:
+    """What stands on an account of server-held credit, credit positive, minor units."""
+    row = call("SELECT balance_minor FROM ledger_runningbalance WHERE account_id = %s", [account_id])
+    assert row is not None, account_id
+    return int(row[0])
+
+
 def book(entry: NewEntry) -> int:
     """Book one entry in the caller's transaction; its id.
 
     Raises Refused `entry_key_used`, `day_closed`, `entry_unknown`, `entry_reversed_already`.
     """
+    return _book("ledger_book", entry)
+
+
+def book_running(entry: NewEntry) -> int:
+    """As `book`, for an entry that touches server-held credit: the running balances are kept with it."""
+    return _book("ledger_book_running", entry)
+
+
+def _book(function: str, entry: NewEntry) -> int:
     row = call(
-        "SELECT ledger_book(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s::bigint[], %s::bigint[])",
+        f"SELECT {function}(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s::bigint[], %s::bigint[])",
         [entry.company_id, entry.site_id, entry.key, entry.kind, entry.actor, entry.reason, entry.at,
          entry.at.astimezone(ZoneInfo(entry.timezone)).date(), entry.reverses,
          [each.debit_account_id for each in entry.transfers], [each.credit_account_id for each in entry.transfers],

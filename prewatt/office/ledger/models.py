@@ -55,6 +55,19 @@ class Entry(models.Model):
         ]
 
 
+class RunningBalance(models.Model):
+    """What stands on one server-held credit account, credit positive; kept by `ledger_book_running` alone.
+
+    The supply decision asks for it of each circuit every few seconds, so it is not added up each time. Every act on
+    such an account locks its row, and `vending.audits` compares it with the transfers.
+    """
+
+    account_id = models.BigIntegerField(primary_key=True)
+    site_id = models.BigIntegerField()
+    balance_minor = models.BigIntegerField()  # below zero: used before it was paid
+    updated_at = models.DateTimeField()
+
+
 class ClosedDay(models.Model):
     """A day of a site into which nothing is booked any more."""
 

@@ -116,6 +116,12 @@ CHECKS: Final[dict[str, LiteralString]] = {
                               WHERE a.delivery_id = d.id AND a.kind = 'return' AND s.state = 'reversed')
             GROUP BY d.site_id) o ON o.site_id = b.site_id
         WHERE b.key = 'refund_payable' AND b.booked <> -coalesce(o.value, 0)""",
+    "running_balance": """
+        SELECT coalesce(r.site_id, b.site_id), 'account ' || coalesce(b.key, r.account_id::text),
+            'running ' || coalesce(r.balance_minor::text, 'missing') || ', transfers ' || coalesce(-b.booked, 0)
+        FROM ledger_runningbalance r
+        FULL JOIN (SELECT * FROM balance WHERE key LIKE 'credit:%%') b ON b.id = r.account_id
+        WHERE r.balance_minor IS DISTINCT FROM -b.booked""",
     "money": """
         SELECT coalesce(m.site_id, p.site_id), 'account ' || coalesce(m.key, p.key),
             'books ' || coalesce(m.moved, 0) || ', payments ' || coalesce(p.paid, 0)
@@ -140,12 +146,12 @@ CHECKS: Final[dict[str, LiteralString]] = {
 
 _BALANCE: LiteralString = """
 WITH balance AS (
-    SELECT a.site_id, a.key,
+    SELECT a.id, a.site_id, a.key,
         coalesce(sum(CASE WHEN t.debit_account_id = a.id THEN t.amount_minor ELSE -t.amount_minor END), 0)::bigint
             AS booked
     FROM ledger_account a
     LEFT JOIN ledger_transfer t ON t.site_id = a.site_id AND a.id IN (t.debit_account_id, t.credit_account_id)
-    GROUP BY a.site_id, a.key)
+    GROUP BY a.id, a.site_id, a.key)
 """
 
 
