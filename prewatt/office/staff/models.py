@@ -33,6 +33,10 @@ class Operator(AbstractBaseUser):
     language = models.CharField(max_length=8, default="zh-hans")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
+    must_change_password = models.BooleanField(default=False)  # somebody else chose it: no page before his own
+    totp_secret = models.BinaryField(default=b"")  # 160 random bits; empty: no second factor
+    totp_on_at = models.DateTimeField(null=True)  # since when it is asked for; a secret before is being enrolled
+    totp_last_step = models.BigIntegerField(default=0)  # of the last code taken: none opens twice
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -69,6 +73,57 @@ class Scope(models.Model):
                 nulls_distinct=False,
             ),
         ]
+
+
+class RecoveryCode(models.Model):
+    """Opens once in place of a code from the telephone. Only a hash is kept."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="recovery_codes")
+    code_hash = models.CharField(max_length=64)  # sha256 hex: the code is 80 random bits
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [UniqueConstraint(name="recovery_code_once", fields=["operator", "code_hash"])]
+
+
+class LoginGuard(models.Model):
+    """How often a log-in failed lately: for a name from an address, for an address, for a name."""
+
+    kind = models.CharField(max_length=8)  # pair, address, name, code (`staff.guard`)
+    subject = models.CharField(max_length=200)
+    failures = models.IntegerField(default=0)
+    last_at = models.DateTimeField()
+    blocked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [UniqueConstraint(name="login_guard_once", fields=["kind", "subject"])]
+        indexes = [models.Index(fields=["last_at"], name="login_guard_age")]
+
+
+class OperatorSession(models.Model):
+    """Where an operator is or was logged in. Django's own session row is what opens pages; this one is its face."""
+
+    session_key = models.CharField(max_length=40, unique=True)
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT)
+    address = models.CharField(max_length=45)
+    browser = models.CharField(max_length=200, blank=True)
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()  # to a minute
+    ended_at = models.DateTimeField(null=True)
+    ended_why = models.CharField(max_length=16, blank=True)  # `staff.sessions.Why`
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["operator", "-seen_at"], name="session_of_operator"),
+            models.Index(fields=["operator", "address"], name="session_address"),
+        ]
+
+
+class CompanyRule(models.Model):
+    """What a company asks of those who work for it. A plain id, since the estate stands above this floor."""
+
+    company_id = models.BigIntegerField(unique=True)
+    second_factor = models.BooleanField(default=False)  # for the roles that move money
 
 
 class ApiKey(models.Model):

@@ -7,10 +7,11 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, transaction
 
 from prewatt.core.refusals import Refused
+from prewatt.office.staff import sessions
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.models import Operator, Role, Scope
@@ -31,8 +32,12 @@ def add(
     actor: Actor | None,
     at: datetime,
     language: str = "zh-hans",
+    must_change: bool | None = None,
 ) -> Operator:
     """A new operator without any scope. He sees nothing until `give_scope`.
+
+    A password that somebody else chose opens one page only, the one where he chooses his own: `must_change` None
+    means so wherever there is an actor.
 
     Raises Refused `not_permitted`, `operator_malformed`, `operator_exists`, `role_unknown`,
     `password_too_short`, `password_too_long`.
@@ -45,8 +50,9 @@ def add(
     try:
         with transaction.atomic():
             made: Operator = Operator.objects.create(
-                username=username, name=name.strip(), role=known, password=hashed, language=language, created_at=at
-            )
+                username=username, name=name.strip(), role=known, password=hashed, language=language, created_at=at,
+                must_change_password=actor is not None if must_change is None else must_change,
+            )  # fmt: skip
             _audit(
                 made,
                 "staff.operator_add",
@@ -86,6 +92,8 @@ def set_active(operator: Operator, active: bool, *, actor: Actor | None, at: dat
     _not_himself(operator, actor)
     with transaction.atomic():
         if Operator.objects.filter(pk=operator.pk, is_active=not active).update(is_active=active):
+            if not active:
+                sessions.end_all(operator.pk, why=sessions.Why.DEACTIVATED, at=at)
             _audit(
                 operator, "staff.operator_active", actor, at, reason=reason,
                 before={"is_active": not active}, after={"is_active": active},
@@ -93,18 +101,26 @@ def set_active(operator: Operator, active: bool, *, actor: Actor | None, at: dat
     operator.is_active = active
 
 
-def set_password(operator: Operator, password: str, *, actor: Actor | None, at: datetime) -> None:
-    """His own, or another's by an administrator. The trail says that it changed, never to what.
+def set_password(
+    operator: Operator, password: str, *, actor: Actor | None, at: datetime, but_session: str = ""
+) -> None:
+    """His own, or another's by an administrator, which he must then change. The trail says that it changed, never
+    to what. Every session of his ends, except `but_session`, from which he changes it.
 
-    Raises Refused `not_permitted`, `password_too_short`, `password_too_long`.
+    Raises Refused `not_permitted`, `password_too_short`, `password_too_long`, `password_unchanged`.
     """
-    if actor is not None and actor.operator_id != operator.pk:
+    his_own = actor is not None and actor.operator_id == operator.pk
+    if actor is not None and not his_own:
         actor.require(Act.OPERATORS)
     hashed = _hashed(password)
+    if his_own and check_password(password, operator.password):
+        raise Refused("password_unchanged")
+    must_change = actor is not None and not his_own
     with transaction.atomic():
-        Operator.objects.filter(pk=operator.pk).update(password=hashed)
+        Operator.objects.filter(pk=operator.pk).update(password=hashed, must_change_password=must_change)
+        sessions.end_all(operator.pk, why=sessions.Why.PASSWORD, at=at, but=but_session)
         _audit(operator, "staff.operator_password", actor, at)
-    operator.password = hashed
+    operator.password, operator.must_change_password = hashed, must_change
 
 
 def set_language(operator: Operator, language: str) -> None:
