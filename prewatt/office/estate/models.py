@@ -57,6 +57,12 @@ class Customer(models.Model):
     initials = models.CharField(max_length=64, blank=True)
     phone = models.CharField(max_length=32, blank=True)
     customer_class = models.CharField(max_length=32, blank=True)  # 用户类型
+    reference = models.CharField(max_length=32, blank=True)  # his id in the books he was taken over from; "": none
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="customer_reference", fields=["company", "reference"], condition=~Q(reference="")),
+        ]
 
 
 class ContractState(models.TextChoices):
@@ -73,6 +79,7 @@ class Contract(models.Model):
     number = models.CharField(max_length=20, unique=True)  # 户号
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT)
     state = models.CharField(max_length=8, choices=ContractState.choices)
+    opened_on = models.DateField(null=True)  # the day on paper of one that was taken over, in the site's zone
     opened_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
