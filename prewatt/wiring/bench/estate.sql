@@ -8,8 +8,8 @@ INSERT INTO estate_plan (id, company_id, code, name) VALUES (1, 1, 'flat', 'Flat
 INSERT INTO estate_planversion (id, plan_id, price, valid_from, created_at) VALUES (1, 1, 0.92, :then, :then);
 INSERT INTO estate_room (id, building_id, floor, code, name, initials)
     SELECT i, 1 + i % 4, 1 + (i / 4) % 20, 'R-' || lpad(i::text, 6, '0'), 'Room ' || i, '' FROM :each i;
-INSERT INTO estate_customer (id, company_id, name, initials, phone, customer_class)
-    SELECT i, 1, 'Customer ' || i, '', '139' || lpad(i::text, 8, '0'), 'shop' FROM :each i;
+INSERT INTO estate_customer (id, company_id, name, initials, phone, customer_class, reference)
+    SELECT i, 1, 'Customer ' || i, '', '139' || lpad(i::text, 8, '0'), 'shop', '' FROM :each i;
 INSERT INTO estate_contract (id, site_id, number, customer_id, state, opened_at)
     SELECT i, 1, '3' || lpad(i::text, 9, '0'), i, 'open', :then FROM :each i;
 INSERT INTO estate_gateway (id, site_id, code, name, host, revision)
