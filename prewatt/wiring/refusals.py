@@ -182,6 +182,89 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="模拟站点只在演示中运行；请设 PREWATT_DEMO=1",
         en="the simulated site runs in the demo only; set PREWATT_DEMO=1",
     ),
+    "backup_key_missing": _Refusal(
+        exit=Exit.USAGE,
+        zh="请设置 PREWATT_BACKUP_KEY：备份与恢复所用的口令",
+        en="set PREWATT_BACKUP_KEY: the passphrase of backups, needed to write and to read them",
+    ),
+    "backup_nothing": _Refusal(
+        exit=Exit.USAGE,
+        zh="{path} 中没有可备份的数据",
+        en="there is nothing to back up in {path}",
+    ),
+    "backup_file_unusable": _Refusal(
+        exit=Exit.USAGE, zh="无法使用备份文件 {path}：{detail}", en="the backup file {path} cannot be used: {detail}"
+    ),
+    "backup_disk_full": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="磁盘空间不足以写入 {path}：剩余 {free_mib} MiB，需要 {need_mib} MiB；未写入任何备份",
+        en="no room for {path}: {free_mib} MiB are free, {need_mib} MiB are needed; no backup was written",
+    ),
+    "backup_tools_missing": _Refusal(
+        exit=Exit.DATABASE,
+        zh="没有可用于 PostgreSQL {major} 的 {program}；请安装 PostgreSQL {major} 的客户端程序，或用 PREWATT_PG_BIN 指定",
+        en="there is no {program} fit for PostgreSQL {major}; install the client programs of PostgreSQL {major}, or point "
+        "PREWATT_PG_BIN at them",
+    ),
+    "backup_failed": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="备份失败，未留下文件：{detail}",
+        en="the backup failed and left no file: {detail}",
+    ),
+    "backup_not_ours": _Refusal(
+        exit=Exit.USAGE, zh="{path} 不是 Prewatt 备份文件", en="{path} is not a backup of Prewatt"
+    ),
+    "backup_other_version": _Refusal(
+        exit=Exit.USAGE,
+        zh="备份 {path} 来自更新版本的 Prewatt 或 PostgreSQL；请用不低于它的版本恢复",
+        en="the backup {path} was made by a later Prewatt or PostgreSQL; restore it with one that is not older",
+    ),
+    "backup_wrong_key": _Refusal(
+        exit=Exit.USAGE,
+        zh="口令 PREWATT_BACKUP_KEY 与备份 {path} 不符",
+        en="PREWATT_BACKUP_KEY is not the passphrase of {path}",
+    ),
+    "backup_damaged": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="备份 {path} 已损坏或不完整（{detail}）；未恢复任何内容",
+        en="the backup {path} is damaged or not whole ({detail}); nothing was restored",
+    ),
+    "restore_home_not_empty": _Refusal(
+        exit=Exit.USAGE,
+        zh="{path} 中已有内容；请把备份恢复到空的 PREWATT_HOME（或空的数据库）",
+        en="{path} is not empty; restore into an empty PREWATT_HOME (or an empty database)",
+    ),
+    "restore_failed": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="恢复失败，已清除恢复的内容：{detail}",
+        en="the restore failed, and what it had made was removed: {detail}",
+    ),
+    "restore_books_differ": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="恢复后的账目与备份不一致，已清除恢复的内容：{detail}",
+        en="the books restored are not those of the backup, and what was made was removed: {detail}",
+    ),
+    "home_unfinished": _Refusal(
+        exit=Exit.USAGE,
+        zh="{path} 中有一次未完成的操作（{what}）；请再次运行 prewatt {what}",
+        en="{path} holds an unfinished {what}; run prewatt {what} again",
+    ),
+    "upgrade_external": _Refusal(
+        exit=Exit.USAGE,
+        zh="外部数据库由其管理员升级；prewatt upgrade-database 只升级内置数据库",
+        en="an external database is upgraded by those who run it; prewatt upgrade-database is for the embedded one",
+    ),
+    "upgrade_not_confirmed": _Refusal(
+        exit=Exit.USAGE,
+        zh="没有可确认的升级：{path} 中没有旧数据目录",
+        en="there is no upgrade to confirm: {path} holds no old data directory",
+    ),
+    "upgrade_failed": _Refusal(
+        exit=Exit.DATABASE,
+        zh="数据库升级失败，旧数据保持原样：{detail}",
+        en="the database was not upgraded, the old data are as they were: {detail}",
+    ),
+    "interrupted": _Refusal(exit=Exit.UNEXPECTED, zh="已被信号中断", en="interrupted by a signal"),
 }
 
 register({code: Text(en=refusal.en, zh=refusal.zh) for code, refusal in _REFUSALS.items()})
