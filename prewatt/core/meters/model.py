@@ -36,6 +36,8 @@ class Kind(StrEnum):
     I32BE = "i32be"
     U32LE = "u32le"
     I32LE = "i32le"
+    F32BE = "f32be"  # IEEE 754 single
+    F32LE = "f32le"
     U64BE = "u64be"
     I64BE = "i64be"
     BCD16 = "bcd16"
@@ -51,6 +53,8 @@ WORDS: Final[Mapping[Kind, int]] = MappingProxyType(
         Kind.I32BE: 2,
         Kind.U32LE: 2,
         Kind.I32LE: 2,
+        Kind.F32BE: 2,
+        Kind.F32LE: 2,
         Kind.U64BE: 4,
         Kind.I64BE: 4,
         Kind.BCD16: 1,
@@ -73,6 +77,7 @@ class Switch(StrEnum):
     INTERNAL = "internal"
     CONTACTOR = "contactor"
     SHUNT_TRIP = "shunt_trip"
+    NONE = "none"  # a plain meter: nothing of it can cut the supply
 
 
 class Protocol(StrEnum):
@@ -108,13 +113,18 @@ class Register:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
     """One read request. `spare` registers behind it may be read too, which lets two reads of the same
-    block differ in length, so that a late reply to the first is not taken for the second's."""
+    block differ in length, so that a late reply to the first is not taken for the second's.
+
+    An `optional` block is one that not every meter of the model has: its refusal leaves its quantities out.
+    """
 
     group: Group
     address: int
     count: int
     spare: int
     shared: bool
+    function: int  # 3 or 4: a map may keep its measured values apart from its parameters
+    optional: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +150,8 @@ class OrderBlock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RelayCommand:
-    """Words written from `address` by one function 10h request for each wish."""
+    """Words written from `address` by one function 10h request for each wish: either `force_control` and
+    `forced_state`, or one word that is the relay itself (1 closed)."""
 
     address: int
     words: Mapping[Wish, tuple[int, ...]]
@@ -168,6 +179,7 @@ class Profile:
     model_code: int | None
     ct: bool  # may be connected through current transformers
     ratio_applied: bool  # energy and power are primary values already
+    rollover_kwh: int | None  # where the total on the display begins anew, before any ratio of ours
     stride: int
     read_function: int
     max_block: int
@@ -185,6 +197,11 @@ class Profile:
     def assumed(self) -> bool:
         """Is any register from no public document?"""
         return any(register.assumed for register in self.registers.values())
+
+    @cached_property
+    def read_functions(self) -> frozenset[int]:
+        """The functions its blocks are read by."""
+        return frozenset(block.function for blocks in self.blocks.values() for block in blocks)
 
     def bits(self, status: int) -> frozenset[StatusBit]:
         """The facts a raw status word carries."""

@@ -43,6 +43,7 @@ __all__ = [
 MAX_TEXT: Final = 200_000  # characters; the largest real map is far below
 MAX_CIRCUITS: Final = 36  # SPM2506
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+MAX_ROLLOVER_KWH: Final = 10**10  # ten digits; the widest display we know has eight
 ORDER_WORDS: Final = 4
 MAX_RELAY_WORDS: Final = 8  # no known model needs more than two
 
@@ -74,8 +75,10 @@ register(
             "{quantity} 不在唯一的参数数据块中，不能写入。",
         ),
         "profile_relay": Text(
-            "The relay command must cover force_control and forced_state, and the relay must be readable or derived.",
-            "继电器指令必须覆盖 force_control 与 forced_state，且继电器状态可读或可推导。",
+            "The relay command must cover force_control and forced_state, with a relay that is readable or derived, or"
+            " be the relay's own register; a model that switches nothing has none.",
+            "继电器指令必须覆盖 force_control 与 forced_state 且继电器状态可读或可推导，"
+            "或者就是继电器寄存器本身；不能切断供电的型号没有继电器指令。",
         ),
         "profile_no_witness": Text(
             "A meter-held purse needs purchase_count and a last order or a total in one block, and an order block.",
@@ -176,7 +179,7 @@ def _register(table: Table, credit_unit: str) -> Register:
     return made
 
 
-def _block(table: Table, max_block: int) -> Block:
+def _block(table: Table, max_block: int, read_function: int) -> Block:
     group = table.word("group", Group)
     made = Block(
         group=group,
@@ -184,6 +187,8 @@ def _block(table: Table, max_block: int) -> Block:
         count=table.integer("count", 1, 0xFFFF),
         spare=table.integer("spare", 0, 1, 0),
         shared=table.flag("shared"),
+        function=table.integer("function", 3, 4, read_function),
+        optional=table.flag("optional"),
     )
     table.done()
     if made.count + made.spare > max_block:
@@ -332,6 +337,7 @@ def load(text: str) -> Profile:
     circuits = model.integer("circuits", 1, MAX_CIRCUITS)
     stride = model.integer("stride", 0, 0xFFFF, 0)
     max_block = model.integer("max_block", 1, 125)
+    read_function = _choice(model, "read_function", (3, 4))
     registers = [_register(each, credit_unit) for each in root.tables("register")]
     order = _order(root.table("order"), credit_unit) if root.has("order") else None
     relay = _relay(root.table("relay")) if root.has("relay") else None
@@ -353,13 +359,14 @@ def load(text: str) -> Profile:
         model_code=model.integer("model_code", 0, 0xFFFF) if model.has("model_code") else None,
         ct=model.flag("ct"),
         ratio_applied=model.flag("ratio_applied"),
+        rollover_kwh=model.integer("rollover_kwh", 0, MAX_ROLLOVER_KWH, 0) or None,
         stride=stride,
-        read_function=_choice(model, "read_function", (3, 4)),
+        read_function=read_function,
         max_block=max_block,
         quiet_ms=model.integer("quiet_ms", 0, 10_000),
         turnaround_ms=model.integer("turnaround_ms", 1, 60_000),
         registers=by_quantity,
-        blocks=_by_group(_block(each, max_block) for each in root.tables("block")),
+        blocks=_by_group(_block(each, max_block, read_function) for each in root.tables("block")),
         order=order,
         relay=relay,
         settings=_settings(root, by_quantity),
@@ -415,9 +422,13 @@ def _check_relay(profile: Profile) -> None:
     command, held = profile.relay, profile.registers
     if command is None:
         return
+    if profile.switch is Switch.NONE:
+        raise Refused("profile_relay")
     forces = [held.get(Quantity.FORCE_CONTROL), held.get(Quantity.FORCED_STATE)]
     words = len(next(iter(command.words.values())))
     good = words == len(forces) and (command.derived or Quantity.RELAY in held)
+    if words == 1 and not command.derived:
+        forces, good = [held.get(Quantity.RELAY)], {each[0] for each in command.words.values()} <= {0, 1}
     for place, each in enumerate(forces):
         good = good and each is not None and each.address == command.address + place
         good = good and each is not None and (each.kind, each.group) == (Kind.U16, Group.STATUS)

@@ -3,6 +3,7 @@
 Layouts are compiled once per profile, group and circuit: a status poll is one `struct` call.
 """
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,33 +38,48 @@ _FORMATS: Final[Mapping[Kind, str]] = {
     Kind.I64BE: "q",
     Kind.U32LE: "4s",
     Kind.I32LE: "4s",
+    Kind.F32BE: "4s",
+    Kind.F32LE: "4s",
     Kind.BCD16: "2s",
     Kind.BCD32: "4s",
     Kind.BCD48: "6s",
 }
 _BCD: Final = frozenset({Kind.BCD16, Kind.BCD32, Kind.BCD48})
+_FLOATS: Final = frozenset({Kind.F32BE, Kind.F32LE})
+_LOW_WORD_FIRST: Final = frozenset({Kind.U32LE, Kind.I32LE, Kind.F32LE})
+MAX_FLOAT: Final = 10**15  # Wh, mV or W: above this a float is a broken register, and would not fit the books
 _SIGNED: Final = frozenset({Kind.I16, Kind.I32BE, Kind.I32LE, Kind.I64BE})
 
 
-def _raw_of(kind: Kind, data: bytes) -> int | None:
-    """A raw value that `struct` alone cannot read; None for nibbles that are no digits."""
+def _raw_of(kind: Kind, data: bytes) -> int | Fraction | None:
+    """A raw value that `struct` alone cannot read; None for nibbles that are no digits and floats that are no number."""
     if kind in _BCD:
         text = data.hex()
         return int(text) if text.isdecimal() else None
-    swapped = data[2:] + data[:2]
+    swapped = data[2:] + data[:2] if kind in _LOW_WORD_FIRST else data
+    if kind in _FLOATS:
+        (number,) = struct.unpack(">f", swapped)
+        return Fraction(number) if math.isfinite(number) and abs(number) <= MAX_FLOAT else None
     return int.from_bytes(swapped, "big", signed=kind in _SIGNED)
 
 
-def _scaled(raw: int, factor: Fraction) -> int:
-    """The only place where a register finer than the quantity's unit is cut, toward minus infinity."""
-    return raw * factor.numerator // factor.denominator
+def _scaled(raw: int | Fraction, factor: Fraction) -> int:
+    """The only place where a register finer than the quantity's unit is cut, toward minus infinity.
+
+    A float register holds the binary number next to what its meter counted (12.34 kWh travels as
+    12.3400001...): there the nearest unit is what was meant.
+    """
+    if isinstance(raw, int):
+        return raw * factor.numerator // factor.denominator
+    doubled = 2 * raw * factor + 1
+    return doubled.numerator // (2 * doubled.denominator)
 
 
 def decode_value(register: Register, data: bytes) -> int | None:
     """Register bytes -> value in the quantity's unit; None when the meter says "no such value"."""
     assert len(data) == register.words * 2, register.quantity
     form = _FORMATS[register.kind]
-    raw: int | None = _raw_of(register.kind, data) if form.endswith("s") else struct.unpack(">" + form, data)[0]
+    raw: int | Fraction | None = _raw_of(register.kind, data) if form.endswith("s") else struct.unpack(">" + form, data)[0]
     return None if raw is None or raw == register.invalid else _scaled(raw, register.factor)
 
 
@@ -72,6 +88,11 @@ def encode_value(register: Register, value: int) -> bytes:
 
     Raises Refused `value_out_of_range`, `value_too_fine`: a setting must be stored as it was asked for.
     """
+    if register.kind in _FLOATS:
+        data = _encode_float(register, value)
+        if decode_value(register, data) != value:
+            raise Refused("value_too_fine", quantity=register.quantity.value, value=value)
+        return data
     raw, rest = divmod(value * register.factor.denominator, register.factor.numerator)
     if rest:
         raise Refused("value_too_fine", quantity=register.quantity.value, value=value)
@@ -80,8 +101,18 @@ def encode_value(register: Register, value: int) -> bytes:
 
 def encode_floor(register: Register, value: int) -> bytes:
     """As encode_value, but a value finer than the register is cut: what a real meter shows of itself."""
+    if register.kind in _FLOATS:
+        return _encode_float(register, value)
     raw = value * register.factor.denominator // register.factor.numerator
     return _encode_raw(register, raw, value)
+
+
+def _encode_float(register: Register, value: int) -> bytes:
+    """The float next to the value."""
+    if abs(value) > MAX_FLOAT:
+        raise Refused("value_out_of_range", quantity=register.quantity.value, value=value)
+    data = struct.pack(">f", Fraction(value) / register.factor)
+    return data[2:] + data[:2] if register.kind in _LOW_WORD_FIRST else data
 
 
 def _encode_raw(register: Register, raw: int, value: int) -> bytes:
@@ -94,7 +125,7 @@ def _encode_raw(register: Register, raw: int, value: int) -> bytes:
         data = raw.to_bytes(size, "big", signed=kind in _SIGNED)
     except OverflowError:
         raise Refused("value_out_of_range", quantity=register.quantity.value, value=value) from None
-    return data[2:] + data[:2] if kind in (Kind.U32LE, Kind.I32LE) else data
+    return data[2:] + data[:2] if kind in _LOW_WORD_FIRST else data
 
 
 class Layout:

@@ -110,7 +110,15 @@ class JobRow(models.Model):
 
 
 class RelayWish(models.Model):
-    """What the operator wants of a circuit's relay. No row: automatic."""
+    """What the operator wants of a circuit's relay, and beside it what server-held credit says. No row: automatic.
+
+    `decided` is of server-held circuits only and counts where the operator's word is automatic
+    (`wishes.effective`); his word stays his own when credit opens the supply.
+    """
+
+    class Decided(models.TextChoices):
+        CLOSED = "closed"
+        OPEN = "open"
 
     circuit = models.OneToOneField(Circuit, primary_key=True, on_delete=models.PROTECT)
     wish = models.CharField(max_length=9)  # core.meters.jobs.Wish
@@ -118,14 +126,22 @@ class RelayWish(models.Model):
     until = models.DateTimeField(null=True)  # keep_on only
     actor = models.CharField(max_length=80)
     set_at = models.DateTimeField()
-    agreed_at = models.DateTimeField(null=True)  # telemetry agreed with the wish
+    agreed_at = models.DateTimeField(null=True)  # telemetry agreed with the effective wish
+    decided = models.CharField(max_length=6, null=True, choices=Decided.choices)
+    decided_cause = models.CharField(max_length=24, blank=True)  # core.tariffs.supply.Cause
+    decided_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             CheckConstraint(
                 name="wish_keep_on_until",
                 condition=Q(wish="keep_on", until__isnull=False) | (~Q(wish="keep_on") & Q(until__isnull=True)),
-            )
+            ),
+            CheckConstraint(
+                name="wish_decided_whole",
+                condition=Q(decided__isnull=True, decided_at__isnull=True)
+                | Q(decided__isnull=False, decided_at__isnull=False),
+            ),
         ]
 
 

@@ -2,7 +2,6 @@
 
 from procrastinate.contrib.django import app
 
-from prewatt.core.meters.jobs import Wish
 from prewatt.office.metering import partitions, retention, wishes
 from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import RelayWish
@@ -11,9 +10,10 @@ from prewatt.office.metering.models import RelayWish
 @app.task(name="metering.relay_done", queue="office")
 def relay_done(circuit_id: int) -> None:
     """A relay job has an outcome: note when telemetry agrees with the wish."""
-    row = RelayWish.objects.select_related("circuit").filter(circuit_id=circuit_id, agreed_at=None).first()
-    if row is not None and wishes.agrees(Wish(row.wish), wishes.latest(row.circuit)):
-        RelayWish.objects.filter(pk=row.pk, set_at=row.set_at).update(agreed_at=database_now())
+    row = RelayWish.objects.select_related("circuit__meter").filter(circuit_id=circuit_id, agreed_at=None).first()
+    if row is not None and wishes.agrees(row, wishes.latest(row.circuit)):
+        unchanged = RelayWish.objects.filter(pk=row.pk, set_at=row.set_at, decided_at=row.decided_at)
+        unchanged.update(agreed_at=database_now())
 
 
 @app.periodic(cron="* * * * * */10")

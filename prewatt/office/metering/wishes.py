@@ -1,11 +1,18 @@
-"""Relay wishes (期望状态) and maintenance tags (检修挂牌): states that the field is made to follow."""
+"""Relay wishes (期望状态) and maintenance tags (检修挂牌): states that the field is made to follow.
+
+The operator's wish stands first. Where it is automatic, what the server-held credit says (`decide`) is told to
+the relay; on a meter-held circuit the meter decides.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from django.db import connection, transaction
 
+from prewatt.core.meters.catalogue import catalogue
 from prewatt.core.meters.jobs import Intent, Job, Wish
+from prewatt.core.meters.model import Custody, Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit
@@ -29,6 +36,23 @@ class Latest:
 
     relay: int | None
     status: int
+
+
+def effective(row: RelayWish) -> Wish:
+    """What the relay is told: the operator's word, or where he leaves it automatic what the server's credit says.
+
+    Closed by the server is forced closed: left to itself a meter would open for its own empty purse.
+    """
+    return _told(row.circuit, Wish(row.wish), row)
+
+
+def _told(circuit: Circuit, wish: Wish, row: RelayWish | None) -> Wish:
+    """The same once the operator's word is `wish`."""
+    if wish is not Wish.AUTOMATIC:
+        return wish
+    if row is not None and row.decided is not None:
+        return Wish.KEEP_ON if row.decided == RelayWish.Decided.CLOSED else Wish.TRIP
+    return Wish.KEEP_ON if circuit.meter.profile in never_left() else wish
 
 
 def latest(circuit: Circuit) -> Latest:
@@ -74,9 +98,10 @@ def set_wish(
         raise Refused("never_cut")
     with transaction.atomic():
         Circuit.objects.select_for_update(no_key=True).get(pk=circuit.pk)
-        if wish is not Wish.TRIP and (refusal := blocked_closing(circuit, at=at)) is not None:
-            raise refusal
         before = RelayWish.objects.filter(circuit=circuit).first()
+        told = _told(circuit, wish, before)
+        if told is not Wish.TRIP and (refusal := blocked_closing(circuit, at=at)) is not None:
+            raise refusal
         RelayWish.objects.update_or_create(
             circuit=circuit,
             defaults={
@@ -90,7 +115,56 @@ def set_wish(
             before={"wish": before.wish if before else Wish.AUTOMATIC.value},
             after={"wish": wish.value, "until": until.isoformat() if until else None},
         )  # fmt: skip
-        return command(circuit, wish, key=f"relay:{request_key}", actor=actor, at=at)
+        return command(circuit, told, key=f"relay:{request_key}", actor=actor, at=at)
+
+
+def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int | None:
+    """Store what the server-held credit says of a supply, and tell the relay where the operator leaves it automatic.
+
+    The id of the relay job; None where nothing is sent now: the operator's word stands before it, or closing is
+    blocked (a tag, an overload) and `sweep` closes once it may. A command that waits for the opposite is dropped.
+    Refuses never_cut.
+    """
+    if not closed and circuit.never_cut:
+        raise Refused("never_cut")
+    decided = RelayWish.Decided.CLOSED if closed else RelayWish.Decided.OPEN
+    with transaction.atomic():
+        Circuit.objects.select_for_update(no_key=True).get(pk=circuit.pk)
+        row, made = RelayWish.objects.get_or_create(
+            circuit=circuit,
+            defaults={"wish": Wish.AUTOMATIC.value, "reason": "", "until": None, "actor": "system", "set_at": at},
+        )
+        before = row.decided
+        row.decided, row.decided_cause, row.decided_at = decided, cause, at
+        if row.wish == Wish.AUTOMATIC:
+            row.agreed_at = None
+        row.save(update_fields=["decided", "decided_cause", "decided_at", "agreed_at"])
+        audit(
+            at=at, actor="system", action="metering.decided", site_id=circuit.site_id, object_type="circuit",
+            object_id=str(circuit.pk), before={"decided": before}, after={"decided": decided.value, "cause": cause},
+        )  # fmt: skip
+        if row.wish != Wish.AUTOMATIC:
+            return None
+        if closed and blocked_closing(circuit, at=at) is not None:
+            drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")
+            return None
+        key = f"relay:decided:{circuit.pk}:{at.isoformat()}"
+        return command(circuit, effective(row), key=key, actor="system", at=at)
+
+
+def release(circuit: Circuit, *, at: datetime) -> None:
+    """The credit is no longer the server's: what it decided is forgotten, the relay stays as it stands."""
+    with transaction.atomic():
+        Circuit.objects.select_for_update(no_key=True).get(pk=circuit.pk)
+        changed = RelayWish.objects.filter(circuit=circuit, decided__isnull=False).update(
+            decided=None, decided_cause="", decided_at=None
+        )
+        if changed:
+            drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")
+            audit(
+                at=at, actor="system", action="metering.decided", site_id=circuit.site_id, object_type="circuit",
+                object_id=str(circuit.pk), after={"decided": None},
+            )  # fmt: skip
 
 
 def load_wish(circuit: Circuit, wish: Wish, *, reason: str, until: datetime, actor: str, at: datetime) -> None:
@@ -132,13 +206,35 @@ def command(circuit: Circuit, wish: Wish, *, key: str, actor: str, at: datetime)
     )
 
 
-def agrees(wish: Wish, now: Latest) -> bool:
-    """Whether telemetry follows the wish. In `automatic` the meter decides: only our own commands must be off."""
+def agrees(row: RelayWish, now: Latest) -> bool:
+    """Whether telemetry follows the effective wish of a row (with its circuit and meter).
+
+    In `automatic` the meter decides: only our own commands must be off. What the server decided must stand as a
+    force in the meter, not by chance: an empty purse of the meter's own opens too. A shunt trip cannot be closed by
+    wire: there the withdrawn trip is all that can agree.
+    """
+    wish = effective(row)
     if wish is Wish.KEEP_ON:
-        return now.relay == 1 and bool(now.status & BITS[StatusBit.KEPT_ON])
+        hand = row.circuit.meter.profile in hand_reclosed()
+        return bool(now.status & BITS[StatusBit.KEPT_ON]) and (hand or now.relay == 1)
     if wish is Wish.TRIP:
-        return now.relay == 0
+        return now.relay == 0 and (row.decided is None or bool(now.status & BITS[StatusBit.COMMAND_TRIP]))
     return not now.status & (BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP])
+
+
+def hand_reclosed() -> list[str]:
+    """Codes of the profiles whose supply only a hand can close again."""
+    return [code for code, profile in catalogue().items() if profile.switch is Switch.SHUNT_TRIP]
+
+
+def never_left() -> list[str]:
+    """Codes of the profiles whose relay is never left to the meter: its own purse is filled by nobody."""
+    return [code for code, profile in catalogue().items() if Custody.METER not in profile.custody]
+
+
+def profile_lists() -> dict[str, list[str]]:
+    """The parameters of EFFECTIVE and DIFFERS."""
+    return {"hand": hand_reclosed(), "held": never_left()}
 
 
 def hang_tag(circuit: Circuit, *, name: str, reason: str, until: datetime, actor: str, at: datetime) -> MaintenanceTag:
@@ -153,11 +249,22 @@ def hang_tag(circuit: Circuit, *, name: str, reason: str, until: datetime, actor
         tag = MaintenanceTag.objects.create(
             circuit=circuit, name=name, reason=reason, set_at=at, until=until, actor=actor
         )
+        _drop_closings(circuit)
         audit(
             at=at, actor=actor, action="metering.tag_hang", site_id=circuit.site_id, object_type="circuit",
             object_id=str(circuit.pk), reason=reason, after={"name": name, "until": until.isoformat()},
         )  # fmt: skip
     return tag
+
+
+def _drop_closings(circuit: Circuit) -> None:
+    """Closings that wait go: they would take effect on people at work. What is claimed is looked at in SQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE metering_job SET state = 'dropped', code = 'close_blocked_maintenance_tag', finished_at = now()"
+            " WHERE circuit_id = %s AND intent = 'relay' AND state = 'queued' AND payload->>'wish' <> 'trip'",
+            [circuit.pk],
+        )
 
 
 def remove_tag(circuit: Circuit, *, actor: str, at: datetime) -> None:
@@ -178,38 +285,64 @@ def sweep(*, at: datetime) -> int:
     Runs each 10 s in the worker. A relay job that is still open for a circuit is left to work.
     """
     made = 0
-    for row in RelayWish.objects.filter(wish=Wish.KEEP_ON.value, until__lte=at).select_related("circuit"):
-        with transaction.atomic():
-            changed = RelayWish.objects.filter(pk=row.pk, wish=Wish.KEEP_ON.value, until=row.until).update(
-                wish=Wish.AUTOMATIC.value, until=None, reason="keep_on ended", actor="system", set_at=at, agreed_at=None
-            )
-            if changed:
-                audit(
-                    at=at, actor="system", action="metering.wish", site_id=row.circuit.site_id,
-                    object_type="circuit", object_id=str(row.circuit_id), reason="keep_on ended",
-                    before={"wish": "keep_on"}, after={"wish": "automatic"},
-                )  # fmt: skip
-                command(row.circuit, Wish.AUTOMATIC, key=f"relay:end:{row.pk}:{at.isoformat()}", actor="system", at=at)
-                made += 1
-    for row in RelayWish.objects.raw(_DIFFERING):
-        wish = Wish(row.wish)
-        if wish is not Wish.TRIP and blocked_closing(row.circuit, at=at) is not None:
-            continue
-        command(row.circuit, wish, key=f"relay:again:{row.pk}:{at.isoformat()}", actor="system", at=at)
-        made += 1
+    for row in RelayWish.objects.filter(wish=Wish.KEEP_ON.value, until__lte=at).select_related("circuit__meter"):
+        made += _end_keep_on(row, at=at)
+    for row in RelayWish.objects.raw(DIFFERING, profile_lists()):
+        made += _again(row, at=at)
     return made
 
 
+def _end_keep_on(row: RelayWish, *, at: datetime) -> int:
+    """保电 is over: what the credit says takes effect at once."""
+    with transaction.atomic():
+        changed = RelayWish.objects.filter(pk=row.pk, wish=Wish.KEEP_ON.value, until=row.until).update(
+            wish=Wish.AUTOMATIC.value, until=None, reason="keep_on ended", actor="system", set_at=at, agreed_at=None
+        )
+        if not changed:
+            return 0
+        audit(
+            at=at, actor="system", action="metering.wish", site_id=row.circuit.site_id,
+            object_type="circuit", object_id=str(row.circuit_id), reason="keep_on ended",
+            before={"wish": "keep_on"}, after={"wish": "automatic"},
+        )  # fmt: skip
+        told = _told(row.circuit, Wish.AUTOMATIC, row)
+        if told is Wish.KEEP_ON and blocked_closing(row.circuit, at=at) is not None:
+            return 0
+        command(row.circuit, told, key=f"relay:end:{row.pk}:{at.isoformat()}", actor="system", at=at)
+    return 1
+
+
+def _again(found: RelayWish, *, at: datetime) -> int:
+    """Command once more, by the wish as it stands under the lock: it may have changed since it was found."""
+    with transaction.atomic():
+        circuit = Circuit.objects.select_for_update(no_key=True).get(pk=found.circuit_id)
+        row = RelayWish.objects.select_related("circuit__meter").get(pk=found.pk)
+        wish = effective(row)
+        if wish is not effective(found) or (wish is not Wish.TRIP and blocked_closing(circuit, at=at) is not None):
+            return 0
+        command(circuit, wish, key=f"relay:again:{row.pk}:{at.isoformat()}", actor="system", at=at)
+    return 1
+
+
+# The same in SQL, with `profile_lists`: of a wish `w`, its latest row `l` and its meter `m`.
+EFFECTIVE: LiteralString = """CASE WHEN w.wish = 'automatic' AND w.decided = 'closed' THEN 'keep_on'
+    WHEN w.wish = 'automatic' AND w.decided = 'open' THEN 'trip'
+    WHEN w.wish = 'automatic' AND m.profile = ANY (%(held)s::text[]) THEN 'keep_on' ELSE w.wish END"""
+EFFECTIVE_SINCE: LiteralString = """CASE WHEN w.wish = 'automatic'
+    THEN greatest(w.set_at, coalesce(w.decided_at, w.set_at)) ELSE w.set_at END"""
+DIFFERS: str = f"""CASE {EFFECTIVE}
+    WHEN 'keep_on' THEN l.status & {BITS[StatusBit.KEPT_ON]} = 0
+        OR (l.relay = 0 AND m.profile <> ALL (%(hand)s::text[]))
+    WHEN 'trip' THEN l.relay = 1 OR (w.decided IS NOT NULL AND l.status & {BITS[StatusBit.COMMAND_TRIP]} = 0)
+    ELSE l.status & {BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP]} <> 0 END"""
+
 # Wishes whose telemetry is newer than the wish and differs, with no relay job at work in the last 15 s.
-_DIFFERING = f"""
+DIFFERING = f"""
 SELECT w.* FROM metering_relaywish w
 JOIN estate_circuit c ON c.id = w.circuit_id
+JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
 JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
-WHERE l.at > w.set_at AND (
-    (w.wish = 'keep_on' AND (l.relay = 0 OR l.status & {BITS[StatusBit.KEPT_ON]} = 0))
-    OR (w.wish = 'trip' AND l.relay = 1)
-    OR (w.wish = 'automatic'
-        AND l.status & {BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP]} <> 0))
+WHERE l.at > {EFFECTIVE_SINCE} AND {DIFFERS}
 AND NOT EXISTS (
     SELECT FROM metering_job j WHERE j.circuit_id = w.circuit_id AND j.intent = 'relay'
     AND (j.state IN ('queued', 'claimed') OR j.finished_at > now() - interval '15 s'))

@@ -84,10 +84,12 @@ class _Talk:
         self._varied = vary
         for layout in layouts(self.profile, group, self.circuit_index):
             spare = layout.block.spare if vary else 0
-            reply = yield Ask(_read_request(self.profile, layout, spare))
+            reply = yield Ask(_read_request(layout, spare))
             if isinstance(reply, ReadReply):
                 self.values.update(layout.decode(reply.data))
                 self.raw[layout.address] = reply.data[: layout.size]
+                continue
+            if layout.block.optional and _rejected(reply) is not None:
                 continue
             return self._unread(reply)
         if self.profile.relay is not None and self.profile.relay.derived:
@@ -122,19 +124,33 @@ class _Talk:
         return self.end(Verdict.SILENT, "no_reply")
 
     def _derive_relay(self) -> None:
-        """No telemetry: under force control the forced state is what the relay was told, else nothing is known."""
-        self.values.pop(Quantity.RELAY, None)
-        if self.values.get(Quantity.FORCE_CONTROL) == 1 and Quantity.FORCED_STATE in self.values:
-            self.values[Quantity.RELAY] = 0 if self.values[Quantity.FORCED_STATE] else 1
+        """No telemetry: under force control the forced state is what the relay was told, else nothing is known.
 
-    def identify(self) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
-        """Before any write: is this the meter we mean? An Outcome when it is not, or does not say."""
-        if Quantity.METER_NUMBER not in self.profile.registers or not self.meter.number:
+        The status word says so too: a force that is no longer there must be seen, not the last known relay.
+        """
+        if not {Quantity.FORCE_CONTROL, Quantity.FORCED_STATE} <= self.values.keys():
+            return
+        self.values.pop(Quantity.RELAY, None)
+        facts: set[StatusBit] = set()
+        if self.values[Quantity.FORCE_CONTROL] == 1:
+            tripped = self.values[Quantity.FORCED_STATE] != 0
+            self.values[Quantity.RELAY] = 0 if tripped else 1
+            facts.add(StatusBit.COMMAND_TRIP if tripped else StatusBit.KEPT_ON)
+        self.values[Quantity.STATUS] = self.profile.status_word(frozenset(facts))
+
+    def identify(self, *, mute: bool = False) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
+        """Before any write: is this the meter we mean? An Outcome when it is not, or does not say.
+
+        `mute` passes a meter that holds no number where the map only assumes one: it cannot be told apart.
+        """
+        register = self.profile.registers.get(Quantity.METER_NUMBER)
+        if register is None or not self.meter.number:
             return None
+        mute = mute and register.assumed
         ended = yield from self.read(Group.IDENTITY)
         if ended is not None:
-            return ended
-        if self._is_ours():
+            return None if mute and ended.verdict is Verdict.REFUSED else ended
+        if self._is_ours() or (mute and self.values.get(Quantity.METER_NUMBER) == 0):
             return None
         ended = yield from self.look_again(Group.IDENTITY, (Quantity.METER_NUMBER,), LOOK_HARD_MS)
         if ended is not None:
@@ -153,9 +169,9 @@ class _Talk:
         return (yield Ask(request, write=True))
 
 
-def _read_request(profile: Profile, layout: Layout, spare: int) -> ReadRequest:
+def _read_request(layout: Layout, spare: int) -> ReadRequest:
     return ReadRequest(
-        function=Function(profile.read_function), address=layout.address, count=layout.block.count + spare
+        function=Function(layout.block.function), address=layout.address, count=layout.block.count + spare
     )
 
 
@@ -296,7 +312,7 @@ def _taken(target: Mapping[Quantity, int], values: Values) -> bool:
 
 def _moved(target: Mapping[Quantity, int], values: Values) -> bool:
     """Does the relay stand as forced? Left to the meter, any position is right."""
-    if target.get(Quantity.FORCE_CONTROL) == 0:
+    if target.get(Quantity.FORCE_CONTROL) == 0 or Quantity.RELAY in target:
         return True
     return values.get(Quantity.RELAY) == (0 if target.get(Quantity.FORCED_STATE) else 1)
 
@@ -310,7 +326,7 @@ def _relay(talk: _Talk, job: Job) -> Script:
     command = relay_write(talk.profile, wish, talk.circuit_index) if wish is not None else None
     if wish is None or command is None:
         return talk.end(Verdict.REFUSED, "wish_not_supported")
-    ended = (yield from talk.identify()) or (yield from talk.read(Group.STATUS))
+    ended = (yield from talk.identify(mute=talk.profile.order is None)) or (yield from talk.read(Group.STATUS))
     if ended is not None:
         return ended
     address, words = command

@@ -2,7 +2,7 @@
 -- Only the database's clock counts here. What a paused head-end says with an old epoch changes nothing.
 
 -- Defers a background job in the transaction that made it necessary.
-CREATE FUNCTION metering_defer(p_task text, p_args jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION metering_defer(p_task text, p_args jsonb) RETURNS void
 LANGUAGE sql AS $$
     SELECT procrastinate_defer_jobs_v1(
         ARRAY[ROW('office', p_task, 0, NULL, NULL, p_args, NULL)::procrastinate_job_to_defer_v1])
@@ -10,7 +10,7 @@ LANGUAGE sql AS $$
 $$;
 
 -- Puts a job into the mailbox. The same key returns the job that stands already.
-CREATE FUNCTION metering_enqueue(
+CREATE OR REPLACE FUNCTION metering_enqueue(
     p_key text, p_circuit bigint, p_intent text, p_payload jsonb, p_priority smallint,
     p_due timestamptz, p_expires timestamptz, p_then_task text, p_then_args jsonb, p_actor text,
     p_ring boolean DEFAULT true
@@ -39,7 +39,7 @@ BEGIN
 END $$;
 
 -- Heartbeat, renewal, fair share: what `p_headend` owns from now until now + p_ttl.
-CREATE FUNCTION metering_tick(p_headend text, p_ttl interval)
+CREATE OR REPLACE FUNCTION metering_tick(p_headend text, p_ttl interval)
 RETURNS TABLE (gateway_id bigint, epoch bigint, revision integer) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE v_live integer; v_all integer; v_own integer; v_fair integer;
@@ -78,14 +78,33 @@ BEGIN
         WHERE l.owner = p_headend ORDER BY l.gateway_id;
 END $$;
 
+-- Was this relay command given before another one that stands? Only the last word is followed.
+CREATE OR REPLACE FUNCTION metering_superseded(p_job bigint, p_circuit bigint) RETURNS boolean LANGUAGE sql AS $$
+    SELECT EXISTS (SELECT FROM metering_job o WHERE o.circuit_id = p_circuit AND o.id > p_job AND o.intent = 'relay'
+                   AND o.state <> 'dropped');
+$$;
+
 -- Takes due jobs of gateways held under the given epochs; at most one per circuit. A job that a
 -- former owner had claimed is taken over, marked as perhaps sent: its conversation reads the witness first.
-CREATE FUNCTION metering_claim(p_headend text, p_gateways bigint[], p_epochs bigint[], p_limit integer)
+CREATE OR REPLACE FUNCTION metering_claim(p_headend text, p_gateways bigint[], p_epochs bigint[], p_limit integer)
 RETURNS SETOF metering_job LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     UPDATE metering_job SET state = 'dropped', finished_at = clock_timestamp(), code = 'expired'
     WHERE state = 'queued' AND expires_at < clock_timestamp() AND gateway_id = ANY (p_gateways);
+
+    -- The last look before the wire: a relay command that a newer one follows, or a closing while somebody is at
+    -- work there, is never sent; also not what a dead owner had in hand.
+    UPDATE metering_job j SET state = 'dropped', finished_at = clock_timestamp(),
+        code = CASE WHEN metering_superseded(j.id, j.circuit_id) THEN 'superseded'
+                    ELSE 'close_blocked_maintenance_tag' END
+    FROM metering_gatewaylease l
+    WHERE l.gateway_id = j.gateway_id AND j.gateway_id = ANY (p_gateways) AND j.intent = 'relay'
+      AND (j.state = 'queued' OR (j.state = 'claimed' AND j.claimed_epoch <> l.epoch))
+      AND (metering_superseded(j.id, j.circuit_id)
+           OR (j.payload->>'wish' <> 'trip' AND EXISTS (
+               SELECT FROM metering_maintenancetag t WHERE t.circuit_id = j.circuit_id AND t.removed_at IS NULL
+               AND t.until > clock_timestamp())));
 
     RETURN QUERY
     WITH held AS (
@@ -114,7 +133,7 @@ END $$;
 
 -- Stores what came of a claimed job. False: the claim or the lease is no longer this head-end's.
 -- Credit and relay jobs that were silent or unknown go back into the queue and begin with a read next time.
-CREATE FUNCTION metering_report(
+CREATE OR REPLACE FUNCTION metering_report(
     p_job bigint, p_claim integer, p_gateway bigint, p_epoch bigint,
     p_verdict text, p_code text, p_values jsonb, p_sent boolean
 ) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -145,7 +164,7 @@ END $$;
 -- Nothing left; or, for an order (p_unapplied: the count before it), the last conversation wrote, was answered,
 -- and two looks afterwards showed that the meter had not counted. `due_at` lies after `claimed_at` only where a
 -- report came after the last claim: without one nothing is known of what that claim sent.
-CREATE FUNCTION metering_drop(p_job bigint, p_code text, p_unapplied integer DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION metering_drop(p_job bigint, p_code text, p_unapplied integer DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE metering_job SET state = 'dropped', code = p_code, finished_at = clock_timestamp()
