@@ -14,6 +14,7 @@ class Progress(models.Model):
     class Held(models.TextChoices):
         BACKWARD = "backward"  # stands below what was billed already
         JUMP = "jump"  # more than the circuit could have used since
+        UNPRICED = "unpriced"  # no price is in force for a part of the time
 
     supply_point_id = models.BigIntegerField(primary_key=True)
     site_id = models.BigIntegerField()

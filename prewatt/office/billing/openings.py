@@ -64,8 +64,9 @@ def open_server_held(
         supply.credit_account_id = account
         supply.save(update_fields=["credit_account_id"])
         Progress.objects.create(
-            supply_point_id=supply.pk, site_id=site.pk, circuit_id=circuit.pk, account_id=account, valid_from=valid_from
-        )
+            supply_point_id=supply.pk, site_id=site.pk, circuit_id=circuit.pk, account_id=account,
+            valid_from=valid_from, rollover_wh=_rollover_wh(circuit),
+        )  # fmt: skip
         audit(
             at=at, actor=actor if isinstance(actor, str) else actor.key, action="billing.open", site_id=site.pk,
             object_type="contract", object_id=contract.number,
@@ -88,3 +89,11 @@ def _check(contract: Contract, circuit: Circuit, plan: Plan, *, overdraft: int, 
         raise Refused("thresholds_order")
     if plan.company_id != contract.site.company_id:
         raise Refused("plan_other_company")
+
+
+def _rollover_wh(circuit: Circuit) -> int | None:
+    """Where the total of a circuit begins anew, as readings have it: CT ratio applied."""
+    profile = catalogue()[circuit.meter.profile]
+    if profile.rollover_kwh is None:
+        return None
+    return profile.rollover_kwh * 1000 * (1 if profile.ratio_applied else circuit.meter.ct_ratio)

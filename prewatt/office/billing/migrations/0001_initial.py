@@ -26,7 +26,9 @@ class Migration(migrations.Migration):
                 (
                     "held",
                     models.CharField(
-                        blank=True, choices=[("backward", "Backward"), ("jump", "Jump")], max_length=8
+                        blank=True,
+                        choices=[("backward", "Backward"), ("jump", "Jump"), ("unpriced", "Unpriced")],
+                        max_length=8,
                     ),
                 ),
                 ("held_at", models.DateTimeField(null=True)),
@@ -35,9 +37,8 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(
-                            ("charged_at__isnull", True), ("charged_wh__isnull", True)
-                        ) | models.Q(("charged_at__isnull", False), ("charged_wh__isnull", False)),
+                        condition=models.Q(("charged_at__isnull", True), ("charged_wh__isnull", True))
+                        | models.Q(("charged_at__isnull", False), ("charged_wh__isnull", False)),
                         name="progress_opened_whole",
                     ),
                     models.CheckConstraint(

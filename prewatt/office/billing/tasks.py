@@ -1,0 +1,12 @@
+"""Background jobs of billing. Each looks at the rows again before it acts."""
+
+from procrastinate.contrib.django import app
+
+from prewatt.office.billing import charges
+from prewatt.office.metering.clock import database_now
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(name="billing.charge", queue="office", queueing_lock="billing.charge")
+def charge(timestamp: int) -> None:
+    charges.sweep(at=database_now())
