@@ -248,11 +248,14 @@ class VisibleSite:
     timezone: str
     currency: str
     exponent: int
+    company_id: int
+    second_factor: bool  # asked for by the company's rule (`staff.second_factor`)
 
 
 SITES_SQL = """
-SELECT s.id, s.name, s.timezone, co.currency, co.exponent
+SELECT s.id, s.name, s.timezone, co.currency, co.exponent, co.id, coalesce(rule.second_factor, false)
 FROM estate_site s JOIN estate_company co ON co.id = s.company_id
+LEFT JOIN staff_companyrule rule ON rule.company_id = co.id
 WHERE EXISTS (
     SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %s
       AND (sc.company_id = s.company_id OR sc.site_id = s.id
@@ -266,8 +269,16 @@ def visible_sites(operator_id: int) -> list[VisibleSite]:
     with connection.cursor() as cursor:
         cursor.execute(SITES_SQL, [operator_id])
         return [
-            VisibleSite(id=number, name=name, timezone=zone, currency=currency, exponent=exponent)
-            for number, name, zone, currency, exponent in cursor.fetchall()
+            VisibleSite(
+                id=number,
+                name=name,
+                timezone=zone,
+                currency=currency,
+                exponent=exponent,
+                company_id=company,
+                second_factor=second_factor,
+            )  # fmt: skip
+            for number, name, zone, currency, exponent, company, second_factor in cursor.fetchall()
         ]
 
 

@@ -20,7 +20,10 @@ from typing import Final
 from django.db import connection, transaction
 
 from prewatt.core.refusals import Refused
-from prewatt.office.staff.models import LoginGuard, OperatorSession
+from prewatt.office.staff.actors import Actor
+from prewatt.office.staff.audit import audit
+from prewatt.office.staff.models import LoginGuard, Operator, OperatorSession
+from prewatt.office.staff.roles import Act
 
 FREE: Final = {"pair": 5, "address": 20, "name": 50, "code": 5}  # failures without any wait
 DELAY_LEAST: Final = timedelta(seconds=15)  # the first wait; it doubles
@@ -130,9 +133,19 @@ def _known_there(name: str, address: str) -> bool:
     return OperatorSession.objects.filter(operator__username=name, address=address[:45]).exists()
 
 
-def forgive(operator_username: str) -> int:
-    """Forget every count against a name, as an administrator may; how many counters there were."""
-    name = operator_username.lower()
-    pairs, _ = LoginGuard.objects.filter(kind="pair", subject__startswith=f"{name} ").delete()
-    names, _ = LoginGuard.objects.filter(kind="name", subject=name).delete()
+def forgive(username: str, *, actor: Actor, at: datetime) -> int:
+    """Forget every count against a name, as an administrator may; how many counters there were.
+
+    Raises Refused `not_permitted`.
+    """
+    actor.require(Act.OPERATORS)
+    name = username.lower()
+    with transaction.atomic():
+        pairs, _ = LoginGuard.objects.filter(kind="pair", subject__startswith=f"{name} ").delete()
+        names, _ = LoginGuard.objects.filter(kind="name", subject=name).delete()
+        owner = Operator.objects.filter(username=username).first()
+        if owner is not None:
+            codes, _ = LoginGuard.objects.filter(kind="code", subject=str(owner.pk)).delete()
+            names += codes
+            audit(at=at, actor=actor.key, action="staff.login_forgive", object_type="operator", object_id=str(owner.pk))
     return pairs + names

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Building, Company, Site
 from prewatt.office.estate.scope import wholly_held, within
-from prewatt.office.staff import keys
+from prewatt.office.staff import guard, keys, second_factor, sessions
 from prewatt.office.staff import operators as staff
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.audit import trail_of
@@ -20,6 +20,7 @@ from prewatt.office.staff.models import ApiKey, Operator, Role, Scope
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending.models import Till
 from prewatt.web.console.lists import number
+from prewatt.web.console.safety import session_rows
 from prewatt.web.console.settings import PATH, settings_page, told
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, reason, roles_of, text
 from prewatt.web.console.trail_words import trail_lines
@@ -167,6 +168,9 @@ def operator(ask: Ask, operator_id: int) -> HttpResponse:
                 hint=_("%d characters or more.") % staff.MIN_PASSWORD,
             )
         ],
+        "rows": session_rows(ask, one),
+        "factor": second_factor.is_on(one),
+        "factor_needed": second_factor.required(one.role, by_company=ask.site.second_factor),
         "trail": trail_lines(list(trail_of("operator", str(one.pk))[:10]), ask),
     }
     return settings_page(ask, "ui/settings_operator.html", context, status=422 if refused else 200)
@@ -183,6 +187,12 @@ def _carry_out(ask: Ask, one: Operator) -> None:
             staff.set_active(one, True, actor=actor, at=ask.at, reason=text(form, "reason", 255))
         case "password":
             staff.set_password(one, form.get("password", ""), actor=actor, at=ask.at)
+        case "session":
+            sessions.end(number(form.get("session", "")) or 0, operator=one, actor=actor, at=ask.at)
+        case "factor_off":
+            second_factor.take_off(one, actor=actor, at=ask.at)
+        case "forgive":
+            guard.forgive(one.username, actor=actor, at=ask.at)
         case "give":
             _give(ask, one, form.get("scope", ""))
         case "take":

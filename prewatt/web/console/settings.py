@@ -23,7 +23,7 @@ from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending import limits, shifts
 from prewatt.office.vending.models import Till
-from prewatt.web.console import menu
+from prewatt.web.console import menu, presence
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, roles_of, text, whole
 from prewatt.web.console.views_base import Ask, console
 
@@ -60,6 +60,8 @@ SUBS = (
     Sub(url=f"{PATH}/keys", label=_lazy("API keys"), acts=(Act.OPERATORS,)),
     Sub(url=f"{PATH}/trail", label=_lazy("Audit trail"), acts=(Act.TRAIL,)),
     Sub(url=f"{PATH}/password", label=_lazy("My password")),
+    Sub(url=f"{PATH}/second-factor", label=_lazy("Second factor")),
+    Sub(url=f"{PATH}/sessions", label=_lazy("My sessions")),
 )
 
 
@@ -309,7 +311,7 @@ def sales_page(ask: Ask) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@console()
+@console(first=True)
 def password(ask: Ask) -> HttpResponse:
     """Everybody changes his own; the present one is asked for."""
     fields = [
@@ -324,17 +326,18 @@ def password(ask: Ask) -> HttpResponse:
         ),
         Field(name="again", label=_("New password again"), kind="password", required=True, most=128),
     ]
-    form, refused = ask.request.POST, None
+    form, refused, must = ask.request.POST, None, ask.operator.must_change_password
     if ask.request.method == "POST":
         refused = attempt(lambda: _change_password(ask))
         if not refused:
+            key = ask.request.session.session_key or ""
             update_session_auth_hash(ask.request, ask.operator)
+            presence.renamed(ask.request, key)
             told(ask, _("Your password was changed. Other places where you were logged in are logged out."))
-            return redirect(f"{PATH}/password")
+            return redirect("/console/" if must else f"{PATH}/password")
         fields = kept(fields, form)
-    return settings_page(
-        ask, "ui/settings_password.html", {"fields": fields, "refused": refused}, status=422 if refused else 200
-    )
+    context: dict[str, object] = {"fields": fields, "refused": refused, "must": must}
+    return settings_page(ask, "ui/settings_password.html", context, status=422 if refused else 200)
 
 
 def _change_password(ask: Ask) -> None:
@@ -344,7 +347,8 @@ def _change_password(ask: Ask) -> None:
         raise Refused("password_wrong")
     if new != form.get("again", ""):
         raise Refused("passwords_differ")
-    staff.set_password(ask.operator, new, actor=of_operator(ask.operator), at=ask.at)
+    here = ask.request.session.session_key or ""
+    staff.set_password(ask.operator, new, actor=of_operator(ask.operator), at=ask.at, but_session=here)
 
 
 urlpatterns = [

@@ -82,6 +82,13 @@ def action_words(action: str) -> str:
         "staff.scope_take": _("Scope taken"),
         "staff.key_make": _("API key made"),
         "staff.key_end": _("API key ended"),
+        "staff.session_end": _("Session ended"),
+        "staff.second_factor_on": _("Second factor enrolled"),
+        "staff.second_factor_off": _("Second factor taken off"),
+        "staff.second_factor_rule": _("Rule of the second factor"),
+        "staff.recovery_codes": _("New recovery codes made"),
+        "staff.recovery_code_used": _("Recovery code used"),
+        "staff.login_forgive": _("Wrong log-ins forgotten"),
     }.get(action, action)
 
 

@@ -21,7 +21,9 @@ from django.views.decorators.cache import never_cache
 
 from prewatt.office.metering.states import stale_after
 from prewatt.office.reports.board import VisibleSite, visible_sites
+from prewatt.office.staff import second_factor
 from prewatt.office.staff.models import Operator
+from prewatt.web.console import presence
 
 P = ParamSpec("P")
 Shell = tuple[VisibleSite | None, tuple[VisibleSite, ...]]
@@ -82,16 +84,37 @@ def shell_of(request: HttpRequest) -> Shell:
 def to_login(request: HttpRequest) -> HttpResponse:
     """Send to the log-in page and back; a part of a page asks the browser to go there as a whole."""
     if request.headers.get("HX-Request") == "true":
-        answer = HttpResponse(status=401)
-        answer["HX-Redirect"] = "/console/login"
-        return answer
+        return _whole_browser_to("/console/login", status=401)
     return redirect(f"/console/login?{urlencode({'next': request.get_full_path()})}")
 
 
+def _whole_browser_to(address: str, status: int) -> HttpResponse:
+    answer = HttpResponse(status=status)
+    answer["HX-Redirect"] = address
+    return answer
+
+
+def _first_to(request: HttpRequest, operator: Operator, sites: tuple[VisibleSite, ...]) -> HttpResponse | None:
+    """Where somebody must go before any other page: to a password of his own, to a second factor."""
+    address = ""
+    if operator.must_change_password:
+        address = "/console/settings/password"
+    elif not second_factor.is_on(operator) and second_factor.required(
+        operator.role, by_company=any(site.second_factor for site in sites)
+    ):
+        address = "/console/settings/second-factor"
+    if not address:
+        return None
+    return _whole_browser_to(address, 403) if request.headers.get("HX-Request") == "true" else redirect(address)
+
+
 def console(
-    roles: Iterable[str] = (),
+    roles: Iterable[str] = (), *, first: bool = False
 ) -> Callable[[Callable[Concatenate[Ask, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
-    """Let in operators with one of `roles` (none named: everybody) who may see at least one site."""
+    """Let in operators with one of `roles` (none named: everybody) who may see at least one site.
+
+    `first`: a page that is open also to who must still choose a password or enrol a second factor.
+    """
     allowed = frozenset(roles)
 
     def dress(
@@ -101,16 +124,18 @@ def console(
         @wraps(view)
         def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             operator = request.user
-            if not isinstance(operator, Operator):
+            at = timezone.now()
+            if not isinstance(operator, Operator) or not presence.still_here(request, operator, at):
                 return to_login(request)
             if allowed and operator.role not in allowed:
                 raise PermissionDenied("role_not_allowed")
             site, sites = shell_of(request)
             if site is None:
                 raise PermissionDenied("no_site")
-            return view(
-                Ask(request=request, operator=operator, site=site, sites=sites, at=timezone.now()), *args, **kwargs
-            )
+            elsewhere = None if first else _first_to(request, operator, sites)
+            if elsewhere is not None:
+                return elsewhere
+            return view(Ask(request=request, operator=operator, site=site, sites=sites, at=at), *args, **kwargs)
 
         return answer
 

@@ -19,7 +19,7 @@ COOKIES_MOST = 8192  # bytes of the Cookie header that are looked at
 SESSIONS_SQL = (
     "SELECT session_key, session_data FROM django_session WHERE session_key = ANY(%s) AND expire_date > now()"
 )
-OPERATORS_SQL = "SELECT id, password FROM staff_operator WHERE id = ANY(%s) AND is_active"
+OPERATORS_SQL = "SELECT id, password FROM staff_operator WHERE id = ANY(%s) AND is_active AND NOT must_change_password"
 SCOPE_SQL = """
 SELECT 1 FROM estate_site s JOIN staff_scope sc ON sc.operator_id = %s
  AND (sc.company_id = s.company_id OR sc.site_id = s.id
