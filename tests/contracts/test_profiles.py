@@ -5,6 +5,7 @@ byte by byte, and what is to be understood by it, with a word on where the frame
 the same profile as the driver; only these bytes can show a wrong address.
 """
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,14 @@ import pytest
 
 from prewatt.core.meters import Custody, Profile, catalogue
 from prewatt.core.meters.drivers import DRIVERS, Await, Finished, MeterAddress, Send, converse
-from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Wish
-from prewatt.core.meters.profile import Group
+from prewatt.core.meters.drivers.modbus import READ_GROUPS
+from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Verdict, Wish
+from prewatt.core.meters.profile import Group, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.registers import decode_value, encode_value
 from prewatt.core.refusals import texts
 from prewatt.core.wire.modbus import decode_rtu_reply, decode_rtu_request
+from tests.core.meters.bench import FakeMeter, Line
 
 FOLDER: Final = Path(__file__).parent / "profiles"
 MODELS = [pytest.param(profile, id=code) for code, profile in catalogue().items()]
@@ -99,12 +103,44 @@ def test_the_frames_of_a_fixture_are_sound_by_themselves(
 def test_a_model_can_be_driven_shown_and_explained(profile: Profile) -> None:
     assert profile.protocol in DRIVERS
     assert profile.maker and profile.name
-    assert profile.blocks[Group.STATUS] and profile.blocks[Group.REGISTERS] and profile.blocks[Group.IDENTITY]
-    assert {Quantity.METER_NUMBER, Quantity.ENERGY_IMPORT_TOTAL, Quantity.POWER_ACTIVE} <= profile.registers.keys()
+    assert profile.blocks[Group.STATUS] and profile.blocks[Group.REGISTERS]
+    assert {Quantity.ENERGY_IMPORT_TOTAL, Quantity.POWER_ACTIVE} <= profile.registers.keys()
+    assert Quantity.METER_NUMBER in profile.registers or "no serial number" in profile.note
+    assert (profile.relay is None) == (profile.switch is Switch.NONE)
     for register in profile.registers.values():
         assert register.source or register.assumed
     if profile.order is not None:
         assert {code for code in profile.order.results.values() if code not in texts} == set()
+
+
+@pytest.mark.parametrize("profile", MODELS)
+def test_two_requests_in_a_row_cannot_be_taken_for_each_other(profile: Profile) -> None:
+    """RTU numbers nothing: a late reply fits any request of the same function and length."""
+    for intent in (Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE):
+        asked = [block for group in READ_GROUPS[intent] for block in profile.blocks.get(group, ())]
+        for first, second in itertools.pairwise(asked):
+            assert (first.function, first.count) != (second.function, second.count), (intent, first, second)
+
+
+@pytest.mark.parametrize("profile", MODELS)
+def test_a_model_is_polled_in_memory_and_says_what_it_holds(profile: Profile) -> None:
+    """Some value in every register, encoded and decoded by the profile alone, then read by the driver."""
+    meter = FakeMeter(profile)
+    for place, (quantity, register) in enumerate(profile.registers.items()):
+        if quantity is not Quantity.METER_NUMBER and quantity is not Quantity.RELAY:
+            step = max(1, register.factor.numerator // register.factor.denominator)
+            meter.values[quantity] = (place + 1) * step
+    meter.values |= {Quantity.FORCE_CONTROL: 1, Quantity.FORCED_STATE: 0, Quantity.STATUS: 0}
+    held = {quantity: meter.values[quantity] for quantity in profile.registers}
+    for quantity, value in held.items():
+        register = profile.registers[quantity]
+        assert decode_value(register, encode_value(register, value)) == value
+    read: dict[Quantity, int] = {}
+    for intent in (Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE):
+        outcome = Line(meter).run(Job(intent=intent))
+        assert outcome.verdict is Verdict.DONE
+        read |= outcome.values
+    assert {quantity: read[quantity] for quantity in held} == held
 
 
 @pytest.mark.parametrize("profile", MODELS)

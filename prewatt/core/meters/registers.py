@@ -79,7 +79,9 @@ def decode_value(register: Register, data: bytes) -> int | None:
     """Register bytes -> value in the quantity's unit; None when the meter says "no such value"."""
     assert len(data) == register.words * 2, register.quantity
     form = _FORMATS[register.kind]
-    raw: int | Fraction | None = _raw_of(register.kind, data) if form.endswith("s") else struct.unpack(">" + form, data)[0]
+    raw: int | Fraction | None = (
+        _raw_of(register.kind, data) if form.endswith("s") else struct.unpack(">" + form, data)[0]
+    )
     return None if raw is None or raw == register.invalid else _scaled(raw, register.factor)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from prewatt.core.meters import Profile
+from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Job, OrderKind, Outcome
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -28,6 +28,7 @@ from prewatt.core.wire.modbus import (
 
 NUMBER = "260311005207"
 UNIT = 11
+_LONG = catalogue()["pilot-spm9511"].registers[Quantity.METER_NUMBER]
 MOST_STEPS = 200  # a conversation that takes more is stuck
 
 
@@ -62,6 +63,8 @@ class FakeMeter:
     partly: bool = False  # takes only the first value of a settings write and then says no
 
     def __post_init__(self) -> None:
+        if self.number == NUMBER and self.profile.registers.get(Quantity.METER_NUMBER, _LONG).words < 3:
+            self.number = NUMBER[-8:]  # a serial number in two words
         self.values = (
             dict.fromkeys(self.profile.registers, 0)
             | {
@@ -127,6 +130,8 @@ class FakeMeter:
         if written is None:
             return False
         for quantity, value in written[1].items():
+            if quantity is Quantity.RELAY and self.relay_stuck:
+                continue
             self.values[quantity] = value
             if self.partly:
                 return False

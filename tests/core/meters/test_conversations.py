@@ -15,6 +15,7 @@ from tests.core.meters.bench import MOST_STEPS, FakeMeter, Fault, Line
 
 SPM = catalogue()["pilot-spm9511"]
 ACREL = catalogue()["acrel-ddsy1352"]
+DDS238 = catalogue()["hiking-dds238-zn-sr"]
 PURCHASE = Order(count=24, kind=OrderKind.PURCHASE, amount=543_480)
 CREDIT = Job(intent=Intent.CREDIT, order=PURCHASE)
 TRIP = Job(intent=Intent.RELAY, wish=Wish.TRIP)
@@ -228,8 +229,10 @@ def test_reads_survive_one_fault_and_change_nothing(intent: Intent, profile: Pro
     job = Job(intent=intent)
     good = Line(FakeMeter(profile), transport).run(job)
     assert good.verdict is DONE and good.values and not good.sent
-    steps = sum(len(profile.blocks.get(group, ())) for group in _groups(intent))
-    for fault, step in itertools.product(FAULTS, range(steps)):
+    blocks = [block for group in _groups(intent) for block in profile.blocks.get(group, ())]
+    for fault, (step, block) in itertools.product(FAULTS, enumerate(blocks)):
+        if block.optional and fault is Fault.EXCEPTION:
+            continue
         meter = FakeMeter(profile)
         outcome = Line(meter, transport, {step: fault}).run(job)
         verdict = {Fault.EXCEPTION: REFUSED, Fault.GATEWAY_EXCEPTION: SILENT}.get(fault, DONE)
@@ -239,6 +242,42 @@ def test_reads_survive_one_fault_and_change_nothing(intent: Intent, profile: Pro
         assert not outcome.sent and meter.writes == 0
         if verdict is DONE:
             assert outcome == good
+
+
+def test_a_block_that_not_every_meter_has_is_left_out_when_the_meter_refuses_it() -> None:
+    plain = FakeMeter(catalogue()["eastron-sdm120"])
+    outcome = Line(plain, faults={0: Fault.EXCEPTION}).run(Job(intent=Intent.READ_PURSE))
+    assert (outcome.verdict, set(outcome.values)) == (DONE, {Quantity.POWER_ACTIVE})
+    outcome = Line(plain, faults=dict.fromkeys(range(9), Fault.REQUEST_LOST)).run(Job(intent=Intent.READ_PURSE))
+    assert (outcome.verdict, outcome.code) == (SILENT, "no_reply")
+
+
+@pytest.mark.parametrize(("wish", "closed"), [(Wish.TRIP, 0), (Wish.KEEP_ON, 1), (Wish.AUTOMATIC, 1)])
+@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("step", range(6))
+def test_a_relay_register_of_its_own_follows_or_says_that_it_is_not_known(
+    step: int, fault: Fault, wish: Wish, closed: int
+) -> None:
+    meter = FakeMeter(DDS238, values={Quantity.RELAY: 1 - closed, Quantity.POWER_ACTIVE: 132 * (1 - closed)})
+    outcome = Line(meter, faults={step: fault}).run(Job(intent=Intent.RELAY, wish=wish))
+    assert meter.writes <= 1
+    if outcome.verdict is DONE:
+        assert meter.values[Quantity.RELAY] == outcome.values[Quantity.RELAY] == closed
+    else:
+        assert outcome.verdict is UNKNOWN or meter.values[Quantity.RELAY] == 1 - closed
+    if fault is Fault.NONE:
+        assert outcome.verdict is DONE
+
+
+def test_a_relay_register_that_does_not_take_the_word_is_not_believed() -> None:
+    outcome = Line(FakeMeter(DDS238, relay_stuck=True)).run(TRIP)
+    assert (outcome.verdict, outcome.code) == (UNKNOWN, "write_not_applied")
+
+
+def test_a_meter_that_switches_nothing_says_so_before_a_byte_leaves() -> None:
+    line = Line(FakeMeter(catalogue()["eastron-sdm630"]))
+    outcome = line.run(TRIP)
+    assert (outcome.verdict, outcome.code, line.sends) == (REFUSED, "wish_not_supported", 0)
 
 
 def _groups(intent: Intent) -> tuple[Group, ...]:

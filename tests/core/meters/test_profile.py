@@ -1,4 +1,4 @@
-"""The loader takes the four shipped profiles and refuses, with a code, what could make a meter be misread."""
+"""The loader takes the shipped profiles and refuses, with a code, what could make a meter be misread."""
 
 import tomllib
 from decimal import Decimal

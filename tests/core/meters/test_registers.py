@@ -89,6 +89,49 @@ def test_each_type_reads_and_writes_its_words(kind: str, words: str, value: int)
     assert layout.decode(block) == {Quantity.ENERGY_IMPORT_TOTAL: value}
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale", "words", "value"),
+    [
+        ("f32be", "1", "43663334", 230_200),  # 230.20001: the example of the Eastron protocol document, as kWh
+        ("f32le", "1", "33344366", 230_200),
+        ("f32be", "0.1", "450FE000", 230_200),  # 2302 tenths
+        ("f32be", "1", "449A51EC", 1_234_560),  # 1234.56 travels as 1234.56005859375
+        ("f32be", "1", "BF800000", -1_000),
+        ("f32be", "1", "3A03126F", 1),  # 0.0005: half a unit goes up
+        ("f32be", "1", "80000000", 0),
+    ],
+)
+def test_a_float_says_the_unit_next_to_it(kind: str, scale: str, words: str, value: int) -> None:
+    profile = toy(kind, scale=scale, unit="kWh")
+    register = profile.registers[Quantity.ENERGY_IMPORT_TOTAL]
+    data = bytes.fromhex(words)
+    assert decode_value(register, data) == value
+    assert decode_value(register, encode_value(register, value)) == value
+    (layout,) = layouts(profile, Group.REGISTERS, 1)
+    assert layout.decode(bytes(2) + data + bytes(4)) == {Quantity.ENERGY_IMPORT_TOTAL: value}
+
+
+@pytest.mark.parametrize("words", ["7F800000", "FF800000", "7FC00000", "7F7FFFFF", "FFFFFFFF", "58635FAA"])
+def test_a_float_that_is_no_number_or_no_energy_leaves_the_quantity_out(words: str) -> None:
+    (layout,) = layouts(toy("f32be", unit="kWh"), Group.REGISTERS, 1)
+    assert layout.decode(bytes(2) + bytes.fromhex(words) + bytes(4)) == {}
+
+
+def test_a_setting_a_float_cannot_hold_is_refused() -> None:
+    register = toy("f32be").registers[Quantity.ENERGY_IMPORT_TOTAL]
+    for value, code in [(2**24 + 1, "value_too_fine"), (10**15 + 1, "value_out_of_range")]:
+        with pytest.raises(Refused) as caught:
+            encode_value(register, value)
+        assert caught.value.code == code
+
+
+def test_a_block_may_be_read_by_another_function_than_the_rest() -> None:
+    profile = catalogue()["eastron-sdm120"]
+    assert profile.read_functions == {3, 4}
+    (identity,) = profile.blocks[Group.IDENTITY]
+    assert (identity.function, identity.optional, identity.address) == (3, True, 0xFC00)
+
+
 @pytest.mark.parametrize(("kind", "value"), [("u16", -1), ("u16", 65_536), ("i16", 40_000), ("bcd16", 10_000)])
 def test_a_value_that_does_not_fit_is_refused(kind: str, value: int) -> None:
     with pytest.raises(Refused) as caught:
@@ -204,9 +247,10 @@ def test_what_an_image_shows_a_layout_reads(data: st.DataObject) -> None:
     for quantity, register in profile.registers.items():
         low, high = {
             "u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32be": (0, 2**32 - 1), "i32be": (-(2**31), 2**31 - 1),
-            "bcd48": (0, 10**12 - 1),
+            "bcd48": (0, 10**12 - 1), "f32be": (-(2**22), 2**22),
         }[register.kind.value]  # fmt: skip
-        values[quantity] = data.draw(st.integers(low, high)) * register.factor.numerator
+        step = 1 if register.kind.value == "f32be" else register.factor.numerator
+        values[quantity] = data.draw(st.integers(low, high)) * step
     image = RegisterImage(profile)
     image.put(values)
     read: dict[Quantity, int] = {}
