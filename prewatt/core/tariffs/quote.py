@@ -1,9 +1,9 @@
-"""What a sale to a meter-held supply point buys: paid, repaid, added; why nothing is sold; the most that can be.
+"""What a sale buys, whoever holds the credit: paid, repaid, added; why nothing is sold; the most that can be.
 
 Pure: values in, numbers out. A quote that is refused still has its numbers, since the page shows why. The
 texts of the refusals belong to the app that sells. Worked numbers: docs/algorithms/quote.md.
 
-`credit` is the meter's unit throughout: Wh for a purse in energy, minor units for a purse in money.
+`credit` is the purse's unit throughout: Wh for a meter's purse in energy, minor units for a purse in money or the books.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ class QuoteRefusal(StrEnum):
     """
 
     AMOUNT_MALFORMED = "amount_malformed_minor"  # not above zero, or beyond all limits
-    CUSTODY_NOT_SUPPORTED = "custody_not_supported"
     CONTRACT_NOT_OPEN = "contract_not_open"
     PLAN_MISSING = "plan_missing"  # no price is in force
     DELIVERY_OPEN = "delivery_open"
@@ -36,7 +35,7 @@ RETRY_HELPS: Final = frozenset({QuoteRefusal.DELIVERY_OPEN, QuoteRefusal.BALANCE
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purse:
-    """What the meter said last, and what is on its way to it. All in credit.
+    """What the meter said last, and what is on its way to it; server-held, what the books say. All in credit.
 
     `use_past_zero` is what was used below the permitted overdraft (relay failed, or kept on), None where the
     meter does not say; `open_credit` what an unsettled delivery may still add; `hoarding_limit` 0 means no limit.
@@ -71,7 +70,6 @@ class Terms:
     exponent: int
     limits: SaleLimits
     carried_amount_minor: Decimal = Decimal(0)
-    meter_held: bool = True
     contract_open: bool = True
     delivery_open: bool = False
 
@@ -189,8 +187,6 @@ def _bought(amount_minor: int, terms: Terms) -> tuple[int, Decimal]:
 def _refusal(amount_minor: int, credit: int, terms: Terms) -> QuoteRefusal | None:
     if not 0 < amount_minor <= MAX_AMOUNT_MINOR:
         return QuoteRefusal.AMOUNT_MALFORMED
-    if not terms.meter_held:
-        return QuoteRefusal.CUSTODY_NOT_SUPPORTED
     if not terms.contract_open:
         return QuoteRefusal.CONTRACT_NOT_OPEN
     if terms.price is None:

@@ -11,6 +11,18 @@ register(
         ),
         "act_unknown": Text(en="No such act.", zh="没有这项操作。"),
         "delivery_missing": Text(en="No such delivery.", zh="没有这笔下发。"),
+        "credit_used": Text(
+            en="What was bought has been used meanwhile. Nothing was changed. Return what is left instead.",
+            zh="所购金额已有部分用掉。什么都没有改。请改为退还剩余部分。",
+        ),
+        "act_in_meter": Text(
+            en="The meter has carried this out; it cannot be taken back. Nothing was changed. Sell or return instead.",
+            zh="电表已执行，不能冲正。什么都没有改。请另行售电或退电。",
+        ),
+        "act_not_done": Text(
+            en="Only a return or make-up that is done can be taken back. Nothing was changed.",
+            zh="只有已完成的退电或补电才能冲正。什么都没有改。",
+        ),
         "sale_reversed": Text(
             en="This sale has been reversed. Nothing was changed.", zh="该笔售电已冲正。什么都没有改。"
         ),

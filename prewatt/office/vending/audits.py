@@ -82,7 +82,19 @@ CHECKS: Final[dict[str, LiteralString]] = {
         FROM vending_delivery d
         LEFT JOIN ledger_entry e ON e.site_id = d.site_id AND e.key = 'confirm:' || d.id
         LEFT JOIN ledger_transfer t ON t.site_id = e.site_id AND t.entry_id = e.id
-        WHERE coalesce(t.amount_minor, 0) <> CASE d.state WHEN 'confirmed' THEN d.value_minor ELSE 0 END""",
+        WHERE d.credit_account_id IS NULL
+          AND coalesce(t.amount_minor, 0) <> CASE d.state WHEN 'confirmed' THEN d.value_minor ELSE 0 END""",
+    "held_unbooked": """
+        SELECT d.site_id, 'delivery ' || d.id, d.state || ' ' || d.kind || ' of ' || d.value_minor
+            || ', its account got ' || m.moved
+        FROM vending_delivery d LEFT JOIN vending_sale s ON s.id = d.sale_id
+        LEFT JOIN vending_act a ON a.delivery_id = d.id AND a.kind IN ('return', 'make_up')
+        CROSS JOIN LATERAL (SELECT coalesce(sum(CASE d.credit_account_id WHEN t.credit_account_id THEN t.amount_minor
+                WHEN t.debit_account_id THEN -t.amount_minor ELSE 0 END), 0) AS moved
+            FROM ledger_entry e JOIN ledger_transfer t ON t.site_id = e.site_id AND t.entry_id = e.id
+            WHERE coalesce(s.entry_id, a.entry_id) IN (e.id, e.reverses_id)) m
+        WHERE d.credit_account_id IS NOT NULL AND m.moved <> CASE WHEN d.state <> 'confirmed' THEN 0
+            WHEN d.kind = 'purchase' THEN d.value_minor ELSE -d.value_minor END""",
     "delivery_steps": """
         SELECT d.site_id, 'delivery ' || d.id, d.state || ' has no step that says so' FROM vending_delivery d
         WHERE d.state <> 'sent'

@@ -173,6 +173,8 @@ class Delivery(models.Model):
     confirmed_values = models.JSONField(default=dict)  # balance, count, relay after confirmation
     load_seen_at = models.DateTimeField(null=True)  # first reading with power after confirmation
     load_deadline = models.DateTimeField(null=True)
+    # server-held: the account that holds it. Confirmed as it is made, with no job; `amount` is minor units.
+    credit_account_id = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [

@@ -56,6 +56,7 @@ class Facts(NamedTuple):
     open_delivery_id: int | None
     open_credit: int  # what that delivery may still add
     gateway_id: int
+    credit_account_id: int | None  # server-held only: `balance` is what stands on it, purchase_count is our own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,13 +101,25 @@ def terms_of(facts: Facts) -> Terms:
             most_minor=facts.largest_minor or DEFAULT_LARGEST_MINOR,
         ),
         carried_amount_minor=facts.carried_minor or Decimal(0),
-        meter_held=facts.custody == "meter",
-        contract_open=facts.contract_state == facts.supply_state == "open" and facts.purchase_count is not None,
+        contract_open=_open(facts),
         delivery_open=facts.open_delivery_id is not None,
     )
 
 
+def _open(facts: Facts) -> bool:
+    """Whether credit can be given. The books take it also before the opening reading, which they wait for."""
+    if facts.credit_account_id is not None:
+        return {facts.contract_state, facts.supply_state} <= {"opening", "open"}
+    meter_held = facts.custody == "meter" and facts.purchase_count is not None
+    return meter_held and facts.contract_state == facts.supply_state == "open"
+
+
 def _purse(facts: Facts) -> Purse:
+    if facts.credit_account_id is not None:
+        return Purse(
+            balance=facts.balance, overdraft_limit=facts.overdraft, hoarding_limit=facts.hoarding_limit, resolution=1,
+            holds_money=True,
+        )  # fmt: skip
     if facts.credit_unit not in ("Wh", facts.currency):
         raise Refused("plan_needs_money_purse")
     profile = catalogue().get(facts.profile)

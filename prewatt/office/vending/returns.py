@@ -23,7 +23,7 @@ def worth(facts: Facts, credit: int, rounding: Rounding) -> int:
     if facts.price is None:
         raise Refused("plan_missing")
     profile = catalogue().get(facts.profile)
-    resolution = profile.resolution if profile is not None else 1
+    resolution = profile.resolution if profile is not None and facts.credit_account_id is None else 1
     if credit <= 0 or credit % resolution:
         raise Refused("credit_malformed", resolution=resolution)
     if facts.credit_unit != "Wh":
@@ -36,8 +36,8 @@ def give_back(
 ) -> ActResult:
     """Return some credit (退电): worth the price in force, rounded down. The money is payable once confirmed.
 
-    Raises Refused `not_permitted`, `circuit_not_of_contract`, `custody_not_supported`, `contract_not_open`,
-    `delivery_open`, `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`.
+    Server-held, minor units off the balance in the books, at once.
+    Raises Refused `not_permitted`, `circuit_not_of_contract`, `contract_not_open`, `delivery_open`, `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`.
     """
     actor.require(Act.RETURN_CREDIT)
     kept = check_reason(reason)

@@ -1,4 +1,7 @@
-"""Reversal (冲正): cancel the last sale of a circuit, in its shift, while its credit is not in the meter."""
+"""Reversal (冲正): cancel the last sale of a circuit, in its shift, while its credit is not in the meter.
+
+Server-held, also a return before it is paid out, and a make-up before it is used.
+"""
 
 import json
 from datetime import datetime
@@ -6,6 +9,7 @@ from datetime import datetime
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.acts import ActResult, check_reason, keyed, run
+from prewatt.office.vending.models import Act as ActRow
 from prewatt.office.vending.models import Receipt, Sale
 
 
@@ -13,8 +17,8 @@ def reverse(sale: Sale, *, reason: str, actor: Actor, key: str, at: datetime) ->
     """Take the sale back: the command is withdrawn under the lock, the money leaves the drawer.
 
     Raises Refused `not_permitted`, `reason_needed`, `key_required`, `key_reused`, `key_busy`,
-    `sale_reversed`, `sale_refunded`, `credit_in_meter`, `delivery_unknown` (it may have been sent),
-    `reversal_not_last`, `reversal_other_shift`, `shift_not_yours`, `day_closed`.
+    `sale_reversed`, `sale_refunded`, `credit_in_meter`, `delivery_unknown` (it may have been sent), `credit_used`
+    (server-held: more of it than a tenth, or than the overdraft permits), `reversal_not_last`, `reversal_other_shift`, `shift_not_yours`, `day_closed`.
     """
     actor.require(Act.REVERSE)
     kept = check_reason(reason)
@@ -27,3 +31,16 @@ def reverse(sale: Sale, *, reason: str, actor: Actor, key: str, at: datetime) ->
          may(actor.role, Act.SETTLE), at, json.dumps(data, ensure_ascii=False)],
         casts=["jsonb"],
     )  # fmt: skip
+
+
+def take_back(act: ActRow, *, reason: str, actor: Actor, key: str, at: datetime) -> ActResult:
+    """Take a done return or make-up of server-held credit back: its entry is reversed.
+
+    Raises Refused `not_permitted`, `reason_needed`, `key_required`, `key_reused`, `key_busy`, `act_unknown`,
+    `act_not_done`, `act_in_meter` (meter-held: sell or return instead), `sale_refunded` (paid out already),
+    `sale_reversed`, `credit_used`, `contract_not_open`, `day_closed`.
+    """
+    actor.require(Act.SETTLE)
+    kept = check_reason(reason)
+    head = keyed(actor, key, ["take_back", act.pk, kept])
+    return run("vending_take_back", [*head, act.pk, kept, actor.key, at])

@@ -24,7 +24,9 @@ from prewatt.office.vending.receipts import sale_data
 
 logger = logging.getLogger(__name__)
 
-QUOTE_ATTEMPTS: Final = 3  # a quote grows stale only when a price begins, or the meter is read, in between
+# a quote grows stale when a price begins, the meter is read, or a shared balance moves: of twenty who sell to one balance
+# at once each round lets one through
+QUOTE_ATTEMPTS: Final = 20
 RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
 # what changed between quote and lock: quoted anew, a refusal then has its numbers from the new quote
 _LOOK_AGAIN: Final = frozenset({"quote_stale", "hoarding_limit"})
@@ -33,7 +35,7 @@ _canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).
 _RING: Final = "SELECT pg_notify('prewatt_jobs', %s), pg_notify('prewatt_live', %s)"
 _SELL: Final = (
     "SELECT outcome, sale_id, params, ring_live FROM vending_sell(%s, %s, %s, %s, %s::smallint, "
-    + ", ".join(["%s"] * 21)
+    + ", ".join(["%s"] * 22)
     + ", %s::jsonb, false)"
 )
 
@@ -88,8 +90,7 @@ def sell(command: SellCommand) -> SaleResult:
 
     Raises Refused: `key_required`, `key_reused`, `key_busy`, `not_permitted`, `tender_unknown`,
     `reference_needed`, `amount_malformed_minor`, `amount_too_small`, `amount_above_limit`,
-    `circuit_not_of_contract`, `contract_not_open`, `custody_not_supported`, `plan_missing`,
-    `delivery_open`, `hoarding_limit`, `balance_unknown`, `till_unknown`, `shift_not_open`,
+    `circuit_not_of_contract`, `contract_not_open`, `plan_missing`, `delivery_open`, `hoarding_limit`, `balance_unknown`, `till_unknown`, `shift_not_open`,
     `shift_not_yours`, `day_closed`, `storage_full`.
     """
     sold = sell_once(command)
@@ -138,7 +139,7 @@ def _write(command: SellCommand, quoted: Quote, tender: Tender, reference: str) 
         command.actor.key, command.actor.name, command.at, tender.value, reference, command.amount_minor,
         quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before, quoted.carried_after,
         quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero, DEFAULT_SMALLEST_MINOR,
-        DEFAULT_LARGEST_MINOR, _canonical(receipt),
+        DEFAULT_LARGEST_MINOR, quoted.facts.credit_account_id, _canonical(receipt),
     ]  # fmt: skip
     row = call(_SELL, parameters)
     assert row is not None

@@ -124,8 +124,7 @@ def test_a_purse_in_money_takes_the_money_itself_and_carries_nothing() -> None:
         ({}, QuoteRefusal.AMOUNT_MALFORMED),
         ({"amount_minor": -5}, QuoteRefusal.AMOUNT_MALFORMED),
         ({"amount_minor": 10**14 + 1}, QuoteRefusal.AMOUNT_MALFORMED),
-        ({"amount_minor": 1_999}, QuoteRefusal.CUSTODY_NOT_SUPPORTED),
-        ({"meter_held": True}, QuoteRefusal.CONTRACT_NOT_OPEN),
+        ({"amount_minor": 1_999}, QuoteRefusal.CONTRACT_NOT_OPEN),
         ({"contract_open": True}, QuoteRefusal.PLAN_MISSING),
         ({"price": PRICE}, QuoteRefusal.DELIVERY_OPEN),
         ({"delivery_open": False}, QuoteRefusal.AMOUNT_TOO_SMALL),
@@ -141,8 +140,8 @@ def test_the_first_refusal_of_the_list_is_the_answer(
 ) -> None:
     rows = request.node.get_closest_marker("parametrize").args[1]
     standing = Terms(
-        purse=replace(KITCHEN, balance=None), price=None, exponent=2, limits=LIMITS, meter_held=False,
-        contract_open=False, delivery_open=True,
+        purse=replace(KITCHEN, balance=None), price=None, exponent=2, limits=LIMITS, contract_open=False,
+        delivery_open=True,
     )  # fmt: skip
     given: dict[str, object] = {"amount_minor": 0}
     for row, _ in rows:

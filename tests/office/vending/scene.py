@@ -25,10 +25,12 @@ from prewatt.office.estate.models import (
     Site,
     SupplyPoint,
 )
+from prewatt.office.ledger import books
+from prewatt.office.ledger.models import AccountKind
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.models import Operator, Role
 from prewatt.office.vending import credits
-from prewatt.office.vending.models import Shift, Till
+from prewatt.office.vending.models import CircuitCredit, Shift, Till
 from prewatt.office.vending.sales import SaleResult, SellCommand, sell
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai
@@ -150,3 +152,29 @@ def meter_says(
             "clock_timestamp() END FROM vending_delivery d WHERE d.id = %s AND j.id = d.job_id",
             ["queued" if again else "done", verdict, code, values, sent, again, delivery_id],
         )
+
+
+def hold(scene: Scene, n: int = 0, *, key: str = "", **changes: object) -> int:
+    """The books hold the n-th circuit's credit from now on; their account. As `billing.open_server_held` leaves it."""
+    contract = scene.contracts[n]
+    key = key or f"credit:contract:{contract.pk}"
+    account = books.credit_account(company_id=scene.company.pk, site_id=scene.site.pk, key=key)
+    CircuitCredit.objects.filter(circuit=scene.circuits[n]).delete()
+    SupplyPoint.objects.filter(circuit=scene.circuits[n]).update(
+        **{"custody": "server", "credit_unit": "CNY", "credit_account_id": account, **changes}
+    )
+    return account
+
+
+def use(scene: Scene, account: int, amount_minor: int, *, at: datetime = AT) -> None:
+    """Electricity of that amount was used and charged."""
+    income = books.account(
+        company_id=scene.company.pk, site_id=scene.site.pk, kind=AccountKind.INCOME, key="income"
+    )
+    move = books.Transfer(debit_account_id=account, credit_account_id=income, amount_minor=amount_minor)
+    books.book_running(
+        books.NewEntry(
+            company_id=scene.company.pk, site_id=scene.site.pk, timezone=scene.site.timezone,
+            key=f"charge:{account}:{books.running(account)}", kind="charge", actor="system", at=at, transfers=[move],
+        )
+    )  # fmt: skip

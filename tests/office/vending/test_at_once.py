@@ -9,12 +9,13 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from prewatt.core.refusals import Refused
-from prewatt.office.ledger.books import books
+from prewatt.office.estate.models import SupplyPoint
+from prewatt.office.ledger.books import books, running
 from prewatt.office.metering.models import JobRow
 from prewatt.office.vending import deliveries, returns, shifts
 from prewatt.office.vending.models import Act, CircuitCredit, Delivery, Receipt, Sale, Shift
 from prewatt.office.vending.reversals import reverse
-from tests.office.vending.scene import AT, Scene, build, meter_says
+from tests.office.vending.scene import AT, Scene, build, hold, meter_says
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT_S = 20
@@ -62,6 +63,20 @@ def test_two_buttons_at_once_sell_once_to_a_circuit(scene: Scene, round_: int) -
     results = at_once(*[lambda n=n: scene.sell(key=f"k{n}") for n in range(6)])
     assert sorted(results) == ["delivery_open"] * 5 + ["done"]
     assert Delivery.objects.get().expected_count == 4
+
+
+def test_eight_who_sell_to_one_balance_of_the_books_at_once_all_sell(scene: Scene) -> None:
+    account = hold(scene, 0)
+    SupplyPoint.objects.update(contract=scene.contracts[0])
+    for n in range(1, 8):
+        hold(scene, n, key=f"credit:contract:{scene.contracts[0].pk}")
+    number = scene.contracts[0].number
+    assert at_once(
+        *[lambda n=n: scene.sell(n % 4, key=f"k{n}", contract_number=number) for n in range(8)]
+    ) == ["done"] * 8
+    assert running(account) == 8 * 5000
+    assert {sale.balance_before for sale in Sale.objects.all()} == set(range(0, 40_000, 5000))
+    assert sorted(Delivery.objects.values_list("expected_count", flat=True)) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
 def test_two_cashiers_on_one_contract_sell_once(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from prewatt.office.vending import deliveries, returns, shifts
 from prewatt.office.vending.audits import CHECKS, audit_books
 from prewatt.office.vending.models import Delivery
 from prewatt.office.vending.reversals import reverse
-from tests.office.vending.scene import AT, Scene, build, meter_says, read_latest
+from tests.office.vending.scene import AT, Scene, build, hold, meter_says, read_latest
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +23,8 @@ def scene() -> Scene:
     made = build(7)
     shifts.open_shift(till_id=made.w2.pk, float_minor=20_000, actor=made.bob, at=AT)
     made.sell(0)
+    hold(made, 6)
+    made.sell(6, key="k7")
     confirmed(Delivery.objects.get(sale=made.sell(1, key="k2", tender="pos_card", reference="A1").sale))
     refused = Delivery.objects.get(sale=made.sell(2, key="k3").sale)
     meter_says(refused.pk, "refused", code="meter_refused")
@@ -68,12 +70,13 @@ FAULTS = {
     "sale_incomplete": f"DELETE FROM vending_receipt WHERE sale_id = {SALE}",
     "sale_reversal": f"UPDATE vending_sale SET state = 'reversed' WHERE id = {SALE}",
     "delivery_unbooked": f"UPDATE vending_delivery SET state = 'confirmed' WHERE sale_id = {SALE}",
+    "held_unbooked": "UPDATE vending_delivery SET value_minor = value_minor + 1 WHERE credit_account_id IS NOT NULL",
     "delivery_steps": "DELETE FROM vending_deliverystep",
     "count_twice": "UPDATE vending_delivery SET expected_count = 4 WHERE state = 'confirmed'",
     "receipt_numbers": "UPDATE vending_till SET next_receipt = next_receipt + 1",
     "in_delivery": f"UPDATE vending_delivery SET value_minor = value_minor + 1 WHERE sale_id = {SALE}",
     "refund_payable": "UPDATE vending_act SET state = 'refused' WHERE kind = 'refund'",
-    "running_balance": "INSERT INTO ledger_runningbalance SELECT id, site_id, 1, now() FROM ledger_account",
+    "running_balance": "INSERT INTO ledger_runningbalance SELECT id, site_id, 1, now() FROM ledger_account ON CONFLICT DO NOTHING",
     "money": "UPDATE payments_payment SET amount_minor = amount_minor + 1",
     "drawer_not_empty": "UPDATE vending_shift SET closed_at = now()",
 }

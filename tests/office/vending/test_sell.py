@@ -144,11 +144,13 @@ def test_a_till_needs_a_shift_of_ones_own(scene: Scene) -> None:
     assert refusal(scene, till_id=other.pk) == "till_unknown"
 
 
-def test_server_held_circuits_and_contracts_that_are_not_open_are_refused(scene: Scene) -> None:
+def test_contracts_that_are_not_open_are_refused_and_server_custody_without_an_account_is_not_open(
+    scene: Scene,
+) -> None:
     SupplyPoint.objects.filter(circuit=scene.circuits[0]).update(state="opening")
     assert refusal(scene) == "contract_not_open"
     SupplyPoint.objects.filter(circuit=scene.circuits[0]).update(state="open", custody="server")
-    assert refusal(scene) == "custody_not_supported"
+    assert refusal(scene) == "contract_not_open"
 
 
 def test_nothing_is_sold_into_a_closed_day(scene: Scene) -> None:

@@ -63,7 +63,8 @@ RETURNS TABLE (
     purchase_count integer, carried_minor numeric,
     balance bigint, balance_at timestamptz, use_past_zero bigint,
     smallest_minor bigint, largest_minor bigint,
-    open_delivery_id bigint, open_credit bigint, gateway_id bigint
+    open_delivery_id bigint, open_credit bigint, gateway_id bigint,
+    credit_account_id bigint  -- server-held only: the books hold the credit, `balance` is what stands on this account
 ) LANGUAGE plpgsql STABLE ROWS 1 AS $$
 BEGIN
     RETURN QUERY
@@ -74,10 +75,13 @@ BEGIN
         sp.id, sp.state::text, sp.custody::text, sp.prepaid, sp.credit_unit::text,
         sp.overdraft, sp.hoarding_limit,
         pv.id, pv.price, pv.name::text,
-        cc.purchase_count, cc.carried_minor,
-        l.balance, l.at, l.use_past_zero,
+        CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE cc.purchase_count END, cc.carried_minor,
+        CASE sp.custody WHEN 'server' THEN rb.balance_minor ELSE l.balance END,
+        CASE sp.custody WHEN 'server' THEN rb.updated_at ELSE l.at END,
+        CASE sp.custody WHEN 'meter' THEN l.use_past_zero END,
         sl.smallest_minor, sl.largest_minor,
-        d.id, CASE d.kind WHEN 'purchase' THEN d.amount ELSE 0 END, li.gateway_id
+        d.id, CASE d.kind WHEN 'purchase' THEN d.amount ELSE 0 END, li.gateway_id,
+        CASE sp.custody WHEN 'server' THEN sp.credit_account_id END
     FROM estate_contract c
     JOIN estate_customer cu ON cu.id = c.customer_id
     JOIN estate_site s ON s.id = c.site_id
@@ -99,6 +103,7 @@ BEGIN
     ) pv ON true
     LEFT JOIN vending_circuitcredit cc ON cc.circuit_id = p_circuit
     LEFT JOIN metering_latest l ON l.site_id = s.id AND l.circuit_id = p_circuit
+    LEFT JOIN ledger_runningbalance rb ON rb.account_id = sp.credit_account_id
     LEFT JOIN vending_salelimit sl ON sl.site_id = s.id
     LEFT JOIN vending_delivery d ON d.circuit_id = p_circuit AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')
     WHERE c.number = p_contract;
@@ -141,6 +146,33 @@ BEGIN
     RETURN v_id;
 END $$;
 
+-- A delivery of server-held credit: the books have it, so it is confirmed as it is made, with the circuit's next count.
+-- The caller holds the account's running row, has booked, and decided every refusal. p_kind purchase | return.
+CREATE FUNCTION vending_deliver_held(
+    p_site bigint, p_circuit bigint, p_account bigint, p_origin text, p_sale bigint, p_kind text, p_amount bigint,
+    p_at timestamptz, p_past boolean DEFAULT false, p_id bigint DEFAULT NULL
+) RETURNS vending_delivery LANGUAGE plpgsql AS $$
+DECLARE d vending_delivery; v_count integer; v_values jsonb;
+BEGIN
+    INSERT INTO vending_circuitcredit AS c (circuit_id, site_id, purchase_count, carried_minor, updated_at)
+    VALUES (p_circuit, p_site, 1, 0, p_at)
+    ON CONFLICT (circuit_id) DO UPDATE SET purchase_count = c.purchase_count + 1, updated_at = excluded.updated_at
+    RETURNING c.purchase_count INTO v_count;
+    SELECT jsonb_build_object('balance', b.balance_minor, 'purchase_count', v_count) INTO v_values
+    FROM ledger_runningbalance b WHERE b.account_id = p_account;
+    INSERT INTO vending_delivery (id, site_id, circuit_id, origin, sale_id, orders, kind, amount, value_minor,
+        expected_count, state, code, read_count, read_values, created_at, settled_at, confirmed_values, load_deadline,
+        credit_account_id)
+    VALUES (coalesce(p_id, nextval('vending_delivery_id_seq')), p_site, p_circuit, p_origin, p_sale, 0, p_kind, p_amount, p_amount,
+        v_count, 'confirmed', '', v_count, v_values, p_at, p_at, v_values,
+        -- the relay follows within a poll, of a meter that is offline within one of its return
+        CASE WHEN p_kind = 'purchase' AND NOT p_past THEN p_at + interval '2 days' END, p_account)
+    RETURNING * INTO d;
+    INSERT INTO vending_deliverystep (delivery_id, state, at, code, detail)
+    VALUES (d.id, 'confirmed', p_at, '', v_values);
+    RETURN d;
+END $$;
+
 -- Numbers and freezes a receipt. The till's row is locked from here to the end of the transaction, so
 -- this is the last thing an act does: numbers have no gaps, and cashiers wait for nothing else.
 CREATE FUNCTION vending_receipt_add(
@@ -181,6 +213,8 @@ BEGIN
 END $$;
 
 -- Sells. Gives ('sold' | 'replayed', sale) or (refusal code, NULL, what the text needs), and whom to ring.
+-- p_account: where the books hold the credit, NULL where the meter does; the repaid parts are of the balance given, so a
+-- balance that moved since the quote is quoted anew.
 -- p_past: a sale of the past being loaded, with p_shift as given; nothing is sent to the meter.
 CREATE FUNCTION vending_sell(
     p_key text, p_hash text, p_contract text, p_circuit bigint, p_index smallint, p_currency text,
@@ -188,12 +222,12 @@ CREATE FUNCTION vending_sell(
     p_actor text, p_actor_name text, p_at timestamptz, p_tender text, p_reference text, p_amount bigint,
     p_plan_version bigint, p_price numeric, p_credit bigint, p_carried_before numeric, p_carried_after numeric,
     p_balance bigint, p_balance_at timestamptz, p_repaid_overdraft bigint, p_repaid_past_zero bigint,
-    p_smallest bigint, p_largest bigint, p_receipt jsonb, p_past boolean,
+    p_smallest bigint, p_largest bigint, p_account bigint, p_receipt jsonb, p_past boolean,
     OUT outcome text, OUT sale_id bigint, OUT params jsonb, OUT ring_live text
 ) LANGUAGE plpgsql AS $$
 DECLARE
     f record; cc record; v_hash text; v_shift bigint; v_number text; v_entry bigint; v_payment bigint; v_delivery bigint;
-    v_count integer; v_seq bigint;
+    v_count integer; v_seq bigint; v_held vending_delivery;
 BEGIN
     params := '{}';
     IF NOT pg_try_advisory_xact_lock(hashtextextended(p_key, 20)) THEN
@@ -207,7 +241,8 @@ BEGIN
         RETURN;
     END IF;
 
-    -- the one lock of a sale: all that follows is true until we commit
+    -- the one lock of a sale: all that follows is true until we commit; server-held, the account's row stands before it
+    IF p_account IS NOT NULL THEN PERFORM ledger_lock_running(ARRAY[p_account]); END IF;
     SELECT c.purchase_count, c.carried_minor INTO cc FROM vending_circuitcredit c WHERE c.circuit_id = p_circuit
     FOR NO KEY UPDATE;
     -- of vending_facts only what can have changed since the quote, and what the books need, in one statement: each
@@ -219,7 +254,10 @@ BEGIN
                 AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')) AS open_delivery,
         EXISTS (SELECT FROM ledger_closedday o WHERE o.site_id = s.id AND o.day = (p_at AT TIME ZONE s.timezone)::date)
             AS day_closed,
-        CASE WHEN sp.hoarding_limit > 0 THEN
+        CASE sp.custody WHEN 'server' THEN sp.credit_account_id END AS account,
+        CASE WHEN sp.custody = 'server' THEN
+            (SELECT b.balance_minor FROM ledger_runningbalance b WHERE b.account_id = sp.credit_account_id)
+        WHEN sp.hoarding_limit > 0 THEN
             (SELECT l.balance FROM metering_latest l WHERE l.site_id = s.id AND l.circuit_id = p_circuit) END AS balance,
         (SELECT t.needs_shift FROM vending_till t JOIN estate_site own ON own.id = t.site_id
          WHERE t.id = p_till AND own.company_id = s.company_id) AS needs_shift,
@@ -240,14 +278,21 @@ BEGIN
     WHERE c.number = p_contract;
     IF f.site_id IS NULL THEN
         outcome := 'circuit_not_of_contract';
-    ELSIF f.custody <> 'meter' THEN
-        outcome := 'custody_not_supported';
-    ELSIF NOT p_past AND (f.contract_state <> 'open' OR f.supply_state <> 'open') OR cc.purchase_count IS NULL THEN
+    ELSIF f.custody <> 'meter' AND f.account IS NULL THEN
+        outcome := 'contract_not_open';
+    ELSIF f.account IS DISTINCT FROM p_account THEN
+        outcome := 'quote_stale';
+    ELSIF NOT p_past AND p_account IS NULL AND (f.contract_state <> 'open' OR f.supply_state <> 'open')
+          OR p_account IS NULL AND cc.purchase_count IS NULL
+          -- the books take money also before the opening reading: the supply opens with it
+          OR NOT p_past AND p_account IS NOT NULL
+             AND (f.contract_state NOT IN ('opening', 'open') OR f.supply_state NOT IN ('opening', 'open')) THEN
         outcome := 'contract_not_open';
     ELSIF f.open_delivery THEN
         outcome := 'delivery_open';
     ELSIF f.plan_version_id IS DISTINCT FROM p_plan_version OR f.price <> p_price
-          OR cc.carried_minor <> p_carried_before THEN
+          OR coalesce(cc.carried_minor, 0) <> p_carried_before
+          OR p_account IS NOT NULL AND NOT p_past AND f.balance IS DISTINCT FROM p_balance THEN
         outcome := 'quote_stale';
     ELSIF p_amount < coalesce(f.smallest_minor, p_smallest) THEN
         outcome := 'amount_too_small';
@@ -262,7 +307,7 @@ BEGIN
     ELSIF f.hoarding_limit > 0 AND NOT p_past AND f.balance + p_credit > f.hoarding_limit THEN
         outcome := 'hoarding_limit';
         params := jsonb_build_object('balance', f.balance, 'credit', p_credit, 'limit', f.hoarding_limit);
-    ELSIF cc.purchase_count >= 65535 THEN
+    ELSIF p_account IS NULL AND cc.purchase_count >= 65535 THEN
         outcome := 'purchase_count_full';
     ELSIF f.day_closed THEN
         outcome := 'day_closed';
@@ -279,10 +324,18 @@ BEGIN
     v_number := 'S' || to_char(f.local_day, 'YYMMDD') || lpad(v_seq::text, greatest(4, length(v_seq::text)), '0');
     sale_id := nextval('vending_sale_id_seq');
     v_count := cc.purchase_count + 1;
-    v_entry := ledger_book(
-        f.company_id, f.site_id, 'sale:' || v_number, 'sale', p_actor, '', p_at, f.local_day, NULL,
-        ARRAY[vending_money_account(f.company_id, f.site_id, p_tender, p_till, v_shift)],
-        ARRAY[coalesce(f.in_delivery, ledger_account(f.company_id, f.site_id, 'in_delivery', 'in_delivery'))], ARRAY[p_amount]);
+    IF p_account IS NULL THEN
+        v_entry := ledger_book(
+            f.company_id, f.site_id, 'sale:' || v_number, 'sale', p_actor, '', p_at, f.local_day, NULL,
+            ARRAY[vending_money_account(f.company_id, f.site_id, p_tender, p_till, v_shift)],
+            ARRAY[coalesce(f.in_delivery, ledger_account(f.company_id, f.site_id, 'in_delivery', 'in_delivery'))],
+            ARRAY[p_amount]);
+    ELSE
+        v_entry := ledger_book_running(
+            f.company_id, f.site_id, 'sale:' || v_number, 'sale', p_actor, '', p_at, f.local_day, NULL,
+            ARRAY[vending_money_account(f.company_id, f.site_id, p_tender, p_till, v_shift)],
+            ARRAY[p_account], ARRAY[p_amount]);
+    END IF;
     INSERT INTO payments_payment (site_id, key, tender, amount_minor, reference, state, till_id, shift_id, at)
     VALUES (f.site_id, 'sale:' || v_number, p_tender, p_amount, p_reference, 'confirmed', p_till, v_shift, p_at)
     RETURNING id INTO v_payment;
@@ -299,8 +352,15 @@ BEGIN
     END IF;
     -- NOTIFY serialises commits with their fsync (measured: a quarter of the sales per second); the caller
     -- rings with what we return once this is committed, and the mailbox looks by itself each second
-    v_delivery := vending_deliver(f.site_id, p_circuit, p_index, 'sale', sale_id, 'purchase', p_credit,
-        p_amount, v_count, p_actor, p_at, p_past, false);
+    IF p_account IS NULL THEN
+        v_delivery := vending_deliver(f.site_id, p_circuit, p_index, 'sale', sale_id, 'purchase', p_credit,
+            p_amount, v_count, p_actor, p_at, p_past, false);
+    ELSE
+        v_held := vending_deliver_held(f.site_id, p_circuit, p_account, 'sale', sale_id, 'purchase', p_credit, p_at,
+            p_past);
+        v_delivery := v_held.id;
+        v_count := v_held.expected_count;
+    END IF;
     PERFORM audit_add(p_at, p_actor, 'vending.sell', f.site_id, 'sale', sale_id::text, '', NULL,
         jsonb_build_object('number', v_number, 'contract', p_contract, 'circuit', p_circuit, 'amount_minor', p_amount,
             'tender', p_tender, 'credit', p_credit, 'count', v_count, 'delivery', v_delivery));

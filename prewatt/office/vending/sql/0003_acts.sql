@@ -36,11 +36,12 @@ BEGIN
     RETURN v_id;
 END $$;
 
--- Locks a circuit's credit, then a delivery of it: the order every act keeps.
+-- Locks the account (server-held), the circuit's credit, then a delivery of it: the order every act keeps.
 CREATE FUNCTION vending_lock_delivery(p_delivery bigint) RETURNS vending_delivery LANGUAGE plpgsql AS $$
-DECLARE d vending_delivery; v_circuit bigint;
+DECLARE d vending_delivery; v_circuit bigint; v_account bigint;
 BEGIN
-    SELECT circuit_id INTO v_circuit FROM vending_delivery WHERE id = p_delivery;
+    SELECT circuit_id, credit_account_id INTO v_circuit, v_account FROM vending_delivery WHERE id = p_delivery;
+    IF v_account IS NOT NULL THEN PERFORM ledger_lock_running(ARRAY[v_account]); END IF;
     PERFORM FROM vending_circuitcredit WHERE circuit_id = v_circuit FOR NO KEY UPDATE;
     SELECT * INTO d FROM vending_delivery WHERE id = p_delivery FOR NO KEY UPDATE;
     RETURN d;
@@ -55,7 +56,17 @@ $$;
 
 -- 冲正. The last sale of a circuit, in the shift it was made in, while its credit is not in the meter:
 -- its command never left, or was read back as not applied, and is taken back under the lock; or the meter refused
--- it; or it came out again by a confirmed return. p_any: the actor may reverse in another operator's shift.
+-- it; or it came out again by a confirmed return; or the books hold it, and what was used since leaves no more debt
+-- behind than vending_used_since allows. p_any: the actor may reverse in another operator's shift.
+CREATE FUNCTION vending_used_since(d vending_delivery, s vending_sale) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    -- the debt that taking the sale back would add: what was used of it. A tenth of the sale may be, since supply goes
+    -- on while a cashier sees his mistake, or what the overdraft permits anyhow; it then stands as arrears.
+    RETURN least(s.balance_before, 0) - (b.balance_minor - s.amount_minor) > greatest(sp.overdraft, s.amount_minor / 10)
+    FROM ledger_runningbalance b, estate_supplypoint sp
+    WHERE b.account_id = d.credit_account_id AND sp.id = s.supply_point_id;
+END $$;
+
 CREATE FUNCTION vending_reverse(
     p_key text, p_hash text, p_sale bigint, p_reason text, p_actor text, p_operator bigint, p_any boolean,
     p_at timestamptz, p_receipt jsonb,
@@ -78,12 +89,13 @@ BEGIN
     IF s.state = 'reversed' THEN outcome := 'sale_reversed';
     ELSIF EXISTS (SELECT FROM vending_act WHERE sale_id = s.id AND kind = 'refund' AND state = 'done') THEN
         outcome := 'sale_refunded';
-    ELSIF d.state = 'confirmed' AND r.id IS NULL THEN outcome := 'credit_in_meter';
+    ELSIF d.state = 'confirmed' AND r.id IS NULL AND d.credit_account_id IS NULL THEN outcome := 'credit_in_meter';
     ELSIF EXISTS (SELECT FROM vending_sale WHERE circuit_id = s.circuit_id AND id > s.id AND state = 'sold') THEN
         outcome := 'reversal_not_last';
     -- an unknown one whose job never sent is carried by a successor; what its first job sent is still open
     ELSIF d.state = 'disputed' OR d.state = 'unknown'
           AND NOT EXISTS (SELECT FROM metering_job WHERE id = d.job_id AND ever_sent) THEN outcome := 'delivery_unknown';
+    ELSIF d.credit_account_id IS NOT NULL AND r.id IS NULL AND vending_used_since(d, s) THEN outcome := 'credit_used';
     END IF;
     IF outcome IS NOT NULL THEN RETURN; END IF;
 
@@ -107,7 +119,18 @@ BEGIN
     END IF;
 
     v_transit := ledger_account(v_site.company_id, v_site.id, 'in_delivery', 'in_delivery');
-    IF r.id IS NULL THEN
+    IF d.credit_account_id IS NOT NULL AND r.id IS NULL THEN
+        v_entry := ledger_book_running(v_site.company_id, v_site.id, 'reversal:' || s.number, 'reversal', p_actor, p_reason,
+            p_at, v_site.day, s.entry_id, ARRAY[d.credit_account_id], ARRAY[v_money], ARRAY[s.amount_minor]);
+        PERFORM vending_refuse(d, '{}', p_actor, p_at, 'reversed', p_reason);
+    ELSIF d.credit_account_id IS NOT NULL THEN
+        -- its return made the money payable: that is what is paid out
+        v_entry := ledger_book(v_site.company_id, v_site.id, 'reversal:' || s.number, 'reversal', p_actor, p_reason, p_at,
+            v_site.day, s.entry_id,
+            ARRAY[ledger_account(v_site.company_id, v_site.id, 'refund_payable', 'refund_payable')],
+            ARRAY[v_money], ARRAY[s.amount_minor]);
+        PERFORM vending_step(d.id, 'confirmed', p_at, 'reversed', '{}');
+    ELSIF r.id IS NULL THEN
         v_entry := ledger_book(v_site.company_id, v_site.id, 'reversal:' || s.number, 'reversal', p_actor, p_reason, p_at,
             v_site.day, s.entry_id, ARRAY[v_transit], ARRAY[v_money], ARRAY[s.amount_minor]);
         PERFORM vending_refuse(d, '{}', p_actor, p_at, 'reversed', p_reason);
@@ -144,7 +167,7 @@ BEGIN
     d := vending_lock_delivery(p_delivery);
     SELECT purchase_count INTO v_count FROM vending_circuitcredit WHERE circuit_id = d.circuit_id;
     IF d.id IS NULL THEN outcome := 'delivery_missing';
-    ELSIF d.state <> 'refused' OR d.origin NOT IN ('sale', 'return') THEN outcome := 'delivery_not_refused';
+    ELSIF d.state <> 'refused' OR d.origin NOT IN ('sale', 'return') OR d.credit_account_id IS NOT NULL THEN outcome := 'delivery_not_refused';
     ELSIF EXISTS (SELECT FROM vending_sale WHERE id = d.sale_id AND state = 'reversed') THEN outcome := 'sale_reversed';
     ELSIF EXISTS (SELECT FROM vending_act WHERE delivery_id = d.id AND kind = 'refund' AND state = 'done') THEN
         outcome := 'sale_refunded';
@@ -164,17 +187,18 @@ BEGIN
     outcome := 'done';
 END $$;
 
--- What both make-up and return need of a circuit. '' when an order may be sent.
+-- What both make-up and return need of a circuit. '' when an order may be sent, or, server-held, booked.
 CREATE FUNCTION vending_may_order(p_contract text, p_circuit bigint, p_at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE f record;
 BEGIN
     SELECT * INTO f FROM vending_facts(p_contract, p_circuit, p_at);
     RETURN CASE
         WHEN f.site_id IS NULL THEN 'circuit_not_of_contract'
-        WHEN f.custody <> 'meter' THEN 'custody_not_supported'
-        WHEN f.supply_state NOT IN ('open', 'closing') OR f.purchase_count IS NULL THEN 'contract_not_open'
+        WHEN f.custody <> 'meter' AND (f.credit_account_id IS NULL OR f.supply_state = 'closed') THEN 'contract_not_open'
+        WHEN f.custody = 'meter' AND (f.supply_state NOT IN ('open', 'closing') OR f.purchase_count IS NULL)
+            THEN 'contract_not_open'
         WHEN f.open_delivery_id IS NOT NULL THEN 'delivery_open'
-        WHEN f.purchase_count >= 65535 THEN 'purchase_count_full'
+        WHEN f.custody = 'meter' AND f.purchase_count >= 65535 THEN 'purchase_count_full'
         WHEN ledger_closed(f.site_id, f.local_day) THEN 'day_closed'
         ELSE '' END;
 END $$;
@@ -200,7 +224,7 @@ BEGIN
     outcome := vending_make_up_fits(f.hoarding_limit, f.balance, p_credit);
     IF outcome IS NOT NULL THEN RETURN; END IF;
     act_id := vending_act_add(f.site_id, 'make_up', 'asked', p_key, p_hash, p_circuit, NULL, NULL, p_credit, p_value,
-        p_reason, jsonb_build_object('contract', p_contract), p_actor, NULL, NULL, NULL, p_at);
+        p_reason, jsonb_build_object('contract', p_contract, 'unit', f.credit_unit), p_actor, NULL, NULL, NULL, p_at);
     outcome := 'done';
 END $$;
 
@@ -208,10 +232,13 @@ END $$;
 CREATE FUNCTION vending_make_up_answer(
     p_act bigint, p_agree boolean, p_reason text, p_operator_key text, p_at timestamptz, OUT outcome text, OUT act_id bigint
 ) LANGUAGE plpgsql AS $$
-DECLARE a vending_act; v_count integer; v_index smallint; v_entry bigint; v_delivery bigint; v_site record;
+DECLARE a vending_act; f record; v_count integer; v_index smallint; v_entry bigint; v_delivery bigint; v_site record;
+    v_account bigint;
 BEGIN
     SELECT * INTO a FROM vending_act WHERE id = p_act AND kind = 'make_up';
     IF a.id IS NULL THEN outcome := 'act_unknown'; RETURN; END IF;
+    SELECT credit_account_id INTO v_account FROM vending_facts(a.evidence->>'contract', a.circuit_id, p_at);
+    IF v_account IS NOT NULL THEN PERFORM ledger_lock_running(ARRAY[v_account]); END IF;
     PERFORM FROM vending_circuitcredit WHERE circuit_id = a.circuit_id FOR NO KEY UPDATE;
     SELECT * INTO a FROM vending_act WHERE id = p_act FOR NO KEY UPDATE;
     IF a.state <> 'asked' THEN
@@ -225,23 +252,34 @@ BEGIN
         UPDATE vending_act SET state = 'refused', second_person = p_operator_key, done_at = p_at WHERE id = a.id;
     ELSE
         outcome := nullif(vending_may_order(a.evidence->>'contract', a.circuit_id, p_at), '');
-        IF outcome IS NULL THEN  -- sold to, or read, since it was asked
-            SELECT vending_make_up_fits(f.hoarding_limit, f.balance, a.credit) INTO outcome
-            FROM vending_facts(a.evidence->>'contract', a.circuit_id, p_at) f;
+        IF outcome IS NULL THEN  -- sold to, read, or given to another custody since it was asked
+            SELECT * INTO f FROM vending_facts(a.evidence->>'contract', a.circuit_id, p_at);
+            outcome := CASE WHEN f.credit_unit <> a.evidence->>'unit' OR f.credit_account_id IS DISTINCT FROM v_account
+                THEN 'quote_stale' ELSE vending_make_up_fits(f.hoarding_limit, f.balance, a.credit) END;
         END IF;
         IF outcome IS NOT NULL THEN RETURN; END IF;
         SELECT s.id, s.company_id, (p_at AT TIME ZONE s.timezone)::date AS day INTO v_site
         FROM estate_site s WHERE s.id = a.site_id;
-        IF a.amount_minor > 0 THEN
+        IF v_account IS NOT NULL THEN
+            v_entry := ledger_book_running(v_site.company_id, v_site.id, 'make_up:' || a.id, 'make_up', p_operator_key,
+                a.reason, p_at, v_site.day, NULL,
+                ARRAY[ledger_account(v_site.company_id, v_site.id, 'make_up_cost', 'make_up_cost')], ARRAY[v_account],
+                ARRAY[a.amount_minor]);
+            SELECT id INTO v_delivery FROM vending_deliver_held(a.site_id, a.circuit_id, v_account, 'make_up', NULL,
+                'purchase', a.amount_minor, p_at);
+        ELSIF a.amount_minor > 0 THEN
             v_entry := vending_move(a.site_id, 'make_up:' || a.id, 'make_up', p_operator_key, a.reason, p_at,
                 'make_up_cost', 'in_delivery', a.amount_minor);
         END IF;
-        SELECT purchase_count INTO v_count FROM vending_circuitcredit WHERE circuit_id = a.circuit_id;
-        SELECT index INTO v_index FROM estate_circuit WHERE id = a.circuit_id;
-        v_delivery := vending_deliver(a.site_id, a.circuit_id, v_index, 'make_up', NULL, 'purchase', a.credit,
-            a.amount_minor, v_count + 1, p_operator_key, p_at, false);
-        UPDATE vending_act SET state = 'running', second_person = p_operator_key, delivery_id = v_delivery,
-            entry_id = v_entry WHERE id = a.id;
+        IF v_account IS NULL THEN
+            SELECT purchase_count INTO v_count FROM vending_circuitcredit WHERE circuit_id = a.circuit_id;
+            SELECT index INTO v_index FROM estate_circuit WHERE id = a.circuit_id;
+            v_delivery := vending_deliver(a.site_id, a.circuit_id, v_index, 'make_up', NULL, 'purchase', a.credit,
+                a.amount_minor, v_count + 1, p_operator_key, p_at, false);
+        END IF;
+        UPDATE vending_act SET state = CASE WHEN v_account IS NULL THEN 'running' ELSE 'done' END,
+            done_at = CASE WHEN v_account IS NOT NULL THEN p_at END,
+            second_person = p_operator_key, delivery_id = v_delivery, entry_id = v_entry WHERE id = a.id;
     END IF;
     PERFORM audit_add(p_at, p_operator_key, CASE WHEN p_agree THEN 'vending.make_up_agree' ELSE 'vending.make_up_decline' END,
         a.site_id, 'act', a.id::text, p_reason, jsonb_build_object('state', 'asked'),
@@ -250,16 +288,20 @@ BEGIN
     outcome := 'done';
 END $$;
 
--- 退电. The meter first: an order of kind return; its confirmation makes the money payable.
+-- 退电. The meter first: an order of kind return; its confirmation makes the money payable. Server-held, the books take
+-- it off the account in this transaction.
 -- p_sale: the whole credit of that sale is taken back; then p_credit and p_value are the sale's.
 CREATE FUNCTION vending_return(
     p_key text, p_hash text, p_contract text, p_circuit bigint, p_credit bigint, p_value bigint, p_sale bigint,
     p_reason text, p_actor text, p_at timestamptz, OUT outcome text, OUT act_id bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE f record; s vending_sale; v_delivery bigint; v_credit bigint := p_credit; v_value bigint := p_value;
+    v_account bigint; v_entry bigint;
 BEGIN
     SELECT * INTO outcome, act_id FROM vending_act_seen(p_key, p_hash);
     IF outcome IS NOT NULL THEN RETURN; END IF;
+    SELECT credit_account_id INTO v_account FROM vending_facts(p_contract, p_circuit, p_at);
+    IF v_account IS NOT NULL THEN PERFORM ledger_lock_running(ARRAY[v_account]); END IF;
     PERFORM FROM vending_circuitcredit WHERE circuit_id = p_circuit FOR NO KEY UPDATE;
     outcome := nullif(vending_may_order(p_contract, p_circuit, p_at), '');
     IF outcome IS NOT NULL THEN RETURN; END IF;
@@ -268,7 +310,9 @@ BEGIN
         SELECT * INTO s FROM vending_sale WHERE id = p_sale AND circuit_id = p_circuit AND contract_id = f.contract_id;
         IF s.id IS NULL THEN outcome := 'sale_unknown'; RETURN; END IF;
         IF s.state = 'reversed' THEN outcome := 'sale_reversed'; RETURN; END IF;
-        IF NOT EXISTS (SELECT FROM vending_delivery WHERE sale_id = s.id AND state = 'confirmed') THEN
+        -- what was sold before a change of custody or contract went with it
+        IF s.supply_point_id <> f.supply_point_id
+           OR NOT EXISTS (SELECT FROM vending_delivery WHERE sale_id = s.id AND state = 'confirmed') THEN
             outcome := 'credit_not_in_meter'; RETURN;
         END IF;
         IF EXISTS (SELECT FROM vending_act WHERE sale_id = s.id AND kind = 'return' AND state IN ('running', 'done')) THEN
@@ -278,7 +322,22 @@ BEGIN
         v_value := s.amount_minor;
     END IF;
     IF f.balance IS NULL THEN outcome := 'balance_unknown'; RETURN; END IF;
+    IF f.credit_account_id IS DISTINCT FROM v_account THEN outcome := 'quote_stale'; RETURN; END IF;
     IF f.balance < v_credit THEN outcome := 'return_above_balance'; RETURN; END IF;
+    IF v_account IS NOT NULL THEN
+        IF v_value <> v_credit THEN outcome := 'quote_stale'; RETURN; END IF;
+        v_delivery := nextval('vending_delivery_id_seq');  -- the entry goes first: the delivery says what it left
+        v_entry := ledger_book_running(f.company_id, f.site_id, 'confirm:' || v_delivery, 'credit_returned', p_actor,
+            p_reason, p_at, f.local_day, NULL, ARRAY[v_account],
+            ARRAY[ledger_account(f.company_id, f.site_id, 'refund_payable', 'refund_payable')], ARRAY[v_value]);
+        PERFORM vending_deliver_held(f.site_id, p_circuit, v_account, 'return', NULL, 'return', v_credit, p_at, false,
+            v_delivery);
+        act_id := vending_act_add(f.site_id, 'return', 'done', p_key, p_hash, p_circuit, p_sale, v_delivery, v_credit,
+            v_value, p_reason, jsonb_build_object('contract', p_contract, 'balance', f.balance), p_actor, NULL, NULL,
+            v_entry, p_at);
+        outcome := 'done';
+        RETURN;
+    END IF;
     -- no more goes out than ever came in and was not used or returned: the account never turns over
     IF v_value > -ledger_balance(f.site_id, ledger_account(f.company_id, f.site_id, 'deferred_income', 'deferred_income')) THEN
         outcome := 'return_above_books'; RETURN;

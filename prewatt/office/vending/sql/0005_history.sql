@@ -10,17 +10,19 @@ BEGIN
         actor text, actor_name text,
         at timestamptz, tender text, reference text, amount bigint, plan_version bigint, price numeric, credit bigint,
         carried_before numeric, carried_after numeric, balance bigint, repaid_overdraft bigint, repaid_past_zero bigint,
-        receipt jsonb, unknown_at timestamptz, confirmed_at timestamptz)
+        account bigint, receipt jsonb, unknown_at timestamptz, confirmed_at timestamptz)
     LOOP
         SELECT * INTO v FROM vending_sell(r.key, r.hash, r.contract, r.circuit, r.index, r.currency, r.till, r.shift, NULL, r.actor, r.actor_name,
             r.at, r.tender, r.reference, r.amount, r.plan_version, r.price, r.credit, r.carried_before, r.carried_after,
-            r.balance, r.at, r.repaid_overdraft, r.repaid_past_zero, p_smallest, p_largest, r.receipt, true);
+            r.balance, r.at, r.repaid_overdraft, r.repaid_past_zero, p_smallest, p_largest, r.account, r.receipt, true);
         CONTINUE WHEN v.outcome = 'replayed';
         IF v.outcome <> 'sold' THEN
             RAISE EXCEPTION 'history_refused' USING ERRCODE = 'PW001',
                 DETAIL = json_build_object('key', r.key, 'why', v.outcome)::text;
         END IF;
         SELECT * INTO d FROM vending_delivery WHERE sale_id = v.sale_id;
+        v_done := v_done + 1;
+        CONTINUE WHEN d.state = 'confirmed';  -- the books hold it
         PERFORM vending_step(d.id, 'sent', least(r.at + interval '1 second', r.confirmed_at), '', '{}');
         IF r.unknown_at IS NOT NULL THEN
             PERFORM vending_step(d.id, 'unknown', r.unknown_at, 'no_reply', '{}');
@@ -30,7 +32,6 @@ BEGIN
             r.confirmed_at, '', '');
         -- the load came back long ago; nobody watches for it any more
         UPDATE vending_delivery SET load_seen_at = r.confirmed_at + interval '20 seconds', load_deadline = NULL WHERE id = d.id;
-        v_done := v_done + 1;
     END LOOP;
 
     -- one update per till: a row updated by each sale of one transaction grows a chain that each must walk
@@ -65,7 +66,7 @@ BEGIN
         CONTINUE WHEN EXISTS (SELECT FROM vending_act WHERE request_key = r.key);
         PERFORM FROM vending_circuitcredit WHERE circuit_id = r.circuit FOR NO KEY UPDATE;
         SELECT * INTO f FROM vending_facts(r.contract, r.circuit, r.at);
-        IF f.site_id IS NULL OR f.purchase_count IS NULL OR f.open_delivery_id IS NOT NULL THEN
+        IF f.site_id IS NULL OR f.custody <> 'meter' OR f.purchase_count IS NULL OR f.open_delivery_id IS NOT NULL THEN
             RAISE EXCEPTION 'history_refused' USING ERRCODE = 'PW001',
                 DETAIL = json_build_object('key', r.key, 'why', 'contract_not_open')::text;
         END IF;
