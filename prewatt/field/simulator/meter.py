@@ -51,6 +51,7 @@ _SETTINGS: Final[Mapping[Quantity, str]] = {
     Quantity.LOAD_LIMIT: "load_limit_w",
 }
 _FORCES: Final = frozenset({Quantity.FORCE_CONTROL, Quantity.FORCED_STATE})
+_SWITCHING: Final = _FORCES | {Quantity.RELAY}
 _FORCE_WORDS: Final[Mapping[str, tuple[int, int]]] = {
     Force.AUTOMATIC.value: (0, 0),
     Force.KEEP_ON.value: (1, 0),
@@ -193,7 +194,7 @@ class Meter:
         return Handled(reply=ExceptionReply(function=int(request.function), code=int(code)))
 
     def _read(self, request: ReadRequest, at_ms: int) -> Reply:
-        if int(request.function) != self.profile.read_function:
+        if int(request.function) not in self.profile.read_functions:
             return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_FUNCTION))
         for index in self.circuits:
             self._show(index, at_ms)
@@ -212,11 +213,11 @@ class Meter:
             return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS)))
         allowed = self.profile.settings | {Quantity.CLOCK}
         if self.profile.relay is not None:
-            allowed |= _FORCES
+            allowed |= _FORCES if Quantity.FORCE_CONTROL in self.profile.registers else {Quantity.RELAY}
         for part in values.values():
             if not part.keys() <= allowed:
                 return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS)))
-            if any(value < 0 or (quantity in _FORCES and value > 1) for quantity, value in part.items()):
+            if any(value < 0 or (quantity in _SWITCHING and value > 1) for quantity, value in part.items()):
                 return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_VALUE)))
         for index, part in values.items():
             self._set(self.circuits[index], part, at_ms)
@@ -252,6 +253,8 @@ class Meter:
             self.state.clock_offset_ms = values[Quantity.CLOCK] * 1_000 - at_ms
             self.state.clock_set_ms = at_ms
             self.state.next_freeze_ms = self._next_midnight(self.state, at_ms)
+        if Quantity.RELAY in values:  # a meter whose relay is one register knows no state of its own
+            circuit.force(Force.KEEP_ON if values[Quantity.RELAY] else Force.TRIP)
         if values.keys() & _FORCES:
             control, forced = _FORCE_WORDS[circuit.state.force]
             control = values.get(Quantity.FORCE_CONTROL, control)

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from prewatt.core.meters import catalogue
+from prewatt.core.meters.profile import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, runs_out
@@ -55,6 +57,9 @@ def why(row: BoardRow, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
                 " the balance is above 0; the meter decides by itself (credit in the meter). %s"
             ) % none
         return _("Supplied because"), _(" the office holds the credit and has not cut it. %s") % none
+    known = catalogue().get(row.profile)
+    if known is not None and known.switch is Switch.NONE:
+        return _("Supplied:"), _(" this meter has no relay, so the supply cannot be cut from here.")
     if row.relay is None:
         return _("Not known:"), _(" the relay was never read.")
     if row.tag is not None:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from prewatt.core.meters.catalogue import catalogue
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.meters.model import Group, Profile
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -39,7 +40,7 @@ def read(of: Meter, group: Group, at_ms: int = NOON_MS) -> dict[Quantity, int]:
     found: dict[Quantity, int] = {}
     for layout in layouts(of.profile, group, 1):
         request = ReadRequest(
-            function=Function(of.profile.read_function), address=layout.address, count=layout.block.count
+            function=Function(layout.block.function), address=layout.address, count=layout.block.count
         )
         reply = of.handle(request, at_ms).reply
         assert isinstance(reply, ReadReply)
@@ -162,6 +163,25 @@ def test_an_acrel_has_no_purse_and_obeys_forced_control() -> None:
     assert read(one, Group.STATUS)[Quantity.POWER_ACTIVE] == 0
     handed_over = one.handle(write_registers(0x57, [0, 0]), NOON_MS)
     assert handed_over.kept and not one.circuits[1].relay_closed(), "its own purse is empty"
+
+
+def test_a_plain_meter_counts_and_can_be_told_nothing() -> None:
+    one = spm(profile=catalogue()["eastron-sdm630"], opening={"energy_wh": 1_234_560}, load=STEADY)
+    assert read(one, Group.REGISTERS)[Quantity.ENERGY_IMPORT_TOTAL] == 1_234_560
+    assert read(one, Group.STATUS) == {Quantity.POWER_ACTIVE: 1_200}
+    assert read(one, Group.REGISTERS, NOON_MS + HOUR_MS)[Quantity.ENERGY_IMPORT_TOTAL] == 1_235_760
+    assert exception(one.handle(write_registers(0x48, [0, 0]), NOON_MS)) == 2, "energy is never written"
+
+
+def test_a_relay_register_of_its_own_cuts_and_restores() -> None:
+    one = spm(profile=catalogue()["hiking-dds238-zn-sr"], load=STEADY)
+    assert read(one, Group.STATUS) == {Quantity.POWER_ACTIVE: 1_200, Quantity.RELAY: 1}
+    wish(one, Wish.TRIP)
+    assert read(one, Group.STATUS) == {Quantity.POWER_ACTIVE: 0, Quantity.RELAY: 0}
+    wish(one, Wish.AUTOMATIC)
+    assert read(one, Group.STATUS)[Quantity.RELAY] == 1
+    assert exception(one.handle(write_registers(0x1A, [2]), NOON_MS)) == 3
+    assert exception(spm().handle(write_registers(0x101, [0]), NOON_MS)) == 2, "there the relay is only shown"
 
 
 def test_behind_transformers_an_acrel_shows_secondary_values() -> None:

@@ -136,6 +136,7 @@ def switch_word(profile: Profile | None) -> str:
         Switch.INTERNAL: _("internal relay"),
         Switch.CONTACTOR: _("contactor"),
         Switch.SHUNT_TRIP: _("shunt trip"),
+        Switch.NONE: _("none: cannot be cut"),
     }[profile.switch]
 
 
