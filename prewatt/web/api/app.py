@@ -3,7 +3,7 @@
 from ninja import NinjaAPI
 
 from prewatt import __version__
-from prewatt.web.api import errors, estate, sales
+from prewatt.web.api import errors, estate, sales, statements
 from prewatt.web.api.door import KeyDoor
 
 api = NinjaAPI(
@@ -16,3 +16,4 @@ api = NinjaAPI(
 errors.install(api)
 api.add_router("", estate.router)
 api.add_router("", sales.router)
+api.add_router("", statements.router)

@@ -153,3 +153,21 @@ class BooksOut(Schema):
     cash_minor: int
     in_delivery_minor: int
     deferred_income_minor: int
+
+
+class StatementLineOut(Schema):
+    circuit_id: str
+    begins: Annotated[Instant, Field(alias="from")]
+    ends: Annotated[Instant, Field(alias="to")]  # exclusive
+    energy_wh: int
+    price: str  # per kWh, in the major unit
+    amount_minor: int
+
+
+class StatementOut(Schema):
+    opening_minor: int
+    paid_minor: int
+    returned_minor: int
+    used_minor: int
+    closing_minor: int
+    lines: list[StatementLineOut]
