@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Router
+from ninja.params.functions import Query
 from pydantic import BeforeValidator
 
 from prewatt.core.refusals import Refused
