@@ -20,6 +20,7 @@ class Intent(StrEnum):
     CREDIT = "credit"  # apply one order, exactly once
     RELAY = "relay"  # make the relay follow a wish
     WRITE_SETTINGS = "write_settings"  # alarm levels, limits; read back
+    TRY = "try"  # read every block once and keep the frames: what a person looks at who sets a meter up
 
 
 class OrderKind(StrEnum):
@@ -76,6 +77,19 @@ class Job:
     settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """One request as it left and what came back, for a person's eyes. `address` is of the first register asked for;
+    `words` is what a good reply carried, empty for anything else; `received` is all that came, noise included."""
+
+    function: int
+    address: int
+    count: int
+    sent: bytes
+    received: bytes
+    words: bytes = b""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What came of a job.
@@ -83,10 +97,11 @@ class Outcome:
     `code` is a stable refusal code, e.g. "meter_count_wrong", "meter_hoarding_limit",
     "modbus_exception_02"; None when there is nothing to say. `values` is everything that was read,
     also when the verdict is not DONE: a person who must decide gets to see it. `sent` says that at
-    least one frame that could change the meter left our side.
+    least one frame that could change the meter left our side. `frames` is what was said, where the job asked for it.
     """
 
     verdict: Verdict
     code: str | None = None
     values: Mapping[Quantity, int] = field(default_factory=dict)
     sent: bool = False
+    frames: tuple[Frame, ...] = ()  # TRY alone

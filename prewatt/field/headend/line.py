@@ -45,7 +45,7 @@ from prewatt.field.headend.transports import LinkError, Transport
 log = logging.getLogger("prewatt.headend")
 
 POLLS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
-READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE})
+READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.TRY})
 
 
 @dataclass(frozen=True, kw_only=True)

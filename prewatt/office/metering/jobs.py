@@ -1,13 +1,13 @@
 """Jobs as rows: the encoding of `core.meters.jobs.Job`, and the verbs that put jobs into the mailbox."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
-from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Wish
+from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity
 
 PRIORITY = {
@@ -16,6 +16,7 @@ PRIORITY = {
     Intent.READ_PURSE: 1,
     Intent.READ_STATUS: 1,
     Intent.READ_REGISTERS: 1,
+    Intent.TRY: 1,
     Intent.WRITE_SETTINGS: 2,
 }
 READ_NOW_LIFE = timedelta(seconds=120)  # nobody waits longer at a counter for a reading
@@ -85,6 +86,29 @@ def read_now(*, request_key: str, circuit_indexes: Mapping[int, int], at: dateti
         for circuit_id, index in circuit_indexes.items()
         for intent in (Intent.READ_STATUS, Intent.READ_REGISTERS)
     ]
+
+
+def try_it(*, circuit_id: int, index: int, request_key: str, at: datetime, actor: str) -> int:
+    """Read everything a circuit has to say and keep the frames (试读): the id of its job."""
+    return enqueue(
+        key=f"try:{request_key}:{circuit_id}",
+        circuit_id=circuit_id,
+        job=Job(intent=Intent.TRY, circuit_index=index),
+        at=at,
+        actor=actor,
+        expires_at=at + READ_NOW_LIFE,
+    )
+
+
+def frames_of(stored: Sequence[Mapping[str, Any]]) -> tuple[Frame, ...]:
+    """The frames in a row of a finished try."""
+    return tuple(
+        Frame(
+            function=each["function"], address=each["address"], count=each["count"], sent=bytes.fromhex(each["sent"]),
+            received=bytes.fromhex(each["received"]), words=bytes.fromhex(each["words"]),
+        )
+        for each in stored
+    )  # fmt: skip
 
 
 def drop_queued(*, circuit_ids: Iterable[int], intent: Intent, code: str) -> int:

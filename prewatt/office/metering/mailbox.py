@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from prewatt.core.meters.jobs import Outcome
+from prewatt.core.meters.jobs import Frame, Outcome
 from prewatt.core.meters.mailbox import (
     CircuitPlan,
     ClaimedJob,
@@ -184,6 +184,8 @@ class PostgresMailbox:
                 ).fetchone()  # fmt: skip
                 if row is not None and row[0] and outcome.values:
                     kept.append(report)
+                if row is not None and row[0] and outcome.frames:
+                    connection.execute(_FRAMES, [json.dumps([_frame(each) for each in outcome.frames]), claimed.job_id])
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
@@ -240,6 +242,15 @@ class PostgresMailbox:
                 for row in rows:
                     copy.write_row(row)
             cursor.execute("SELECT metering_absorb(%s::text[])", [CAUSES])
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    """A frame as JSON; `metering.jobs.frames_of` reads it."""
+    return {"function": frame.function, "address": frame.address, "count": frame.count, "sent": frame.sent.hex(),
+            "received": frame.received.hex(), "words": frame.words.hex()}  # fmt: skip
+
+
+_FRAMES: LiteralString = "UPDATE metering_job SET frames = %s::jsonb WHERE id = %s"
 
 
 def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:

@@ -91,6 +91,7 @@ class JobRow(models.Model):
     verdict = models.CharField(max_length=8, blank=True)  # of the last attempt
     code = models.CharField(max_length=48, blank=True)
     values = models.JSONField(default=dict)  # what the last attempt read
+    frames = models.JSONField(null=True)  # what was said on the line, of a try (`metering.jobs.frames_of`)
     ever_sent = models.BooleanField(default=False)  # a frame that could change the meter may have left
     then_task = models.CharField(max_length=80, blank=True)
     then_args = models.JSONField(default=dict)

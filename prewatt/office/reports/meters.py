@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from django.db import connection
 
+from prewatt.office.reports.keyset import BALANCE, RUNNING, find_text, keyset
+
 LIST_MOST: Final = 50
 EXPORT_MOST: Final = 20_000
 EVENTS_MOST: Final = 8
@@ -41,6 +43,7 @@ class MeterRow:
     room: str
     room_name: str
     contract_number: str
+    custody: str | None
     credit_unit: str
     read_at: datetime | None
     full_at: datetime | None
@@ -76,7 +79,7 @@ SORTS: Final = {
 }
 
 _FROM: Final = (
-    """
+    f"""
 FROM estate_circuit c
 JOIN estate_site s ON s.id = c.site_id
 JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
@@ -90,6 +93,8 @@ LEFT JOIN metering_latest la ON la.site_id = c.site_id AND la.circuit_id = c.id
 LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
 LEFT JOIN estate_supplypoint sp ON sp.circuit_id = c.id AND sp.state <> 'closed'
 LEFT JOIN estate_contract k ON k.id = sp.contract_id
+LEFT JOIN vending_circuitcredit cc ON cc.circuit_id = c.id
+{RUNNING}
 WHERE c.site_id = %(site)s AND """
     + _SCOPE
     + """
@@ -103,23 +108,21 @@ WHERE c.site_id = %(site)s AND """
        OR r.initials ILIKE %(start)s OR m.number LIKE %(inside)s OR k.number LIKE %(inside)s)
 """
 )
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
 c.id, m.id, m.number, c.index, m.profile, m.ct_ratio, c.use = 'common', g.code, n.code, n.id, m.unit,
 coalesce(ls.up, false), coalesce(ms.silent, la.at IS NULL), coalesce(ms.misses, 0), ms.since, coalesce(b.name, ''),
-coalesce(r.code, ''), coalesce(r.name, ''), coalesce(k.number, ''), coalesce(sp.credit_unit, 'Wh'), la.at, la.full_at,
-la.energy_wh, la.power_w, CASE WHEN sp.custody = 'meter' THEN la.balance END, la.purchase_count, la.relay,
+coalesce(r.code, ''), coalesce(r.name, ''), coalesce(k.number, ''), sp.custody, coalesce(sp.credit_unit, 'Wh'), la.at,
+la.full_at, la.energy_wh, la.power_w, {BALANCE},
+CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE la.purchase_count END, la.relay,
 coalesce(la.status, 0), coalesce(w.wish, 'automatic')
 """
 
 
 def _arguments(operator_id: int, site_id: int, filters: MeterFilters, meter_id: int | None = None) -> dict[str, Any]:
-    plain = filters.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
+        **find_text(filters.text),
         "operator": operator_id,
         "site": site_id,
-        "text": filters.text,
-        "inside": f"%{plain}%",
-        "start": f"{plain}%",
         "line": filters.line_id,
         "building": filters.building_id,
         "profile": filters.profile,
@@ -138,22 +141,10 @@ def meters(
     meter_id: int | None = None,
 ) -> list[MeterRow]:
     """At most `most` circuits behind the key `after` = (row.key, row.circuit_id)."""
-    expression, kind = SORTS[filters.sort]
-    order, compare = ("DESC", "<") if filters.descending else ("ASC", ">")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {_COLUMNS}, {expression} {_FROM}"
-            f" AND (%(after_id)s::bigint IS NULL OR ({expression}, c.id) {compare} (%(after)s::{kind}, %(after_id)s))"
-            f" ORDER BY {expression} {order}, c.id {order} LIMIT %(most)s",
-            {
-                **_arguments(operator_id, site_id, filters, meter_id),
-                "most": most,
-                "after": after[0] if after else None,
-                "after_id": after[1] if after else None,
-            },
-        )
-        names = MeterRow.__slots__
-        return [MeterRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    return keyset(
+        MeterRow, _COLUMNS, _FROM, _arguments(operator_id, site_id, filters, meter_id), sort=SORTS[filters.sort],
+        tie="c.id", descending=filters.descending, after=after, most=most,
+    )  # fmt: skip
 
 
 def meters_total(operator_id: int, site_id: int, filters: MeterFilters) -> int:
@@ -313,7 +304,7 @@ def settings_of(circuit_id: int) -> tuple[dict[str, int], datetime | None]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT values, finished_at FROM metering_job WHERE circuit_id = %s AND state = 'done' AND verdict = 'done'"
-            " AND intent IN ('read_purse', 'write_settings') ORDER BY id DESC LIMIT 1",
+            " AND intent IN ('read_purse', 'write_settings', 'try') ORDER BY id DESC LIMIT 1",
             [circuit_id],
         )
         row = cursor.fetchone()

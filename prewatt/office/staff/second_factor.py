@@ -1,6 +1,6 @@
 """The second factor (两步验证): a code from the telephone (RFC 6238), and recovery codes for when it is lost.
 
-Enrolled in two steps: `enrol` makes a secret and shows it, `confirm` takes the first code and turns it on. The secret lies
+Enrolled in two steps: `enrol` makes a secret and shows it, `confirm` takes the first code and turns it on. It lies
 in the database as it is: whoever can read that table can also write to it; backups are encrypted.
 """
 

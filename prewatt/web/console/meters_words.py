@@ -104,7 +104,7 @@ def register_lines(
     unused = board.custody == "server" or (board.custody is None and board.common)
     for quantity, register in sorted(profile.registers.items(), key=lambda item: item[1].address):
         value, read_at = _value(quantity, register, latest, settings, settings_at)
-        shown, unit = _shown(quantity, value, row, profile)
+        shown, unit = value_words(quantity, value, row, profile)
         if quantity in PURSE and unused:
             quality, good = (
                 _("not used (credit in the office)") if board.custody else _("not used (common area)"),
@@ -153,7 +153,7 @@ def _value(
     return held, settings_at if held is not None else None
 
 
-def _shown(quantity: Quantity, value: int | None, row: MeterRow, profile: Profile) -> tuple[str, str]:
+def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: Profile) -> tuple[str, str]:
     """A value with its unit, as a person reads it."""
     if value is None:
         return formats.DASH, ""

@@ -71,7 +71,7 @@ def renamed(request: HttpRequest, old_key: str) -> None:
 
 def _begin(request: HttpRequest, operator: Operator, at: datetime) -> None:
     if not request.session.session_key:
-        request.session.save()
+        request.session.cycle_key()
     request.session[BEGAN] = request.session[SEEN] = int(at.timestamp())
     key = request.session.session_key
     assert key

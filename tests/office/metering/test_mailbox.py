@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from django.db import connection
 
-from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict
+from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Outcome, Verdict
 from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LineHealth, PollResult, PollSettings
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.office.metering.jobs import decode, drop_queued, encode, enqueue
+from prewatt.office.metering.jobs import decode, drop_queued, encode, enqueue, frames_of, try_it
 from prewatt.office.metering.mailbox import PostgresMailbox
 from prewatt.office.metering.models import JobRow, LineState, SupplyEvent
 from tests.cast import Cast, assemble
@@ -278,3 +278,22 @@ def test_a_new_job_wakes_the_listener(cast: Cast, mailboxes: list[PostgresMailbo
     assert not mailbox.wait(timeout_s=0.1)
     credit(cast)
     assert mailbox.wait(timeout_s=2.0)
+
+
+def test_the_frames_of_a_try_are_kept_with_its_row_and_its_values_are_readings(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    one, _ = mailboxes
+    try_it(circuit_id=cast.shop_101.pk, index=1, request_key="a", at=datetime.now(UTC), actor="operator:1")
+    leases = one.tick(headend="one")
+    [claimed] = one.claim(headend="one", leases=leases, limit=1)
+    assert claimed.job == Job(intent=Intent.TRY) and claimed.priority == 1
+    frame = Frame(function=3, address=0x10, count=1, sent=b"\x01\x03\x00\x10", received=b"\xff\x01\x03", words=b"\x00*")
+    at = datetime.now(UTC)
+    outcome = Outcome(verdict=Verdict.DONE, values={Quantity.BALANCE: 42}, frames=(frame,))
+    one.report([JobReport(claimed=claimed, outcome=outcome, started_at=at, finished_at=at)])
+    row = JobRow.objects.get()
+    assert row.state == "done" and frames_of(row.frames) == (frame,)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT balance FROM metering_latest WHERE circuit_id = %s", [cast.shop_101.pk])
+        assert cursor.fetchone() == (42,)

@@ -1,15 +1,17 @@
 """Request by request: framing, tries, draining. A script says what to ask; this says how it reaches the line."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from prewatt.core.meters.drivers.conversation import Await, Bus, Finished, Send
-from prewatt.core.meters.jobs import Outcome
+from prewatt.core.meters.jobs import Frame, Outcome
 from prewatt.core.meters.model import Profile
 from prewatt.core.wire.errors import RemoteProtocolError
 from prewatt.core.wire.modbus import (
+    ReadReply,
+    ReadRequest,
     Reply,
     Request,
     RtuClientDecoder,
@@ -24,6 +26,8 @@ WRITE_TRIES: Final = 1  # a write is sent once; then the witness is read
 MAX_CHUNKS: Final = 512  # receive() calls per request: twice a frame byte by byte; more is a line that babbles
 CACHED_FRAMES: Final = 65_536  # two poll frames each for 30,000 meters
 BITS_PER_BYTE: Final = 11
+KEPT_FRAMES: Final = 64  # requests, repeats included: five times what the largest profile has blocks
+KEPT_BYTES: Final = 1024  # of what came to one request: three full frames
 FRAME_OVERHEAD: Final = 16  # unit, CRC and silences of request and reply, in byte times
 
 
@@ -59,7 +63,7 @@ def _bus_ms(size: int, baud: int) -> int:
 class Exchange:
     """A Conversation that runs a script over Modbus RTU or TCP."""
 
-    def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus) -> None:
+    def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus, *, keep_frames: bool = False) -> None:
         self._script = script
         self._profile = profile
         self._unit = unit
@@ -75,6 +79,7 @@ class Exchange:
         self._draining = False
         self._broken = False
         self._ask: Ask | None = None
+        self._kept: list[Frame] | None = [] if keep_frames else None
         self._advance(None, start=True)
 
     def next(self) -> Send | Await | Finished:
@@ -88,6 +93,9 @@ class Exchange:
     def receive(self, data: bytes) -> None:
         if self._outcome is not None or self._decoder is None or not data:
             return
+        if self._kept:
+            last = self._kept[-1]
+            self._kept[-1] = replace(last, received=(last.received + data)[:KEPT_BYTES])
         try:
             reply = self._decoder.receive(data)
         except RemoteProtocolError:
@@ -117,13 +125,15 @@ class Exchange:
             self._advance(None)
 
     def _advance(self, reply: Reply | None, *, start: bool = False) -> None:
+        if self._kept and isinstance(reply, ReadReply):
+            self._kept[-1] = replace(self._kept[-1], words=reply.data)
         self._decoder = self._ask = self._unsent = None
         try:
             step = next(self._script) if start else self._script.send(reply)
             while self._broken:
                 step = self._script.send(None)
         except StopIteration as stop:
-            self._outcome = stop.value
+            self._outcome = stop.value if self._kept is None else replace(stop.value, frames=tuple(self._kept))
             return
         if isinstance(step, Pause):
             self._deadline_ms = step.until_ms + (self._deadline_ms if self._draining else 0)
@@ -148,3 +158,6 @@ class Exchange:
         self._deadline_ms = on_bus_ms + self._profile.turnaround_ms + self._bus.link_ms
         self._drain_ms = on_bus_ms + self._profile.turnaround_ms + self._profile.quiet_ms
         self._unsent = Send(data, self._deadline_ms)
+        if self._kept is not None and isinstance(request, ReadRequest) and len(self._kept) < KEPT_FRAMES:
+            function, address, count = request.function.value, request.address, request.count
+            self._kept.append(Frame(function=function, address=address, count=count, sent=data, received=b""))

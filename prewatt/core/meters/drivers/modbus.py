@@ -38,6 +38,7 @@ from prewatt.core.wire.modbus import (
 
 RELAY_READS: Final = 3  # a contactor moves within a second; then a person has to look
 RELAY_SETTLE_MS: Final = 600
+TRY_MISSES: Final = 2  # blocks in a row without any answer: nobody is there
 # Quiet before each further look. Where the past would show the same: longer than a duplicate takes. Where only the
 # past could show it, and a person would be called or money given back: longer than any reply is late.
 LOOK_AGAIN_MS: Final = (1_200, 2_400, 4_800, 4_800)
@@ -93,7 +94,7 @@ class _Talk:
                 continue
             return self._unread(reply)
         if self.profile.relay is not None and self.profile.relay.derived:
-            self._derive_relay()
+            self.derive_relay()
         return None
 
     def look_again(
@@ -123,7 +124,7 @@ class _Talk:
             return self.end(Verdict.SILENT, code)
         return self.end(Verdict.SILENT, "no_reply")
 
-    def _derive_relay(self) -> None:
+    def derive_relay(self) -> None:
         """No telemetry: under force control the forced state is what the relay was told, else nothing is known.
 
         The status word says so too: a force that is no longer there must be seen, not the last known relay.
@@ -194,6 +195,26 @@ def _reading(talk: _Talk, intent: Intent) -> Script:
         if ended is not None:
             return ended
     return talk.end(Verdict.DONE)
+
+
+def _trying(talk: _Talk) -> Script:
+    """Ask every block once, also after one that was refused: each refusal says something about the profile."""
+    missed, refused = 0, None
+    for group in Group:
+        for layout in layouts(talk.profile, group, talk.circuit_index):
+            reply = yield Ask(_read_request(layout, 0))
+            if isinstance(reply, ReadReply):
+                talk.values.update(layout.decode(reply.data))
+            elif isinstance(reply, ExceptionReply) and not layout.block.optional:
+                refused = refused or exception_code(reply.code)
+            missed = missed + 1 if reply is None else 0
+            if missed == TRY_MISSES:
+                return talk.end(Verdict.SILENT, "no_reply")
+    if talk.profile.relay is not None and talk.profile.relay.derived:
+        talk.derive_relay()
+    if missed:
+        return talk.end(Verdict.SILENT, "no_reply")
+    return talk.end(Verdict.REFUSED, refused) if refused else talk.end(Verdict.DONE)
 
 
 # --- credit ----------------------------------------------------------------------------------
@@ -451,6 +472,8 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
             script = _relay(talk, job)
         case Intent.WRITE_SETTINGS:
             script = _write_settings(talk, job)
+        case Intent.TRY:
+            return Exchange(_trying(talk), profile, meter.unit, bus, keep_frames=True)
         case _:
             script = _reading(talk, job.intent)
     return Exchange(script, profile, meter.unit, bus)
