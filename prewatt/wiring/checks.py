@@ -22,9 +22,11 @@ _FLOORS = {
     "staff": 1,
     "estate": 2,
     "metering": 3,
+    "tokens": 3,
     "vending": 4,
     "billing": 4,
     "alarms": 5,
+    "sheets": 5,
     "reports": 6,
 }
 

@@ -25,9 +25,11 @@ FLOOR = {
     "payments": 1,
     "estate": 2,
     "metering": 3,
+    "tokens": 3,
     "vending": 4,
     "billing": 4,
     "alarms": 5,
+    "sheets": 5,
     "reports": 6,
 }
 WEB_FRAMEWORK = {"django", "ninja", "procrastinate", "psycopg", "psycopg_pool", "granian"}

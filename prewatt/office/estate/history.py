@@ -46,6 +46,7 @@ class KnownCustomer:
     name: str
     phone: str
     customer_class: str
+    reference: str = ""  # his id there
 
 
 def load_meters(rows: Sequence[StandingMeter], *, actor: str, at: datetime) -> dict[str, list[Circuit]]:
@@ -150,7 +151,7 @@ def load_customers(
             [
                 Customer(
                     company=company, name=row.name.strip(), initials=initials(row.name), phone=row.phone.strip(),
-                    customer_class=row.customer_class.strip(),
+                    customer_class=row.customer_class.strip(), reference=row.reference,
                 )
                 for row in rows
             ],

@@ -1,0 +1,317 @@
+"""What each row would do, judged against what stands and against the other rows; every wrong one is named at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from prewatt.core.meters import Profile, catalogue
+from prewatt.office.estate.models import Custody, Site
+from prewatt.office.sheets.rows import (
+    BuildingRow,
+    CircuitRow,
+    ContractRow,
+    CustomerRow,
+    GatewayRow,
+    Key,
+    MeterRow,
+    Parsed,
+    PlanRow,
+    RoomRow,
+    SupplyRow,
+    differing,
+    parse,
+)
+from prewatt.office.sheets.shape import HEADER_ROW, SHEETS, Content, Effect, Result, Row, RowRefusal
+from prewatt.office.sheets.standing import Standing, look
+from prewatt.office.vending.opening_taken_over import in_credit
+
+# column that a row of another sheet refers by, one text: enough to know that it was meant
+_NAMED_BY: Final = {
+    "buildings": "code", "rooms": "code", "gateways": "code", "meters": "number", "plans": "code", "customers": "id",
+    "contracts": "number",
+}  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """The rows to be created, by sheet, each with its row number, in the order of the file."""
+
+    standing: Standing
+    new: dict[str, list[tuple[int, Any]]] = field(default_factory=lambda: {sheet: [] for sheet in SHEETS})
+    result: Result = field(default_factory=lambda: Result(effects={}, refusals=()))
+
+
+def examine(content: Content, *, site: Site, at: datetime) -> Draft:
+    """Judge every row. Reads only; nothing is written."""
+    standing = look(
+        site,
+        meters=[row.cells.get("number", "") for row in content.rows.get("meters", ())],
+        contracts=[row.cells.get("number", "") for row in content.rows.get("contracts", ())],
+    )
+    return _Examination(content, standing, at=at).draft()
+
+
+class _Examination:
+    def __init__(self, content: Content, standing: Standing, *, at: datetime) -> None:
+        self._content = content
+        self._standing = standing
+        self._at = at
+        self._refusals: list[RowRefusal] = []
+        self._effects: dict[str, list[tuple[int, Effect]]] = {}
+        self._draft = Draft(standing=standing)
+        # what was meant but cannot be taken: rows that refer to it are not wrong themselves
+        self._lost: dict[str, set[str]] = {sheet: set() for sheet in SHEETS}
+        self._blind = {each.sheet for each in content.refusals if each.row == HEADER_ROW}
+        self._first: dict[tuple[str, Key], int] = {}
+        self._rooms_by_code: dict[str, list[str]] = {}
+        self._full_rooms: set[str] = set()  # building/code
+        self._new_meters: dict[str, MeterRow] = {}
+        self._new_plans: dict[str, list[PlanRow]] = {}
+        self._profiles: Mapping[str, Profile] = catalogue()
+
+    def draft(self) -> Draft:
+        for (building, code) in self._standing.rooms:
+            self._add_room(building, code)
+        for sheet in SHEETS:
+            for row in self._content.rows.get(sheet, ()):
+                self._take(row)
+        order = list(SHEETS)
+        found = [*self._content.refusals, *self._refusals]
+        found.sort(key=lambda each: (order.index(each.sheet) if each.sheet in order else -1, each.row))
+        self._draft.result = Result(
+            effects={
+                sheet: tuple(self._effects.get(sheet, ())) for sheet in SHEETS if sheet in self._content.rows
+            },
+            refusals=tuple(found),
+        )  # fmt: skip
+        return self._draft
+
+    def _add_room(self, building: str, code: str) -> None:
+        self._rooms_by_code.setdefault(code, []).append(building)
+        self._full_rooms.add(f"{building}/{code}")
+
+    def _take(self, row: Row) -> None:
+        value, refusals = parse(row, self._standing.zone)
+        if row.sound and not refusals:
+            first = self._first.setdefault((row.sheet, value.key), row.number)
+            refusals = [_refusal(row, "row_twice", first=first)] if first != row.number else self._judged(row, value)
+        self._refusals += refusals
+        effect = Effect.REFUSED
+        if refusals or not row.sound:
+            name = row.cells.get(_NAMED_BY.get(row.sheet, ""), "")
+            if not (len(refusals) == 1 and refusals[0].code == "row_twice"):
+                self._lost[row.sheet].add(name)
+        else:
+            effect = self._effect_of(row, value)
+        self._effects.setdefault(row.sheet, []).append((row.number, effect))
+
+    def _effect_of(self, row: Row, value: Parsed) -> Effect:
+        if self._stands(value):
+            return Effect.UNCHANGED
+        if isinstance(value, CircuitRow):
+            value = replace(value, room=self._room_of(value.room) or "")
+        self._draft.new[row.sheet].append((row.number, value))
+        match value:
+            case RoomRow():
+                self._add_room(value.building, value.code)
+            case MeterRow():
+                self._new_meters[value.number] = value
+            case PlanRow():
+                self._new_plans.setdefault(value.code, []).append(value)
+        return Effect.CREATED
+
+    # ---- what stands
+
+    def _stands(self, value: Parsed) -> bool:
+        """Whether the row describes what is there already, whatever its values."""
+        there = self._standing
+        match value:
+            case BuildingRow():
+                return value.code in there.buildings
+            case RoomRow():
+                return (value.building, value.code) in there.rooms
+            case GatewayRow():
+                return value.code in there.gateways
+            case MeterRow():
+                return value.number in there.meters
+            case CircuitRow():
+                standing = there.circuits.get((value.meter, value.index))
+                return standing is not None and not self._is_bare(standing, value)
+            case PlanRow():
+                return value.valid_from in there.versions.get(value.code, {})
+            case CustomerRow():
+                return value.reference in there.customers
+            case ContractRow():
+                return value.number in there.contracts
+            case SupplyRow():
+                return (value.meter, value.circuit) in there.supplies or self._ended(value)
+
+    def _is_bare(self, standing: CircuitRow, value: CircuitRow) -> bool:
+        """A circuit that a meter brought along and nobody has said anything of yet, but this row does."""
+        return (standing.room, standing.never_cut) == ("", False) and (value.room, value.never_cut) != ("", False)
+
+    def _ended(self, value: SupplyRow) -> bool:
+        """Whether the same supply was taken over once and has ended since."""
+        past = self._standing.past_supplies.get((value.meter, value.circuit), [])
+        return any((row.contract, row.valid_from) == (value.contract, value.valid_from) for row, _ in past)
+
+    def _same(self, row: Row, value: Parsed, standing: Parsed | None, what: str) -> list[RowRefusal]:
+        columns = differing(value, standing) if standing is not None else []
+        if not columns:
+            return []
+        return [_refusal(row, "exists_with_other_values", what=what, columns=", ".join(columns))]
+
+    # ---- one sheet each; refusals, none when the row can be taken
+
+    def _judged(self, row: Row, value: Parsed) -> list[RowRefusal]:
+        there = self._standing
+        match value:
+            case BuildingRow():
+                return self._same(row, value, there.buildings.get(value.code), value.code)
+            case RoomRow():
+                wrong = self._needs(row, "buildings", value.building, there.buildings, "building_not_found")
+                return wrong or self._same(row, value, there.rooms.get((value.building, value.code)), value.code)
+            case GatewayRow():
+                return self._same(row, value, there.gateways.get(value.code), value.code)
+            case MeterRow():
+                return self._meter(row, value)
+            case CircuitRow():
+                return self._circuit(row, value)
+            case PlanRow():
+                return self._plan(row, value)
+            case CustomerRow():
+                return self._same(row, value, there.customers.get(value.reference), value.reference)
+            case ContractRow():
+                if value.number in there.strange_contracts:
+                    return [_refusal(row, "contract_number_taken", number=value.number)]
+                wrong = self._needs(row, "customers", value.customer, there.customers, "customer_not_found")
+                return wrong or self._same(row, value, there.contracts.get(value.number), value.number)
+            case SupplyRow():
+                return self._supply(row, value)
+
+    def _needs(
+        self, row: Row, sheet: str, name: str, standing: Mapping[str, object], code: str
+    ) -> list[RowRefusal]:
+        """That what a row refers to stands, or is being taken over, or at least was meant to be."""
+        if name in standing or sheet in self._blind or name in self._lost[sheet] or self._is_new(sheet, name):
+            return []
+        return [_refusal(row, code, text=name)]
+
+    def _is_new(self, sheet: str, name: str) -> bool:
+        return (sheet, (name,)) in self._first or sheet == "plans" and name in self._new_plans
+
+    def _meter(self, row: Row, value: MeterRow) -> list[RowRefusal]:
+        there = self._standing
+        strange = there.strange_meters.get(value.number)
+        if strange is not None:
+            return [_refusal(row, strange, number=value.number, text=value.number)]
+        standing = there.meters.get(value.number)
+        if standing is not None:
+            return self._same(row, value, standing, value.number)
+        wrong = self._needs(row, "gateways", value.gateway, there.gateways, "gateway_not_found")
+        if len(there.lines.get(value.gateway, ())) > 1:
+            wrong = [_refusal(row, "gateway_with_lines", text=value.gateway)]
+        taken = there.units.setdefault((value.gateway, value.unit), value.number)
+        if not wrong and taken != value.number:
+            wrong = [_refusal(row, "unit_taken", unit=value.unit)]
+        return wrong
+
+    def _profile_of(self, meter: str) -> Profile | None:
+        """The profile of a meter that stands or comes with this file."""
+        found = self._standing.meters.get(meter) or self._new_meters.get(meter)
+        return None if found is None else self._profiles.get(found.profile)
+
+    def _circuit_exists(self, row: Row, meter: str, index: int) -> list[RowRefusal]:
+        wrong = self._needs(row, "meters", meter, self._standing.meters, "meter_not_found")
+        profile = self._profile_of(meter)
+        if not wrong and profile is not None and index > profile.circuits:
+            wrong = [_refusal(row, "circuit_not_found", meter=meter, index=index)]
+        return wrong
+
+    def _circuit(self, row: Row, value: CircuitRow) -> list[RowRefusal]:
+        wrong = self._circuit_exists(row, value.meter, value.index)
+        where = self._room_of(value.room)
+        if where is None:
+            buildings = self._rooms_by_code.get(value.room, ())
+            wrong.append(_refusal(row, "room_ambiguous" if len(buildings) > 1 else "room_not_found", text=value.room))
+        standing = self._standing.circuits.get((value.meter, value.index))
+        if wrong or standing is None or self._is_bare(standing, value):
+            return wrong
+        return self._same(row, replace(value, room=where or ""), standing, f"{value.meter}/{value.index}")
+
+    def _room_of(self, written: str) -> str | None:
+        """building/code of a room as a sheet names it; "" for none; None: no such room, or several."""
+        buildings = self._rooms_by_code.get(written, [])
+        if len(buildings) == 1:
+            return f"{buildings[0]}/{written}"
+        if written in self._full_rooms:
+            return written
+        # one that was meant, but whose own row is refused
+        meant = "rooms" in self._blind or {written, written.partition("/")[2]} & self._lost["rooms"]
+        return "" if not written or meant else None
+
+    def _plan(self, row: Row, value: PlanRow) -> list[RowRefusal]:
+        plan = self._standing.plans.get(value.code)
+        others = self._new_plans.get(value.code)
+        name = plan.name if plan is not None else others[0].name if others else value.name
+        if name != value.name:
+            return [_refusal(row, "exists_with_other_values", what=value.code, columns="name")]
+        price = self._standing.versions.get(value.code, {}).get(value.valid_from)
+        if price is not None and price != value.price:
+            return [_refusal(row, "exists_with_other_values", what=value.code, columns="price")]
+        if plan is not None and price is None and value.valid_from < self._at:
+            return [_refusal(row, "plan_version_past")]
+        return []
+
+    def _supply(self, row: Row, value: SupplyRow) -> list[RowRefusal]:
+        there = self._standing
+        wrong = self._circuit_exists(row, value.meter, value.circuit)
+        wrong += self._needs(row, "contracts", value.contract, there.contracts, "contract_not_found")
+        wrong += self._needs(row, "plans", value.plan, there.plans, "plan_not_found")
+        if wrong or self._ended(value):
+            return wrong
+        profile = self._profile_of(value.meter)
+        if profile is not None and value.custody not in profile.custody:
+            code = "server_custody_unsupported" if value.custody == Custody.SERVER else "custody_not_supported"
+            return [_refusal(row, code, profile=profile.code)]
+        prices = dict(there.versions.get(value.plan, {}))
+        prices |= {each.valid_from: each.price for each in self._new_plans.get(value.plan, ())}
+        held = [price for begin, price in sorted(prices.items()) if begin <= value.valid_from]
+        if prices and not held:
+            return [_refusal(row, "plan_without_price")]
+        if value.custody == Custody.METER and profile is not None and held:
+            value = self._in_energy(value, held[-1], profile)
+        standing = there.supplies.get((value.meter, value.circuit))
+        if standing is not None and standing.contract != value.contract:
+            return [_refusal(row, "circuit_has_contract", number=standing.contract)]
+        if standing is not None:
+            return self._same(row, value, standing, f"{value.meter}/{value.circuit}")
+        return self._supply_can_begin(row, value)
+
+    def _in_energy(self, value: SupplyRow, price: Any, profile: Profile) -> SupplyRow:
+        exponent = self._standing.site.company.exponent
+        overdraft, alarm_1, alarm_2 = (
+            in_credit(each, price=price, exponent=exponent, profile=profile)
+            for each in (value.overdraft, value.alarm_1, value.alarm_2)
+        )
+        return replace(value, overdraft=overdraft, alarm_1=alarm_1, alarm_2=alarm_2)
+
+    def _supply_can_begin(self, row: Row, value: SupplyRow) -> list[RowRefusal]:
+        there = self._standing
+        contract = there.contract_rows.get(value.contract)
+        if contract is not None and contract.state not in ("opening", "open"):
+            return [_refusal(row, "contract_ended")]
+        circuit = there.circuit_rows.get((value.meter, value.circuit))
+        if circuit is not None and circuit.use == circuit.Use.COMMON:
+            return [_refusal(row, "circuit_not_for_tenants")]
+        for past, end in there.past_supplies.get((value.meter, value.circuit), ()):
+            if end > value.valid_from:
+                return [_refusal(row, "circuit_has_contract", number=past.contract)]
+        return []
+
+
+def _refusal(row: Row, code: str, **params: object) -> RowRefusal:
+    return RowRefusal(sheet=row.sheet, row=row.number, code=code, params=params)
+
+

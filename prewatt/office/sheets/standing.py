@@ -1,0 +1,179 @@
+"""What stands in a site already, as the rows that a sheet would hold."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from prewatt.office.estate.models import (
+    Building,
+    Circuit,
+    Contract,
+    Customer,
+    Gateway,
+    Line,
+    Meter,
+    Plan,
+    PlanAssignment,
+    PlanVersion,
+    Room,
+    Site,
+    SupplyPoint,
+)
+from prewatt.office.sheets.rows import (
+    BuildingRow,
+    CircuitRow,
+    ContractRow,
+    CustomerRow,
+    GatewayRow,
+    MeterRow,
+    RoomRow,
+    SupplyRow,
+)
+
+LINE: Final = "1"  # code of the one line that a row of `gateways` makes
+
+
+@dataclass(kw_only=True)
+class Standing:
+    """Rows by their keys, and the rows of the database behind them."""
+
+    site: Site
+    zone: ZoneInfo
+    buildings: dict[str, BuildingRow]
+    building_rows: dict[str, Building]
+    rooms: dict[tuple[str, str], RoomRow]
+    room_rows: dict[tuple[str, str], Room]
+    gateways: dict[str, GatewayRow]
+    lines: dict[str, list[Line]]  # by gateway
+    meters: dict[str, MeterRow]
+    meter_rows: dict[str, Meter]
+    strange_meters: dict[str, str]  # numbers that stand elsewhere or were removed -> why not
+    units: dict[tuple[str, int], str]  # gateway and unit -> number, of those on its first line
+    circuits: dict[tuple[str, int], CircuitRow]
+    circuit_rows: dict[tuple[str, int], Circuit]
+    plans: dict[str, Plan]
+    versions: dict[str, dict[datetime, Decimal]]
+    customers: dict[str, CustomerRow]
+    customer_rows: dict[str, Customer]
+    contracts: dict[str, ContractRow]
+    contract_rows: dict[str, Contract]
+    strange_contracts: set[str]
+    supplies: dict[tuple[str, int], SupplyRow]
+    past_supplies: dict[tuple[str, int], list[tuple[SupplyRow, datetime]]]  # with the end of each
+
+
+def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Standing:
+    """What stands in the site; of other sites only what bears one of these meter or contract numbers."""
+    zone = ZoneInfo(site.timezone)
+    buildings = {each.code: each for each in Building.objects.filter(site=site)}
+    rooms = {
+        (each.building.code, each.code): each
+        for each in Room.objects.filter(building__site=site).select_related("building")
+    }
+    lines: dict[str, list[Line]] = {each.code: [] for each in Gateway.objects.filter(site=site)}
+    for line in Line.objects.filter(gateway__site=site).select_related("gateway").order_by("pk"):
+        lines[line.gateway.code].append(line)
+    named = Meter.objects.filter(Q(number__in=list(meters)) | Q(site=site)).select_related("line__gateway")
+    meter_rows = {each.number: each for each in named if each.site_id == site.pk and each.removed_at is None}
+    strange = {each.number: "meter_number_taken" for each in named if each.site_id != site.pk}
+    strange |= {each.number: "meter_removed" for each in named if each.site_id == site.pk and each.removed_at}
+    circuits = {
+        (each.meter.number, each.index): each
+        for each in Circuit.objects.filter(site=site, meter__removed_at=None).select_related("meter", "room__building")
+    }
+    plans = {each.code: each for each in Plan.objects.filter(company_id=site.company_id)}
+    versions: dict[str, dict[datetime, Decimal]] = {code: {} for code in plans}
+    for version in PlanVersion.objects.filter(plan__company_id=site.company_id).select_related("plan"):
+        versions[version.plan.code][version.valid_from] = version.price
+    customers = {
+        each.reference: each
+        for each in Customer.objects.filter(company_id=site.company_id).exclude(reference="")
+    }
+    named_contracts = Contract.objects.filter(number__in=list(contracts)).select_related("customer")
+    contract_rows = {each.number: each for each in named_contracts if each.site_id == site.pk}
+    supplies, past = _supplies(site)
+    return Standing(
+        site=site, zone=zone,
+        buildings={code: BuildingRow(code=code, name=each.name) for code, each in buildings.items()},
+        building_rows=buildings,
+        rooms={
+            key: RoomRow(building=key[0], floor=each.floor, code=each.code, name=each.name)
+            for key, each in rooms.items()
+        },
+        room_rows=rooms,
+        gateways={code: _gateway(code, found[0]) for code, found in lines.items() if found},
+        lines=lines,
+        meters={number: _meter(each) for number, each in meter_rows.items()},
+        meter_rows=meter_rows,
+        strange_meters=strange,
+        units={(each.line.gateway.code, each.unit): number for number, each in meter_rows.items()},
+        circuits={key: _circuit(each) for key, each in circuits.items()},
+        circuit_rows=circuits,
+        plans=plans,
+        versions=versions,
+        customers={
+            reference: CustomerRow(
+                reference=reference, name=each.name, customer_class=each.customer_class, phone=each.phone
+            )
+            for reference, each in customers.items()
+        },
+        customer_rows=customers,
+        contracts={
+            number: ContractRow(number=number, customer=each.customer.reference, opened_on=each.opened_on)
+            for number, each in contract_rows.items()
+        },
+        contract_rows=contract_rows,
+        strange_contracts={each.number for each in named_contracts if each.site_id != site.pk},
+        supplies=supplies,
+        past_supplies=past,
+    )  # fmt: skip
+
+
+def _gateway(code: str, line: Line) -> GatewayRow:
+    return GatewayRow(
+        code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host, port=line.port
+    )
+
+
+def _meter(meter: Meter) -> MeterRow:
+    return MeterRow(
+        number=meter.number, profile=meter.profile, gateway=meter.line.gateway.code, unit=meter.unit,
+        ratio=meter.ct_ratio,
+    )  # fmt: skip
+
+
+def _circuit(circuit: Circuit) -> CircuitRow:
+    room = circuit.room
+    return CircuitRow(
+        meter=circuit.meter.number, index=circuit.index, never_cut=circuit.never_cut,
+        room="" if room is None else f"{room.building.code}/{room.code}",
+    )  # fmt: skip
+
+
+def _supplies(
+    site: Site,
+) -> tuple[dict[tuple[str, int], SupplyRow], dict[tuple[str, int], list[tuple[SupplyRow, datetime]]]]:
+    """Supply points of the site, those that stand and those that ended; thresholds as they are stored."""
+    plans: dict[int, str] = {}
+    assigned = PlanAssignment.objects.filter(supply_point__circuit__site=site).select_related("plan")
+    for assignment in assigned.order_by("-valid_from"):
+        plans[assignment.supply_point_id] = assignment.plan.code  # the first one stays
+    standing: dict[tuple[str, int], SupplyRow] = {}
+    past: dict[tuple[str, int], list[tuple[SupplyRow, datetime]]] = {}
+    for each in SupplyPoint.objects.filter(circuit__site=site).select_related("contract", "circuit__meter"):
+        key = (each.circuit.meter.number, each.circuit.index)
+        row = SupplyRow(
+            contract=each.contract.number, meter=key[0], circuit=key[1], plan=plans.get(each.pk, ""),
+            custody=each.custody, overdraft=each.overdraft, alarm_1=each.alarm_1, alarm_2=each.alarm_2,
+            valid_from=each.valid_from,
+        )  # fmt: skip
+        if each.valid_to is None:
+            standing[key] = row
+        else:
+            past.setdefault(key, []).append((row, each.valid_to))
+    return standing, past
