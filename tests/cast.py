@@ -24,6 +24,7 @@ from prewatt.office.estate.models import (
     Site,
     SupplyPoint,
 )
+from prewatt.office.ledger.books import credit_account
 from prewatt.office.staff.models import Operator, Role, Scope
 from prewatt.office.vending.models import CircuitCredit, Till
 
@@ -45,6 +46,7 @@ class Cast:
     lift: Circuit
     contract_101: Contract
     supply_101: SupplyPoint
+    supply_102: SupplyPoint
     plan: Plan
     version: PlanVersion
     till: Till  # needs no shift
@@ -75,6 +77,11 @@ def _contract(site: Site, customer: Customer, circuit: Circuit, number: str, cus
         contract=contract, circuit=circuit, custody=custody, credit_unit="Wh", state="open", valid_from=OPENED,
         alarm_1=50_000, alarm_2=10_000, hoarding_limit=2_000_000,
     )  # fmt: skip
+    if custody == "server":  # in money: alarms at 50.00 and 10.00
+        key = f"credit:contract:{contract.pk}"
+        supply.credit_unit, supply.alarm_1, supply.alarm_2 = "CNY", 5_000, 1_000
+        supply.credit_account_id = credit_account(company_id=site.company_id, site_id=site.pk, key=key)
+        supply.save(update_fields=["credit_unit", "alarm_1", "alarm_2", "credit_account_id"])
     PlanAssignment.objects.create(supply_point=supply, plan=plan, valid_from=OPENED)
     return supply
 
@@ -95,12 +102,12 @@ def assemble() -> Cast:
     lift = _shop(site, building, line, "LIFT", 4, acrel, "common")
     tenant = Customer.objects.create(company=company, name="Li Xingye", phone="13900002286", customer_class="shop")
     supply_101 = _contract(site, tenant, shop_101, "30010101", "meter", plan)
-    _contract(site, tenant, shop_102, "30010102", "server", plan)
+    supply_102 = _contract(site, tenant, shop_102, "30010102", "server", plan)
     CircuitCredit.objects.create(circuit=shop_101, site_id=site.pk, purchase_count=5, updated_at=OPENED)
     return Cast(
         company=company, site=site, gateway=gateway, line=line,
         shop_101=shop_101, shop_102=shop_102, shop_103=shop_103, lift=lift,
-        contract_101=supply_101.contract, supply_101=supply_101, plan=plan, version=version,
+        contract_101=supply_101.contract, supply_101=supply_101, supply_102=supply_102, plan=plan, version=version,
         till=Till.objects.create(site_id=site.pk, code="K1", name="API", needs_shift=False),
         window=Till.objects.create(site_id=site.pk, code="W1", name="Window 1"),
         alice=_operator("alice", Role.CASHIER, site_id=site.pk),

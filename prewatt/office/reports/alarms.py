@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from django.db import connection
 
+from prewatt.office.reports.keyset import BALANCE, RUNNING, find_text
+
 LIST_MOST: Final = 50
 EXPORT_MOST: Final = 20_000
 
@@ -49,7 +51,7 @@ class AlarmFilters:
     text: str = ""
 
 
-_FROM: Final = """
+_FROM: Final = f"""
 FROM alarms_alarm a
 JOIN estate_site s ON s.id = a.site_id
 LEFT JOIN estate_circuit c ON c.id = a.circuit_id
@@ -62,6 +64,7 @@ LEFT JOIN estate_supplypoint sp ON sp.circuit_id = c.id AND sp.state <> 'closed'
 LEFT JOIN estate_contract k ON k.id = sp.contract_id
 LEFT JOIN estate_customer cu ON cu.id = k.customer_id
 LEFT JOIN metering_latest la ON la.site_id = a.site_id AND la.circuit_id = a.circuit_id
+{RUNNING}
 WHERE a.site_id = %(site)s AND (a.cleared_at IS NOT NULL) = %(past)s
   AND EXISTS (SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %(operator)s
       AND (sc.company_id = s.company_id OR sc.site_id = s.id OR sc.building_id = r.building_id
@@ -76,11 +79,11 @@ WHERE a.site_id = %(site)s AND (a.cleared_at IS NOT NULL) = %(past)s
        OR r.initials ILIKE %(start)s OR cu.name ILIKE %(inside)s OR m.number LIKE %(inside)s OR k.number LIKE %(inside)s
        OR g.code ILIKE %(inside)s)
 """
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
 a.id, a.kind, a.raised_at, a.cleared_at, a.seen_by, a.seen_at, a.values::text, a.circuit_id,
 coalesce(r.code, m.number, ''),
 coalesce(r.name, ''), coalesce(b.name, ''), coalesce(k.number, ''), coalesce(cu.name, ''), coalesce(cu.phone, ''),
-coalesce(sp.credit_unit, 'Wh'), CASE WHEN sp.custody = 'meter' THEN la.balance END, la.at, coalesce(g.code, ''),
+coalesce(sp.credit_unit, 'Wh'), {BALANCE}, la.at, coalesce(g.code, ''),
 coalesce(n.code, ''), a.line_id,
 (SELECT count(*) FROM estate_circuit y JOIN estate_meter z ON z.id = y.meter_id
  WHERE a.line_id IS NOT NULL AND z.line_id = a.line_id AND z.removed_at IS NULL)
@@ -88,17 +91,14 @@ coalesce(n.code, ''), a.line_id,
 
 
 def _arguments(operator_id: int, site_id: int, filters: AlarmFilters) -> dict[str, Any]:
-    plain = filters.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
+        **find_text(filters.text),
         "operator": operator_id,
         "site": site_id,
         "past": filters.past,
         "kind": filters.kind,
         "seen": filters.seen,
         "building": filters.building_id,
-        "text": filters.text,
-        "inside": f"%{plain}%",
-        "start": f"{plain}%",
         "id": None,
     }
 

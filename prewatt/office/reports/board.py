@@ -16,6 +16,7 @@ from django.db import connection
 
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState, circuit_state
+from prewatt.office.reports.keyset import find_text
 
 USE_DAYS = 14  # complete days behind the forecast: two weeks hold each weekday twice
 CIRCUITS_MOST = 5000  # one board; a larger site is watched by building
@@ -32,7 +33,8 @@ SELECT c.id, c.index, c.use, c.never_cut, m.number, m.profile, m.unit,
        g.code, n.code, coalesce(ls.up, false), ls.since,
        sp.id, sp.custody, coalesce(sp.credit_unit, 'Wh'), sp.state, coalesce(sp.alarm_1, 0), coalesce(sp.alarm_2, 0),
        coalesce(sp.load_limit_w, 0), k.number, cu.name, cu.phone,
-       la.at, la.balance, la.power_w, la.relay, coalesce(la.status, 0), la.relay_at, la.purchase_count,
+       la.at, CASE sp.custody WHEN 'server' THEN rb.balance_minor ELSE la.balance END, la.power_w, la.relay,
+       coalesce(la.status, 0), la.relay_at, la.purchase_count,
        coalesce(w.wish, 'automatic'), w.until, w.reason, t.name, t.until, d.state,
        used.day_wh, used.spread_wh, pv.price, co.currency, co.exponent
 FROM estate_circuit c
@@ -49,6 +51,7 @@ LEFT JOIN estate_supplypoint sp ON sp.circuit_id = c.id AND sp.state <> 'closed'
 LEFT JOIN estate_contract k ON k.id = sp.contract_id
 LEFT JOIN estate_customer cu ON cu.id = k.customer_id
 LEFT JOIN metering_latest la ON la.site_id = c.site_id AND la.circuit_id = c.id
+LEFT JOIN ledger_runningbalance rb ON rb.account_id = sp.credit_account_id
 LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
 LEFT JOIN metering_maintenancetag t ON t.circuit_id = c.id AND t.removed_at IS NULL
 LEFT JOIN vending_delivery d ON d.circuit_id = c.id AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')
@@ -319,14 +322,10 @@ class Found:
 
 def find_circuits(operator_id: int, site_id: int, text: str) -> list[Found]:
     """Circuits by room code, name, pinyin initials, phone, meter or contract number; the exact room first."""
-    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     with connection.cursor() as cursor:
         cursor.execute(
             FIND_SQL,
-            {
-                "operator": operator_id, "site": site_id, "text": text, "inside": f"%{plain}%", "start": f"{plain}%",
-                "most": FIND_MOST,
-            },
-        )  # fmt: skip
+            {**find_text(text), "operator": operator_id, "site": site_id, "most": FIND_MOST},
+        )
         names = ("circuit_id", "room", "room_name", "customer", "contract_number", "meter_number", "phone")
         return [Found(**dict(zip(names, values, strict=True))) for values in cursor.fetchall()]

@@ -18,7 +18,11 @@ _RELAY: Final = {0: "open", 1: "closed"}
 
 @dataclass(frozen=True, kw_only=True)
 class CircuitView:
-    """One circuit: what it is, what it said last, and when. Amounts in `credit_unit`."""
+    """One circuit: what it is, what it said last, and when. Amounts in `credit_unit`.
+
+    Server-held, `balance` is what the books hold (of the contract, where it is shared) and `purchase_count` our own,
+    also before the opening reading; the state stays "not_opened" until then.
+    """
 
     id: int
     site_id: int
@@ -41,13 +45,19 @@ class CircuitView:
 
 _SELECT = """
 SELECT c.id, c.site_id, m.number, c.index, r.code, k.number, m.profile, s.custody, s.credit_unit, co.currency,
-    l.balance, l.purchase_count, l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use
+    CASE s.custody WHEN 'server' THEN rb.balance_minor ELSE l.balance END,
+    CASE s.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE l.purchase_count END, l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use,
+    s.state
 FROM estate_circuit c
 JOIN estate_meter m ON m.id = c.meter_id
 JOIN estate_site si ON si.id = c.site_id
 JOIN estate_company co ON co.id = si.company_id
 LEFT JOIN estate_room r ON r.id = c.room_id
-LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state IN ('open', 'closing')
+LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state <> 'closed'
+    AND (s.custody = 'server' OR s.state <> 'opening')
+    AND s.valid_from <= %s AND (s.valid_to IS NULL OR s.valid_to > %s)
+LEFT JOIN ledger_runningbalance rb ON rb.account_id = s.credit_account_id
+LEFT JOIN vending_circuitcredit cc ON cc.circuit_id = c.id
 LEFT JOIN estate_contract k ON k.id = s.contract_id
 LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
 LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
@@ -72,17 +82,18 @@ def one(operator: Operator, circuit_id: int, *, at: datetime, stale: timedelta) 
 
 def _views(ids: list[int], *, at: datetime, stale: timedelta) -> list[CircuitView]:
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [ids])
+        cursor.execute(_SELECT, [at, at, ids])
         return [_view(row, at=at, stale=stale) for row in cursor.fetchall()]
 
 
 def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitView:
     (pk, site_id, number, index, room, contract, profile, custody, unit, currency, balance, count, energy, power, relay,
-     wish, read_at, alarm_1, alarm_2, use) = row  # fmt: skip
+     wish, read_at, alarm_1, alarm_2, use, supply_state) = row  # fmt: skip
     known = catalogue().get(profile)
     meter_held = custody == "meter" if custody else bool(known and "meter" in known.custody)
     if custody is None:
         unit = "Wh" if meter_held else currency
+        balance, count = (balance, count) if meter_held else (None, None)
     return CircuitView(
         id=pk,
         site_id=site_id,
@@ -93,19 +104,19 @@ def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitVie
         profile=profile,
         custody="meter" if meter_held else "server",
         credit_unit=unit,
-        balance=balance if meter_held else None,
-        purchase_count=count if meter_held else None,
+        balance=balance,
+        purchase_count=count,
         energy_wh=energy,
         power_w=power,
         relay=_RELAY.get(relay, "unknown"),
         wish=wish or "automatic",
         state=circuit_state(
-            opened=contract is not None,
+            opened=supply_state in ("open", "closing"),
             common=use == Circuit.Use.COMMON,
             read_at=read_at,
             at=at,
             stale=stale,
-            balance=balance if meter_held else None,
+            balance=balance,
             alarm_1=alarm_1 or 0,
             alarm_2=alarm_2 or 0,
         ),

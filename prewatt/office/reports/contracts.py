@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from django.db import connection
 
+from prewatt.office.reports.keyset import BALANCE, RUNNING, find_text, keyset
+
 LIST_MOST: Final = 50  # a page; the next one goes on by key
 EXPORT_MOST: Final = 20_000  # rows of one sheet: more than any site has, and still opened by a spreadsheet at once
 TEXT_MOST: Final = 64
@@ -35,6 +37,7 @@ class ContractRow:
     room: str
     room_name: str
     meter_number: str
+    custody: str
     credit_unit: str
     balance: int | None
     read_at: datetime | None
@@ -65,11 +68,11 @@ SORTS: Final = {
     ),
     "number": ("k.number", "text"),
     "customer": ("cu.name", "text"),
-    "balance": ("coalesce(la.balance, 9223372036854775807)", "bigint"),
+    "balance": (f"coalesce({BALANCE}, 9223372036854775807)", "bigint"),
     "opened": ("coalesce(extract(epoch FROM k.opened_at)::bigint, 0)", "bigint"),
 }
 
-_FROM: Final = """
+_FROM: Final = f"""
 FROM estate_supplypoint sp
 JOIN estate_contract k ON k.id = sp.contract_id
 JOIN estate_customer cu ON cu.id = k.customer_id
@@ -79,6 +82,7 @@ JOIN estate_meter m ON m.id = c.meter_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_building b ON b.id = r.building_id
 LEFT JOIN metering_latest la ON la.site_id = c.site_id AND la.circuit_id = c.id
+{RUNNING}
 WHERE c.site_id = %(site)s
   AND EXISTS (SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %(operator)s
       AND (sc.company_id = s.company_id OR sc.site_id = s.id OR sc.building_id = r.building_id))
@@ -90,23 +94,20 @@ WHERE c.site_id = %(site)s
        OR r.initials ILIKE %(start)s OR cu.name ILIKE %(inside)s OR cu.initials ILIKE %(start)s
        OR cu.phone LIKE %(inside)s OR m.number LIKE %(inside)s OR k.number LIKE %(inside)s)
 """
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
 sp.id, k.id, k.number, k.state, sp.state, k.opened_at, k.closed_at, cu.id, cu.name, cu.phone, cu.customer_class,
-c.id, coalesce(b.name, ''), r.floor, coalesce(r.code, ''), coalesce(r.name, ''), m.number, sp.credit_unit,
-CASE WHEN sp.state = 'closed' THEN NULL ELSE la.balance END, la.at, sp.alarm_1, sp.alarm_2,
+c.id, coalesce(b.name, ''), r.floor, coalesce(r.code, ''), coalesce(r.name, ''), m.number, sp.custody,
+sp.credit_unit, CASE WHEN sp.state <> 'closed' THEN {BALANCE} END, la.at, sp.alarm_1, sp.alarm_2,
 coalesce((SELECT p.name FROM estate_planassignment a JOIN estate_plan p ON p.id = a.plan_id
           WHERE a.supply_point_id = sp.id AND a.valid_from <= %(at)s ORDER BY a.valid_from DESC LIMIT 1), '')
 """
 
 
 def _arguments(operator_id: int, site_id: int, filters: ContractFilters, at: datetime) -> dict[str, Any]:
-    plain = filters.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
+        **find_text(filters.text),
         "operator": operator_id,
         "site": site_id,
-        "text": filters.text,
-        "inside": f"%{plain}%",
-        "start": f"{plain}%",
         "state": filters.state,
         "class": filters.customer_class,
         "building": filters.building_id,
@@ -125,22 +126,10 @@ def contracts(
     most: int = LIST_MOST,
 ) -> list[ContractRow]:
     """At most `most` rows behind the key `after` = (row.key, row.supply_point_id). KeyError: unknown sort."""
-    expression, kind = SORTS[filters.sort]
-    order, compare = ("DESC", "<") if filters.descending else ("ASC", ">")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {_COLUMNS}, {expression} {_FROM}"
-            f" AND (%(after_id)s::bigint IS NULL OR ({expression}, sp.id) {compare} (%(after)s::{kind}, %(after_id)s))"
-            f" ORDER BY {expression} {order}, sp.id {order} LIMIT %(most)s",
-            {
-                **_arguments(operator_id, site_id, filters, at),
-                "most": most,
-                "after": after[0] if after else None,
-                "after_id": after[1] if after else None,
-            },
-        )
-        names = ContractRow.__slots__
-        return [ContractRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    return keyset(
+        ContractRow, _COLUMNS, _FROM, _arguments(operator_id, site_id, filters, at), sort=SORTS[filters.sort],
+        tie="sp.id", descending=filters.descending, after=after, most=most,
+    )  # fmt: skip
 
 
 def contracts_total(operator_id: int, site_id: int, filters: ContractFilters, *, at: datetime) -> int:
@@ -189,7 +178,6 @@ def find_customers(operator_id: int, site_id: int, text: str, *, most: int = 8) 
 
 
 def _customers(operator_id: int, site_id: int, text: str, most: int, more: str) -> list[CustomerRow]:
-    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -206,14 +194,7 @@ WHERE s.id = %(site)s {more}
                  LEFT JOIN estate_circuit c ON c.id = p.circuit_id LEFT JOIN estate_room r ON r.id = c.room_id
                  WHERE x.customer_id = cu.id AND (sc.site_id = x.site_id OR sc.building_id = r.building_id))))
 ORDER BY cu.name, cu.id LIMIT %(most)s""",
-            {
-                "site": site_id,
-                "operator": operator_id,
-                "text": text,
-                "inside": f"%{plain}%",
-                "start": f"{plain}%",
-                "most": most,
-            },
+            {**find_text(text), "site": site_id, "operator": operator_id, "most": most},
         )
         names = CustomerRow.__slots__
         return [CustomerRow(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]

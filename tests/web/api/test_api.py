@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from prewatt.office.estate.models import Circuit
+from prewatt.office.estate.models import Circuit, Contract, SupplyPoint
 from prewatt.office.metering.models import JobRow, RelayWish
 from prewatt.office.staff import keys
 from prewatt.office.staff.models import Operator
@@ -108,9 +108,32 @@ def test_a_wrong_sale_is_refused_with_its_code_and_nothing_is_sold(
     assert not Sale.objects.exists() and not JobRow.objects.exists()
 
 
-def test_a_server_held_circuit_is_refused_until_it_is_supported(cast: Cast, bob: Caller) -> None:
+def test_a_server_held_sale_is_confirmed_at_once_in_money_and_reversed(cast: Cast, bob: Caller) -> None:
     body = sale(cast, contract_number="30010102", circuit_id=str(cast.shop_102.pk))
-    assert code(bob.post("/sales", body, Idempotency_Key="c")) == (422, "custody_not_supported")
+    status, made = bob.post("/sales", body, Idempotency_Key="c")
+    assert (status, made["state"], made["credit"], made["credit_unit"]) == (201, "sold", 5000, "CNY")
+    assert (made["delivery"]["state"], made["delivery"]["expected_count"], made["delivery"]["read_count"]) == (
+        "confirmed", 1, 1,
+    )  # fmt: skip
+    assert bob.post("/sales", body, Idempotency_Key="c") == (201, made)
+    circuit = bob.get(f"/circuits/{cast.shop_102.pk}")[1]
+    assert (circuit["custody"], circuit["credit_unit"], circuit["balance"], circuit["purchase_count"]) == (
+        "server", "CNY", 5000, 1,
+    )  # fmt: skip
+    assert bob.get("/books")[1]["deferred_income_minor"] == 5000
+    _, taken_back = bob.post(f"/sales/{made['id']}/reversal", {"reason": "wrong shop"})
+    assert (taken_back["state"], taken_back["delivery"]["state"]) == ("reversed", "refused")
+    assert taken_back["delivery"]["steps"][-1]["code"] == "reversed"
+    assert bob.get(f"/circuits/{cast.shop_102.pk}")[1]["balance"] == 0
+
+
+def test_a_server_held_circuit_is_sold_to_before_its_opening_reading(cast: Cast, bob: Caller) -> None:
+    SupplyPoint.objects.filter(pk=cast.supply_102.pk).update(state="opening")
+    Contract.objects.filter(number="30010102").update(state="opening")
+    body = sale(cast, contract_number="30010102", circuit_id=str(cast.shop_102.pk))
+    assert bob.post("/sales", body, Idempotency_Key="c")[0] == 201
+    circuit = bob.get(f"/circuits/{cast.shop_102.pk}")[1]
+    assert (circuit["state"], circuit["balance"], circuit["contract_number"]) == ("not_opened", 5000, "30010102")
 
 
 def test_the_same_key_with_another_body_and_a_second_sale_while_one_is_open_are_refused(
@@ -145,7 +168,7 @@ def test_circuits_are_listed_in_pages_with_what_the_meter_said(cast: Cast, bob: 
         "balance": 100_000, "purchase_count": 5, "energy_wh": 1_000_000, "power_w": 850, "relay": "closed",
         "wish": "automatic", "state": "normal", "read_at": shop["read_at"],
     }  # fmt: skip
-    assert (server["custody"], server["balance"], server["relay"]) == ("server", None, "unknown")
+    assert (server["custody"], server["balance"], server["relay"]) == ("server", 0, "unknown")
     assert (closed["state"], closed["contract_number"]) == ("not_opened", None)
     assert bob.get(f"/circuits/{shop['id']}") == (200, shop)
 

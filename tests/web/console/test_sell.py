@@ -53,7 +53,6 @@ def test_the_same_form_pressed_twice_sells_once(desk: Desk) -> None:
         ({"find": "no such room"}, "contract_unknown"),
         ({"find": ""}, "contract_unknown"),
         ({"find": "A-103"}, "circuit_not_of_contract"),
-        ({"find": "A-102"}, "custody_not_supported"),
         ({"tender": "gold"}, "tender_unknown"),
         ({"tender": "pos_card"}, "reference_needed"),
         ({"request_key": ""}, "key_required"),
