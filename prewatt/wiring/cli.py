@@ -63,7 +63,19 @@ def _simulate(config: configuration.Config, given: argparse.Namespace) -> int:
 def _migrate(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.migrate import run
 
-    return run(config, out=sys.stderr)
+    return run(config, out=sys.stderr, backup=not given.no_backup)
+
+
+def _backup(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.backup import run
+
+    return run(config, file=given.file, out=sys.stdout)
+
+
+def _restore(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.backup_restore import run
+
+    return run(config, file=given.file, out=sys.stdout)
 
 
 def _demo(config: configuration.Config, given: argparse.Namespace) -> int:
@@ -104,6 +116,8 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "worker": (_worker, "background jobs and sweeps", "后台任务"),
     "simulate": (_simulate, "the simulated site (demo only)", "模拟站点（仅演示）"),
     "migrate": (_migrate, "bring the database up to date", "更新数据库结构"),
+    "backup": (_backup, "the whole site into one sealed file", "把整个站点备份为一个加密文件"),
+    "restore": (_restore, "a backup into an empty PREWATT_HOME", "把备份恢复到空的 PREWATT_HOME"),
     "demo": (_demo, "load the demo site into an empty database", "向空数据库装载演示数据"),
     "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
     "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
@@ -125,6 +139,9 @@ def parser() -> argparse.ArgumentParser:
     made["headend"].add_argument(
         "--name", help="name unique among head-ends (default: host and process)", type=_headend_name
     )
+    made["migrate"].add_argument("--no-backup", action="store_true", help="do not back up first")
+    for name in ("backup", "restore"):
+        made[name].add_argument("file", metavar="FILE", help="sealed with PREWATT_BACKUP_KEY")
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
     return top

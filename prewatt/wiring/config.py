@@ -33,6 +33,9 @@ NAMES = frozenset(
         "PREWATT_ORIGINS",
         "PREWATT_STREAM_URL",
         "PREWATT_SECRET_KEY",
+        "PREWATT_BACKUP_KEY",
+        "PREWATT_BACKUP_DIR",
+        "PREWATT_BACKUP_HOUR",
     }
 )
 

@@ -104,7 +104,7 @@ def home(config: Config) -> str:
 
 def disk(config: Config) -> str:
     """Free space where the data lies."""
-    nearest = _data(config)
+    nearest = data_directory(config)
     while not nearest.exists():
         nearest = nearest.parent
     free_mib = shutil.disk_usage(nearest).free // _MIB
@@ -124,7 +124,7 @@ def postgres_programs(config: Config) -> str:
 
 def postgres_data(config: Config) -> str:
     """The data directory fits the programs."""
-    version = _data(config) / "PG_VERSION"
+    version = data_directory(config) / "PG_VERSION"
     if config.database_url or not version.is_file():
         return "-"
     found = version.read_text(encoding="ascii").strip()
@@ -252,7 +252,7 @@ def test_fonts(config: Config) -> str:
     return families[0]
 
 
-def _data(config: Config) -> Path:
+def data_directory(config: Config) -> Path:
     """Where the data directory is or would be, as far as can be told without changing anything."""
     moved = SYSTEM_ROOT / home_hash(config.home) / "postgres" / "data"
     return moved if not config.home_named and moved.exists() else config.home / "postgres" / "data"

@@ -244,6 +244,11 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="恢复后的账目与备份不一致，已清除恢复的内容：{detail}",
         en="the books restored are not those of the backup, and what was made was removed: {detail}",
     ),
+    "restored_with_findings": _Refusal(
+        exit=Exit.UNEXPECTED,
+        zh="已恢复，账目与备份一致，但稽核发现问题，请由专人核对：{detail}",
+        en="restored, and the books are those of the backup, but the audit found what a person must look at: {detail}",
+    ),
     "home_unfinished": _Refusal(
         exit=Exit.USAGE,
         zh="{path} 中有一次未完成的操作（{what}）；请再次运行 prewatt {what}",

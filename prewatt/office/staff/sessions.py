@@ -97,6 +97,13 @@ def end_all(operator_id: int, *, why: Why, at: datetime, but: str = "") -> int:
         return _end(rows, why=why, at=at)
 
 
+def end_everybody(*, at: datetime) -> None:
+    """The books are those of a backup: nobody is logged in any more."""
+    with transaction.atomic():
+        _end(OperatorSession.objects.filter(ended_at=None), why=Why.ENDED, at=at)
+        Session.objects.all().delete()
+
+
 def _end(rows: QuerySet[OperatorSession], *, why: Why, at: datetime) -> int:
     keys = list(rows.select_for_update().values_list("session_key", flat=True))
     if keys:

@@ -13,6 +13,7 @@ CONFLICT = frozenset(
         "reversal_other_shift", "shift_not_open", "shift_not_yours", "shift_open_already", "shift_closed",
         "delivery_not_refused", "delivery_not_disputed", "count_moved", "act_not_asked", "refund_not_due",
         "day_closed", "drawer_short", "drawer_differs", "credit_used", "act_in_meter", "act_not_done",
+        "recount_disputed", "recount_not_disputed",
     }
 )  # fmt: skip
 
@@ -55,6 +56,15 @@ register(
             en="The last credit of this circuit has not been settled yet. Nothing was sold; the money of the last "
             "sale is safe. Wait for the meter, or see the delivery.",
             zh="该回路上一笔下发尚未完成。本次未售电；上一笔的钱是安全的。请等待电表应答，或查看该笔下发。",
+        ),
+        "recount_not_disputed": Text(
+            en="Nothing is disputed on this circuit since the restore. Nothing was changed.",
+            zh="该回路在恢复后没有争议。什么都没有改。",
+        ),
+        "recount_disputed": Text(
+            en="The books were restored from a backup, and this meter has counted other purchases since. Nothing was sold. "
+            "A manager must look at it first.",
+            zh="账目已从备份恢复，而该电表此后的购电次数与账目不符。未售电。请先由管理员核对。",
         ),
         "quote_stale": Text(
             en="Price or credit changed while selling. Nothing was sold. Look at the new quote and try again.",

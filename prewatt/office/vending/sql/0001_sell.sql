@@ -290,6 +290,10 @@ BEGIN
         outcome := 'contract_not_open';
     ELSIF f.open_delivery THEN
         outcome := 'delivery_open';
+    ELSIF p_account IS NULL AND NOT p_past AND EXISTS (  -- restored, and the meter counted otherwise: recounts.py
+            SELECT FROM metering_credithold h JOIN vending_recount r ON r.circuit_id = h.circuit_id
+            WHERE h.circuit_id = p_circuit AND r.state = 'disputed') THEN
+        outcome := 'recount_disputed';
     ELSIF f.plan_version_id IS DISTINCT FROM p_plan_version OR f.price <> p_price
           OR coalesce(cc.carried_minor, 0) <> p_carried_before
           OR p_account IS NOT NULL AND NOT p_past AND f.balance IS DISTINCT FROM p_balance THEN

@@ -198,6 +198,8 @@ BEGIN
         WHEN f.custody = 'meter' AND (f.supply_state NOT IN ('open', 'closing') OR f.purchase_count IS NULL)
             THEN 'contract_not_open'
         WHEN f.open_delivery_id IS NOT NULL THEN 'delivery_open'
+        WHEN EXISTS (SELECT FROM metering_credithold h JOIN vending_recount r ON r.circuit_id = h.circuit_id
+                     WHERE h.circuit_id = p_circuit AND r.state = 'disputed') THEN 'recount_disputed'
         WHEN f.custody = 'meter' AND f.purchase_count >= 65535 THEN 'purchase_count_full'
         WHEN ledger_closed(f.site_id, f.local_day) THEN 'day_closed'
         ELSE '' END;
