@@ -5,7 +5,7 @@ carries its source, or `assumed = true` where no public document gives it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -15,6 +15,7 @@ from typing import Final
 
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.wire.dlt645 import Access, Command
 
 
 class Group(StrEnum):
@@ -43,8 +44,14 @@ class Kind(StrEnum):
     BCD16 = "bcd16"
     BCD32 = "bcd32"
     BCD48 = "bcd48"
+    # in the answer to a DL/T 645 identifier, `size` bytes from byte `at` on
+    DIGITS = "digits"  # packed BCD, lowest pair first; all FF means "no such value"
+    SIGNED_DIGITS = "signed_digits"  # the top bit of the highest byte is the sign
+    BIT = "bit"  # one bit of a word of two bytes
+    NOT_BIT = "not_bit"  # the same, the other way round
 
 
+DATA_KINDS: Final = frozenset({Kind.DIGITS, Kind.SIGNED_DIGITS, Kind.BIT, Kind.NOT_BIT})
 WORDS: Final[Mapping[Kind, int]] = MappingProxyType(
     {
         Kind.U16: 1,
@@ -84,6 +91,7 @@ class Protocol(StrEnum):
     """Which driver speaks to the meter."""
 
     MODBUS = "modbus"
+    DLT645 = "dlt645"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +99,8 @@ class Register:
     """One quantity in the map. Raw times `factor` is the integer in the quantity's unit.
 
     `address` is that of circuit 1; circuit n stands (n - 1) x the profile's stride higher unless the
-    register is shared by all circuits.
+    register is shared by all circuits. Over DL/T 645 it is the data identifier, and the quantity is
+    `size` bytes from byte `at` of the answer on, or bit `bit` of the word there.
     """
 
     quantity: Quantity
@@ -104,10 +113,17 @@ class Register:
     invalid: int | None  # raw value that means "no such value"
     source: str
     assumed: bool
+    at: int = 0
+    size: int = 0
+    bit: int = 0
 
     @property
     def words(self) -> int:
         return WORDS[self.kind]
+
+    def place(self, offset: int) -> str:
+        """The address as people write it, of a circuit `offset` registers higher."""
+        return f"{self.address:08X}" if self.kind in DATA_KINDS else f"{self.address + offset:04X}h"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +131,7 @@ class Block:
     """One read request. `spare` registers behind it may be read too, which lets two reads of the same
     block differ in length, so that a late reply to the first is not taken for the second's.
 
+    Over DL/T 645 `address` is the identifier and `count` the bytes of its answer.
     An `optional` block is one that not every meter of the model has: its refusal leaves its quantities out.
     """
 
@@ -150,15 +167,33 @@ class OrderBlock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RelayCommand:
-    """Words written from `address` by one function 10h request for each wish: either `force_control` and
-    `forced_state`, or one word that is the relay itself (1 closed)."""
+    """What makes the relay follow each wish.
+
+    Modbus: words written from `address` by one function 10h request for each wish: either `force_control` and
+    `forced_state`, or one word that is the relay itself (1 closed).
+    DL/T 645: `commands` of function 1C, in this order, of which only those are sent whose effect status word 3
+    (`address`) does not show yet. Each runs out `valid_minutes` later by the meter's own clock.
+    """
 
     address: int
     words: Mapping[Wish, tuple[int, ...]]
+    commands: Mapping[Wish, tuple[Command, ...]] = field(default_factory=dict)
+    valid_minutes: int = 0
     derived: bool  # no relay telemetry: under force control the forced state is all that is known
     shared: bool
     source: str
     assumed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flag:
+    """A fact that DL/T 645 status words carry: it holds when all bits of `set` are 1 and all of `clear` are 0."""
+
+    fact: StatusBit
+    address: int  # the identifier of the block
+    at: int  # byte of the word in its answer
+    set: frozenset[int]
+    clear: frozenset[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +227,8 @@ class Profile:
     settings: frozenset[Quantity]
     status_bits: Mapping[StatusBit, int]
     note: str = ""
+    flags: tuple[Flag, ...] = ()  # DL/T 645
+    access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
     @cached_property
     def assumed(self) -> bool:
@@ -221,6 +258,10 @@ def inside(register: Register, block: Block) -> bool:
     """Does a read of this block bring the whole register?"""
     return (
         register.group is block.group
+        and register.address == block.address
+        and register.at + register.size <= block.count
+        if register.kind in DATA_KINDS
+        else register.group is block.group
         and register.shared == block.shared
         and block.address <= register.address
         and register.address + register.words <= block.address + block.count

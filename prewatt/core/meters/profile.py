@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
+from prewatt.core.meters.dataitems import data_map
 from prewatt.core.meters.jobs import OrderKind, Wish
+from prewatt.core.meters.maps import Map
 from prewatt.core.meters.model import (
+    DATA_KINDS,
     Block,
     Custody,
     Group,
@@ -22,6 +23,7 @@ from prewatt.core.meters.model import (
     inside,
 )
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.scales import provenance, scale_of, units_of
 from prewatt.core.meters.tables import Table
 from prewatt.core.refusals import Refused, Text, register, texts
 
@@ -52,17 +54,12 @@ register(
         "profile_malformed": Text("The profile is not valid TOML: {detail}", "表型档案不是有效的 TOML：{detail}"),
         "profile_unknown_quantity": Text("{value} is no known quantity.", "未知的量 {value}。"),
         "profile_unknown_type": Text("{quantity}: {value} is no known type.", "{quantity}：未知的数据类型 {value}。"),
-        "profile_unit": Text("{quantity} cannot be in {value}.", "{quantity} 的单位不能是 {value}。"),
-        "profile_scale": Text("{quantity}: scale {value} is not allowed.", "{quantity}：比例 {value} 不允许。"),
         "profile_duplicate": Text("{quantity} is given twice.", "{quantity} 重复定义。"),
         "profile_overlap": Text(
             "{first} and {second} overlap at {address}.", "{first} 与 {second} 在 {address} 处重叠。"
         ),
         "profile_address": Text(
             "{quantity}: the address {address} is out of range.", "{quantity}：地址 {address} 超出范围。"
-        ),
-        "profile_no_source": Text(
-            "{quantity} has neither a source nor assumed = true.", "{quantity} 既没有来源，也未标明 assumed = true。"
         ),
         "profile_block_too_long": Text(
             "The block of {group} is longer than {limit}.", "{group} 数据块超过 {limit} 个寄存器。"
@@ -87,70 +84,7 @@ register(
     }
 )
 
-_ENERGY: Final = {"kWh": 1000, "Wh": 1}
-_UNITS: Final[dict[str, dict[str, int]]] = {
-    "energy": _ENERGY,
-    "power": {"kW": 1000, "W": 1},
-    "voltage": {"V": 1000, "mV": 1},
-    "current": {"A": 1000, "mA": 1},
-    "frequency": {"Hz": 1000, "mHz": 1},
-    "factor": {"1": 1000},
-    "plain": {"": 1},
-}
-_CREDIT: Final = frozenset(
-    {
-        Quantity.BALANCE,
-        Quantity.LAST_ORDER_AMOUNT,
-        Quantity.PURCHASED_TOTAL,
-        Quantity.USE_PAST_ZERO,
-        Quantity.ALARM_LEVEL_1,
-        Quantity.ALARM_LEVEL_2,
-        Quantity.OVERDRAFT_LIMIT,
-        Quantity.HOARDING_LIMIT,
-    }
-)
-_PLAIN_GROUPS: Final = {
-    Quantity.POWER_ACTIVE: "power",
-    Quantity.LOAD_LIMIT: "power",
-    Quantity.POWER_FACTOR: "factor",
-    Quantity.FREQUENCY: "frequency",
-}
 _WITNESS: Final = frozenset({Quantity.PURCHASE_COUNT, Quantity.BALANCE})
-
-
-def units_of(quantity: Quantity, credit_unit: str) -> dict[str, int]:
-    """Units a profile may name for a quantity, each with its multiple of the quantity's own unit."""
-    if quantity in _CREDIT:
-        return _ENERGY if credit_unit == "Wh" else {"minor": 1}
-    if quantity in _PLAIN_GROUPS:
-        return _UNITS[_PLAIN_GROUPS[quantity]]
-    for prefix in ("energy", "voltage", "current"):
-        if quantity.value.startswith(prefix + "_"):
-            return _UNITS[prefix]
-    return _UNITS["plain"]
-
-
-def _provenance(table: Table, name: str) -> tuple[str, bool]:
-    source, assumed = table.text("source", ""), table.flag("assumed")
-    if not source and not assumed:
-        raise Refused("profile_no_source", quantity=name)
-    return source, assumed
-
-
-def _scale(table: Table, quantity: Quantity, credit_unit: str) -> tuple[Decimal, Fraction]:
-    """Engineering value per count, and the same in the quantity's own unit."""
-    text = table.text("scale", "1")
-    try:
-        scale = Decimal(text)
-    except InvalidOperation:
-        raise Refused("profile_scale", quantity=quantity.value, value=text[:40]) from None
-    if not scale.is_finite() or not 0 < scale <= 10**6:
-        raise Refused("profile_scale", quantity=quantity.value, value=text[:40])
-    units = units_of(quantity, credit_unit)
-    unit = table.text("unit", "")
-    if unit not in units:
-        raise Refused("profile_unit", quantity=quantity.value, value=unit)
-    return scale, Fraction(scale) * units[unit]
 
 
 def _register(table: Table, credit_unit: str) -> Register:
@@ -159,10 +93,10 @@ def _register(table: Table, credit_unit: str) -> Register:
         raise Refused("profile_unknown_quantity", value=name[:40])
     quantity = Quantity(name)
     kind = table.text("type")
-    if kind not in {each.value for each in Kind}:
+    if kind not in {each.value for each in Kind if each not in DATA_KINDS}:
         raise Refused("profile_unknown_type", quantity=name, value=kind[:40])
-    scale, factor = _scale(table, quantity, credit_unit)
-    source, assumed = _provenance(table, name)
+    scale, factor = scale_of(table, quantity, credit_unit)
+    source, assumed = provenance(table, name)
     made = Register(
         quantity=quantity,
         group=table.word("group", Group),
@@ -197,7 +131,7 @@ def _block(table: Table, max_block: int, read_function: int) -> Block:
 
 
 def _order(table: Table, credit_unit: str) -> OrderBlock:
-    scale, factor = _scale(table, Quantity.BALANCE, credit_unit)
+    scale, factor = scale_of(table, Quantity.BALANCE, credit_unit)
     kinds_table, results_table = table.table("kinds"), table.table("results")
     kinds = {kind: kinds_table.integer(kind.value, 1, 0xFFFF) for kind in OrderKind}
     kinds_table.done()
@@ -209,7 +143,7 @@ def _order(table: Table, credit_unit: str) -> OrderBlock:
         if not (key.isascii() and key.isdecimal() and len(key) <= 5 and 0 < int(key) <= 0xFFFF) or not known:
             raise results_table.refuse(key, code)
         results[int(key)] = str(code)
-    source, assumed = _provenance(table, "order")
+    source, assumed = provenance(table, "order")
     made = OrderBlock(
         address=table.integer("address", 0, 0x10000 - ORDER_WORDS),
         scale=scale,
@@ -235,7 +169,7 @@ def _relay(table: Table) -> RelayCommand:
         words[wish] = tuple(value)
     if len({len(each) for each in words.values()}) != 1:
         raise words_table.refuse("words", "lengths differ")
-    source, assumed = _provenance(table, "relay")
+    source, assumed = provenance(table, "relay")
     made = RelayCommand(
         address=table.integer("address", 0, 0xFFFF),
         words=MappingProxyType(words),
@@ -322,6 +256,28 @@ def _status_bits(table: Table) -> Mapping[StatusBit, int]:
     return MappingProxyType(checked)
 
 
+def _modbus_map(root: Table, model: Table, credit_unit: str) -> Map:
+    circuits = model.integer("circuits", 1, MAX_CIRCUITS)
+    stride = model.integer("stride", 0, 0xFFFF, 0)
+    max_block = model.integer("max_block", 1, 125)
+    read_function = _choice(model, "read_function", (3, 4))
+    registers = tuple(_register(each, credit_unit) for each in root.tables("register"))
+    order = _order(root.table("order"), credit_unit) if root.has("order") else None
+    relay = _relay(root.table("relay")) if root.has("relay") else None
+    _check_overlap(_spans(registers, order, circuits, stride))
+    return Map(
+        circuits=circuits,
+        stride=stride,
+        read_function=read_function,
+        max_block=max_block,
+        registers=registers,
+        blocks=tuple(_block(each, max_block, read_function) for each in root.tables("block")),
+        order=order,
+        relay=relay,
+        status_bits=_status_bits(root.table("status_bits")) if root.has("status_bits") else MappingProxyType({}),
+    )
+
+
 def load(text: str) -> Profile:
     """A checked profile; raises Refused with a `profile_...` code."""
     if len(text) > MAX_TEXT:
@@ -334,23 +290,18 @@ def load(text: str) -> Profile:
     credit_unit = model.text("credit_unit", "Wh")
     if credit_unit not in ("Wh", "minor"):
         raise model.refuse("credit_unit", credit_unit)
-    circuits = model.integer("circuits", 1, MAX_CIRCUITS)
-    stride = model.integer("stride", 0, 0xFFFF, 0)
-    max_block = model.integer("max_block", 1, 125)
-    read_function = _choice(model, "read_function", (3, 4))
-    registers = [_register(each, credit_unit) for each in root.tables("register")]
-    order = _order(root.table("order"), credit_unit) if root.has("order") else None
-    relay = _relay(root.table("relay")) if root.has("relay") else None
-    by_quantity = _by_quantity(registers)
-    _check_overlap(_spans(registers, order, circuits, stride))
+    protocol = model.word("protocol", Protocol)
+    read_map = data_map if protocol is Protocol.DLT645 else _modbus_map
+    held = read_map(root, model, credit_unit)
+    by_quantity = _by_quantity(held.registers)
     profile = Profile(
         code=_code(model),
         maker=model.text("maker"),
         name=model.text("name"),
         note=model.text("note", ""),
         phases=_choice(model, "phases", (1, 3)),
-        circuits=circuits,
-        protocol=model.word("protocol", Protocol),
+        circuits=held.circuits,
+        protocol=protocol,
         baud_default=_choice(model, "baud_default", BAUDS),
         custody=frozenset(model.named("custody", each, Custody) for each in model.names("custody")),
         switch=model.word("switch", Switch),
@@ -360,17 +311,19 @@ def load(text: str) -> Profile:
         ct=model.flag("ct"),
         ratio_applied=model.flag("ratio_applied"),
         rollover_kwh=model.integer("rollover_kwh", 0, MAX_ROLLOVER_KWH, 0) or None,
-        stride=stride,
-        read_function=read_function,
-        max_block=max_block,
+        stride=held.stride,
+        read_function=held.read_function,
+        max_block=held.max_block,
         quiet_ms=model.integer("quiet_ms", 0, 10_000),
         turnaround_ms=model.integer("turnaround_ms", 1, 60_000),
         registers=by_quantity,
-        blocks=_by_group(_block(each, max_block, read_function) for each in root.tables("block")),
-        order=order,
-        relay=relay,
+        blocks=_by_group(held.blocks),
+        order=held.order,
+        relay=held.relay,
         settings=_settings(root, by_quantity),
-        status_bits=_status_bits(root.table("status_bits")) if root.has("status_bits") else MappingProxyType({}),
+        status_bits=held.status_bits,
+        flags=held.flags,
+        access=held.access,
     )
     model.done()
     root.done()
@@ -424,6 +377,8 @@ def _check_relay(profile: Profile) -> None:
         return
     if profile.switch is Switch.NONE:
         raise Refused("profile_relay")
+    if profile.protocol is Protocol.DLT645:
+        return
     forces = [held.get(Quantity.FORCE_CONTROL), held.get(Quantity.FORCED_STATE)]
     words = len(next(iter(command.words.values())))
     good = words == len(forces) and (command.derived or Quantity.RELAY in held)
