@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from prewatt.core.meters.model import Switch
+from prewatt.core.meters.quantities import StatusBit
 
 
 class Cause(StrEnum):
@@ -96,6 +97,24 @@ class Decision:
     def command(self) -> bool | None:
         """What may be told to the meter: True close, False open, None nothing."""
         return None if self.blocked is not None else self.closed
+
+
+PROTECTION = frozenset(
+    {StatusBit.OVERLOAD_TRIP, StatusBit.MALICIOUS_LOAD_TRIP, StatusBit.TAMPER, StatusBit.HAND_OPENED}
+)
+
+
+def opening_of(bits: frozenset[StatusBit], *, for_credit: bool, tells: bool) -> Opening:
+    """What opened a relay that is open, from its status bits. `for_credit`: our last command was for want of credit.
+
+    A meter that tells no cause (`tells` false) has a relay that only we move. Protection counts before command: it
+    would still be there when the command is taken back.
+    """
+    if bits & PROTECTION:
+        return Opening.OVERLOAD
+    if tells and not bits & {StatusBit.COMMAND_TRIP, StatusBit.CREDIT_TRIP, StatusBit.WARNING_TRIP}:
+        return Opening.UNKNOWN
+    return Opening.CREDIT if for_credit or StatusBit.CREDIT_TRIP in bits else Opening.MANUAL
 
 
 def arrears(balance_minor: int) -> bool:

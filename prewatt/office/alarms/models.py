@@ -16,6 +16,7 @@ class AlarmKind(models.TextChoices):
     LINE_LOST = "line_lost"
     DISPUTED = "disputed"  # a delivery needs a person
     WISH_UNMET = "wish_unmet"  # telemetry does not follow a wish
+    LATE_RESTORE = "late_restore"  # server-held: paid, and the supply has not come back
 
 
 class Alarm(models.Model):

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.office.metering import wishes
 
 _BIT = {bit: 1 << position for position, bit in enumerate(StatusBit)}
 
@@ -49,7 +50,7 @@ class Changes:
 def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
     """Raise what is due and clear what is over, for all sites, in one transaction. Safe to run at any time, twice."""
     stale = timedelta(seconds=max(rules.meter_floor_s, rules.meter_polls * status_poll_s))
-    arguments: dict[str, int | datetime] = {
+    arguments: dict[str, int | datetime | list[str]] = {
         "at": at,
         "stale_from": at - stale,
         "line_from": at - timedelta(seconds=rules.line_s),
@@ -59,8 +60,7 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         "malicious": _BIT[StatusBit.MALICIOUS_LOAD_TRIP],
         "warning": _BIT[StatusBit.WARNING_TRIP],
         "tamper": _BIT[StatusBit.TAMPER],
-        "kept": _BIT[StatusBit.KEPT_ON],
-        "ours": _BIT[StatusBit.KEPT_ON] | _BIT[StatusBit.COMMAND_TRIP],
+        **wishes.profile_lists(),
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('alarms.evaluate'))")
@@ -74,22 +74,24 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
 
 
 # What should be open now; `hold` rows keep an open alarm open (hysteresis) but raise none.
-_DUE_TABLE = """
+_DUE_TABLE = f"""
 CREATE TEMP TABLE alarm_due ON COMMIT DROP AS
 WITH fact AS (
-    SELECT c.site_id, c.id AS circuit_id, m.line_id, l.at AS read_at, l.balance, l.relay,
-        coalesce(l.status, 0) AS status,
-        s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, s.custody, c.use, w.wish, w.set_at,
-        coalesce(ls.up, false) AS line_up
+    SELECT c.site_id, c.id AS circuit_id, m.line_id, l.at AS read_at, coalesce(l.status, 0) AS status,
+        CASE s.custody WHEN 'server' THEN b.balance_minor ELSE l.balance END AS balance,
+        s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, c.use, coalesce(ls.up, false) AS line_up,
+        {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,
+        {wishes.EFFECTIVE_SINCE} AS wished_at, l.at IS NOT NULL AND {wishes.DIFFERS} AS differs
     FROM estate_circuit c
     JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
     LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state IN ('open', 'closing')
+    LEFT JOIN ledger_runningbalance b ON b.account_id = s.credit_account_id
     LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
     LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
     LEFT JOIN metering_linestate ls ON ls.line_id = m.line_id
 ), credit AS (
     SELECT *, CASE WHEN balance <= 0 THEN 3 WHEN balance <= alarm_2 THEN 2 WHEN balance <= alarm_1 THEN 1 ELSE 0 END
-        AS level FROM fact WHERE opened AND custody = 'meter' AND balance IS NOT NULL
+        AS level FROM fact WHERE opened AND balance IS NOT NULL
 )
 SELECT site_id, 'arrears' AS kind, circuit_id, NULL::bigint AS line_id, false AS hold, balance
     FROM credit WHERE level = 3
@@ -104,9 +106,10 @@ UNION ALL SELECT site_id, 'tamper', circuit_id, NULL, false, balance FROM fact W
 UNION ALL SELECT site_id, 'meter_lost', circuit_id, NULL, false, balance FROM fact
     WHERE read_at < %(stale_from)s AND line_up AND (opened OR use = 'common')
 UNION ALL SELECT site_id, 'wish_unmet', circuit_id, NULL, false, balance FROM fact
-    WHERE set_at < %(unmet_from)s AND read_at > set_at AND (
-        (wish = 'keep_on' AND (relay = 0 OR status & %(kept)s = 0)) OR (wish = 'trip' AND relay = 1)
-        OR (wish = 'automatic' AND status & %(ours)s <> 0))
+    WHERE differs AND wished_at < %(unmet_from)s AND read_at > wished_at AND NOT (server_held AND wish = 'keep_on')
+-- paid and still dark: also where the meter is silent, and was seen open before the money came
+UNION ALL SELECT site_id, 'late_restore', circuit_id, NULL, false, balance FROM fact
+    WHERE differs AND wished_at < %(unmet_from)s AND server_held AND wish = 'keep_on'
 UNION ALL SELECT g.site_id, 'line_lost', NULL, ls.line_id, false, NULL FROM metering_linestate ls
     JOIN estate_line el ON el.id = ls.line_id JOIN estate_gateway g ON g.id = el.gateway_id
     WHERE NOT ls.up AND ls.since < %(line_from)s

@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from prewatt.office.billing import charges
+from prewatt.office.billing import charges, supply
 from prewatt.office.metering.clock import database_now
 
 
@@ -10,3 +10,9 @@ from prewatt.office.metering.clock import database_now
 @app.task(name="billing.charge", queue="office", queueing_lock="billing.charge")
 def charge(timestamp: int) -> None:
     charges.sweep(at=database_now())
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(name="billing.supply", queue="office", queueing_lock="billing.supply")
+def decide_supply(timestamp: int) -> None:
+    supply.sweep(at=database_now())

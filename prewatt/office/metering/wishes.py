@@ -148,7 +148,7 @@ def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int |
         if closed and blocked_closing(circuit, at=at) is not None:
             drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")
             return None
-        key = f"relay:decided:{circuit.pk}:{at.isoformat()}"
+        key = f"relay:decided:{decided.value}:{circuit.pk}:{at.isoformat()}"
         return command(circuit, effective(row), key=key, actor="system", at=at)
 
 
@@ -210,21 +210,27 @@ def agrees(row: RelayWish, now: Latest) -> bool:
     """Whether telemetry follows the effective wish of a row (with its circuit and meter).
 
     In `automatic` the meter decides: only our own commands must be off. What the server decided must stand as a
-    force in the meter, not by chance: an empty purse of the meter's own opens too. A shunt trip cannot be closed by
-    wire: there the withdrawn trip is all that can agree.
+    force in the meter, where it tells of one, not by chance: an empty purse of the meter's own opens too. A shunt
+    trip cannot be closed by wire: there the withdrawn trip is all that can agree.
     """
-    wish = effective(row)
+    wish, profile = effective(row), row.circuit.meter.profile
     if wish is Wish.KEEP_ON:
-        hand = row.circuit.meter.profile in hand_reclosed()
-        return bool(now.status & BITS[StatusBit.KEPT_ON]) and (hand or now.relay == 1)
+        forced = profile in unforced() or bool(now.status & BITS[StatusBit.KEPT_ON])
+        return forced and (profile in hand_reclosed() or now.relay == 1)
     if wish is Wish.TRIP:
-        return now.relay == 0 and (row.decided is None or bool(now.status & BITS[StatusBit.COMMAND_TRIP]))
+        loose = row.decided is None or profile in unforced()
+        return now.relay == 0 and (loose or bool(now.status & BITS[StatusBit.COMMAND_TRIP]))
     return not now.status & (BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP])
 
 
 def hand_reclosed() -> list[str]:
     """Codes of the profiles whose supply only a hand can close again."""
     return [code for code, profile in catalogue().items() if profile.switch is Switch.SHUNT_TRIP]
+
+
+def unforced() -> list[str]:
+    """Codes of the profiles that say nothing of a force: the position of the relay is all there is."""
+    return [code for code, profile in catalogue().items() if StatusBit.KEPT_ON not in profile.status_bits]
 
 
 def never_left() -> list[str]:
@@ -234,7 +240,7 @@ def never_left() -> list[str]:
 
 def profile_lists() -> dict[str, list[str]]:
     """The parameters of EFFECTIVE and DIFFERS."""
-    return {"hand": hand_reclosed(), "held": never_left()}
+    return {"hand": hand_reclosed(), "held": never_left(), "loose": unforced()}
 
 
 def hang_tag(circuit: Circuit, *, name: str, reason: str, until: datetime, actor: str, at: datetime) -> MaintenanceTag:
@@ -331,9 +337,10 @@ EFFECTIVE: LiteralString = """CASE WHEN w.wish = 'automatic' AND w.decided = 'cl
 EFFECTIVE_SINCE: LiteralString = """CASE WHEN w.wish = 'automatic'
     THEN greatest(w.set_at, coalesce(w.decided_at, w.set_at)) ELSE w.set_at END"""
 DIFFERS: str = f"""CASE {EFFECTIVE}
-    WHEN 'keep_on' THEN l.status & {BITS[StatusBit.KEPT_ON]} = 0
+    WHEN 'keep_on' THEN (l.status & {BITS[StatusBit.KEPT_ON]} = 0 AND m.profile <> ALL (%(loose)s::text[]))
         OR (l.relay = 0 AND m.profile <> ALL (%(hand)s::text[]))
-    WHEN 'trip' THEN l.relay = 1 OR (w.decided IS NOT NULL AND l.status & {BITS[StatusBit.COMMAND_TRIP]} = 0)
+    WHEN 'trip' THEN l.relay = 1 OR (w.decided IS NOT NULL AND m.profile <> ALL (%(loose)s::text[])
+        AND l.status & {BITS[StatusBit.COMMAND_TRIP]} = 0)
     ELSE l.status & {BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP]} <> 0 END"""
 
 # Wishes whose telemetry is newer than the wish and differs, with no relay job at work in the last 15 s.

@@ -104,6 +104,7 @@ def alarm_words(kind: str) -> str:
         "overload": _("Overload"), "malicious_load": _("Forbidden load"), "warning_trip": _("Warning trip"),
         "tamper": _("Cover opened"), "meter_lost": _("Meter lost"), "line_lost": _("Line lost"),
         "disputed": _("A delivery is disputed"), "wish_unmet": _("The relay does not follow"),
+        "late_restore": _("Paid, and the supply has not come back"),
     }.get(kind, kind)  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from prewatt.core.meters.model import Switch
+from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.tariffs.supply import (
     Block,
     Cause,
@@ -20,6 +21,7 @@ from prewatt.core.tariffs.supply import (
     cut,
     decide,
     level,
+    opening_of,
 )
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -174,6 +176,27 @@ def test_arrears_begin_at_zero_and_the_cut_at_the_end_of_the_overdraft(
 )  # fmt: skip
 def test_a_balance_stands_at_one_level(balance: int, wanted: Level) -> None:
     assert level(balance, alarm_1=2000, alarm_2=500) is wanted
+
+
+@pytest.mark.parametrize(
+    ("bits", "for_credit", "tells", "wanted"),
+    [
+        ({StatusBit.COMMAND_TRIP}, True, True, Opening.CREDIT),
+        ({StatusBit.COMMAND_TRIP}, False, True, Opening.MANUAL),
+        ({StatusBit.CREDIT_TRIP}, False, True, Opening.CREDIT),  # its own empty purse, before it was forced
+        ({StatusBit.COMMAND_TRIP, StatusBit.OVERLOAD_TRIP}, True, True, Opening.OVERLOAD),
+        ({StatusBit.HAND_OPENED}, True, True, Opening.OVERLOAD),
+        ({StatusBit.MALICIOUS_LOAD_TRIP}, True, False, Opening.OVERLOAD),
+        (set(), True, True, Opening.UNKNOWN),
+        ({StatusBit.KEPT_ON}, True, True, Opening.UNKNOWN),  # told to close, and did not
+        (set(), True, False, Opening.CREDIT),
+        (set(), False, False, Opening.MANUAL),
+    ],
+)
+def test_the_cause_of_an_opening_is_told_by_the_status_bits(
+    bits: set[StatusBit], for_credit: bool, tells: bool, wanted: Opening
+) -> None:
+    assert opening_of(frozenset(bits), for_credit=for_credit, tells=tells) is wanted
 
 
 def test_an_overdraft_is_never_negative() -> None:

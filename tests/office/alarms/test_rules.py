@@ -10,6 +10,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.alarms.models import Alarm
 from prewatt.office.alarms.rules import evaluate, shipped
 from prewatt.office.alarms.seen import mark_seen
+from prewatt.office.ledger.models import RunningBalance
 from prewatt.office.metering.models import LineState, RelayWish
 from prewatt.office.staff.actors import of_operator
 from tests.cast import NOON, Cast, assemble, lately_read
@@ -22,6 +23,7 @@ MINUTE = timedelta(minutes=1)
 def cast() -> Cast:
     made = assemble()
     LineState.objects.create(line=made.line, up=True, since=NOON - MINUTE * 60, at=NOON)
+    RunningBalance.objects.update(balance_minor=1_000_000)  # shop 102 has paid
     return made
 
 

@@ -84,6 +84,18 @@ CREATE OR REPLACE FUNCTION metering_superseded(p_job bigint, p_circuit bigint) R
                    AND o.state <> 'dropped');
 $$;
 
+-- Is this a server-held circuit in credit, which nobody but its server wanted cut? Money may have come since.
+CREATE OR REPLACE FUNCTION metering_in_credit(p_circuit bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM metering_relaywish w
+        JOIN estate_supplypoint sp ON sp.circuit_id = w.circuit_id AND sp.custody = 'server'
+            AND sp.state IN ('open', 'closing') AND sp.valid_to IS NULL
+        JOIN ledger_runningbalance b ON b.account_id = sp.credit_account_id
+        WHERE w.circuit_id = p_circuit AND w.wish = 'automatic' AND w.decided IS NOT NULL
+          AND b.balance_minor > -sp.overdraft);
+END $$;
+
 -- Takes due jobs of gateways held under the given epochs; at most one per circuit. A job that a
 -- former owner had claimed is taken over, marked as perhaps sent: its conversation reads the witness first.
 CREATE OR REPLACE FUNCTION metering_claim(p_headend text, p_gateways bigint[], p_epochs bigint[], p_limit integer)
@@ -93,15 +105,16 @@ BEGIN
     UPDATE metering_job SET state = 'dropped', finished_at = clock_timestamp(), code = 'expired'
     WHERE state = 'queued' AND expires_at < clock_timestamp() AND gateway_id = ANY (p_gateways);
 
-    -- The last look before the wire: a relay command that a newer one follows, or a closing while somebody is at
-    -- work there, is never sent; also not what a dead owner had in hand.
+    -- The last look before the wire: a relay command that a newer one follows, a cut of a circuit that is in credit
+    -- again, or a closing while somebody is at work there, is never sent; also not what a dead owner had in hand.
     UPDATE metering_job j SET state = 'dropped', finished_at = clock_timestamp(),
-        code = CASE WHEN metering_superseded(j.id, j.circuit_id) THEN 'superseded'
+        code = CASE WHEN j.payload->>'wish' = 'trip' OR metering_superseded(j.id, j.circuit_id) THEN 'superseded'
                     ELSE 'close_blocked_maintenance_tag' END
     FROM metering_gatewaylease l
     WHERE l.gateway_id = j.gateway_id AND j.gateway_id = ANY (p_gateways) AND j.intent = 'relay'
       AND (j.state = 'queued' OR (j.state = 'claimed' AND j.claimed_epoch <> l.epoch))
       AND (metering_superseded(j.id, j.circuit_id)
+           OR (j.payload->>'wish' = 'trip' AND metering_in_credit(j.circuit_id))
            OR (j.payload->>'wish' <> 'trip' AND EXISTS (
                SELECT FROM metering_maintenancetag t WHERE t.circuit_id = j.circuit_id AND t.removed_at IS NULL
                AND t.until > clock_timestamp())));
@@ -115,6 +128,8 @@ BEGIN
         SELECT j.id, j.circuit_id, j.priority, j.due_at FROM metering_job j JOIN held ON held.gateway_id = j.gateway_id
         WHERE ((j.state = 'queued' AND j.due_at <= clock_timestamp())
                OR (j.state = 'claimed' AND j.claimed_epoch <> held.epoch))
+          AND NOT (j.intent = 'credit' AND EXISTS (  -- restored, and its count was not read yet
+              SELECT FROM metering_credithold h WHERE h.circuit_id = j.circuit_id))
           AND NOT EXISTS (
               SELECT FROM metering_job o WHERE o.circuit_id = j.circuit_id AND o.id <> j.id
               AND o.state = 'claimed' AND o.claimed_epoch = held.epoch AND o.gateway_id = j.gateway_id)
