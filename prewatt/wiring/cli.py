@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
@@ -60,6 +61,23 @@ def _simulate(config: configuration.Config, given: argparse.Namespace) -> int:
     return serve(config)
 
 
+def _init(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.init import Founding, run
+
+    founding = Founding(
+        company=given.company, currency=given.currency, timezone=given.timezone, site=given.site, admin=given.admin
+    )
+    return run(config, founding, out=sys.stdout, err=sys.stderr)
+
+
+def _import(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.take_over import run, template
+
+    if given.template:
+        return template(given.path)
+    return run(config, given.path, site=given.site, dry_run=given.dry_run, out=sys.stdout)
+
+
 def _migrate(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.migrate import run
 
@@ -110,6 +128,8 @@ def _wire(config: configuration.Config, given: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, tuple[Command, str, str]] = {
     "up": (_up, "start everything and keep it running", "启动并看护全部进程"),
+    "init": (_init, "found a company and its first site, in an empty database", "在空数据库中建立公司和第一个项目"),
+    "import": (_import, "take an estate over from a spreadsheet", "从电子表格导入楼栋、电表和户"),
     "web": (_web, "pages and API", "网页与接口"),
     "stream": (_stream, "live stream for the console", "实时数据流"),
     "headend": (_headend, "read and command the meters", "前置机：抄表与控制"),
@@ -142,6 +162,14 @@ def parser() -> argparse.ArgumentParser:
     made["migrate"].add_argument("--no-backup", action="store_true", help="do not back up first")
     for name in ("backup", "restore"):
         made[name].add_argument("file", metavar="FILE", help="sealed with PREWATT_BACKUP_KEY")
+    for name, example in (
+        ("company", "NAME"), ("currency", "CNY"), ("timezone", "Asia/Shanghai"), ("site", "NAME"), ("admin", "LOGIN"),
+    ):  # fmt: skip
+        made["init"].add_argument(f"--{name}", required=True, metavar=example)
+    made["import"].add_argument("path", type=Path, metavar="PATH", help="an .xlsx file, or a folder of .csv files")
+    made["import"].add_argument("--dry-run", action="store_true", help="only say what would be done")
+    made["import"].add_argument("--site", default="", metavar="CODE", help="which site, where there are several")
+    made["import"].add_argument("--template", action="store_true", help="write an empty workbook with examples to PATH")
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
     return top

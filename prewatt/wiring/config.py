@@ -33,6 +33,8 @@ NAMES = frozenset(
         "PREWATT_ORIGINS",
         "PREWATT_STREAM_URL",
         "PREWATT_SECRET_KEY",
+        "PREWATT_PUBLIC_URL",
+        "PREWATT_PLAIN_HTTP",
         "PREWATT_BACKUP_KEY",
         "PREWATT_BACKUP_DIR",
         "PREWATT_BACKUP_HOUR",
@@ -56,6 +58,8 @@ class Config:
     register_s: int
     pg_bin: str
     log_level: str
+    public_url: str = ""  # where browsers find the console through a proxy: scheme and host, no path
+    plain_http: bool = False  # said outright: sessions may cross this network in the clear
 
     @property
     def url(self) -> str:
@@ -95,6 +99,8 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         register_s=_number(env, "PREWATT_REGISTER_S", 1800, POLL_MIN_S, POLL_MAX_S),
         pg_bin=env.get("PREWATT_PG_BIN", ""),
         log_level=_log_level(env),
+        public_url=_public_url(env),
+        plain_http=_switch(env, "PREWATT_PLAIN_HTTP", False),
     )
     if len({config.port, config.stream_port, config.sim_port}) != 3:
         ports = f"{config.port}, {config.stream_port}, {config.sim_port}"
@@ -133,6 +139,17 @@ def _bind(env: Mapping[str, str]) -> str:
     except ValueError:
         if re.fullmatch(r"[0-9.]+", text) or not _HOST.match(text):
             raise _invalid("PREWATT_BIND", f"{text!r} is no address") from None
+    return text
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    text = env.get("PREWATT_PUBLIC_URL", "").strip().rstrip("/")
+    if not text:
+        return ""
+    scheme, _, host = text.partition("://")
+    name, _, port = host.partition(":")
+    if scheme not in ("http", "https") or not _HOST.match(name) or (port and not port.isdigit()):
+        raise _invalid("PREWATT_PUBLIC_URL", f"{text!r} is not like https://power.example")
     return text
 
 

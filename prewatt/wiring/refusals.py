@@ -172,6 +172,60 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="PREWATT_DATABASE_URL 不是有效的 PostgreSQL 地址：{detail}",
         en="PREWATT_DATABASE_URL is not a PostgreSQL address: {detail}",
     ),
+    "founding_invalid": _Refusal(
+        exit=Exit.USAGE,
+        zh="{name} 的值无法使用：{detail}。什么都没有建立。",
+        en="{name} cannot be used: {detail}. Nothing was made.",
+    ),
+    "company_exists": _Refusal(
+        exit=Exit.USAGE,
+        zh="此数据库中已有公司“{company}”，prewatt init 只能运行一次；新的公司请另设 PREWATT_HOME",
+        en="the company “{company}” is in this database already, and prewatt init runs once; another company needs a "
+        "PREWATT_HOME of its own",
+    ),
+    "no_company": _Refusal(
+        exit=Exit.USAGE,
+        zh="此数据库中还没有公司；请先运行 prewatt init（参见 README），演示请设 PREWATT_DEMO=1",
+        en="there is no company in this database yet; run prewatt init first (see the README), or set PREWATT_DEMO=1 "
+        "for the demo",
+    ),
+    "site_needed": _Refusal(
+        exit=Exit.USAGE,
+        zh="请用 --site 指明项目代码，其中之一：{sites}",
+        en="say with --site which site is meant, one of: {sites}",
+    ),
+    "database_not_migrated": _Refusal(
+        exit=Exit.DATABASE,
+        zh="数据库结构不是本版本的；请先运行 prewatt migrate",
+        en="the database is not that of this version; run prewatt migrate first",
+    ),
+    "template_not_written": _Refusal(
+        exit=Exit.USAGE, zh="无法写入 {path}：{detail}", en="{path} could not be written: {detail}"
+    ),
+    "demo_in_production": _Refusal(
+        exit=Exit.USAGE,
+        zh="PREWATT_DEMO=0，但此数据库中有演示站点的密钥或登录（{detail}）；正式站点请另设 PREWATT_HOME 并运行 prewatt init",
+        en="PREWATT_DEMO=0, but keys or logins of the demo are in this database ({detail}); give the real site a "
+        "PREWATT_HOME of its own and run prewatt init",
+    ),
+    "not_a_demo": _Refusal(
+        exit=Exit.USAGE,
+        zh="{path} 中是正式站点，不是演示站点；请设 PREWATT_DEMO=0",
+        en="{path} holds a real site, not the demo; set PREWATT_DEMO=0",
+    ),
+    "secret_insecure": _Refusal(
+        exit=Exit.USAGE,
+        zh="PREWATT_SECRET_KEY 是源代码中的示例或短于 {least} 个字符；请删除该变量，Prewatt 会自行生成",
+        en="PREWATT_SECRET_KEY is the one of the source code or shorter than {least} characters; unset it, and Prewatt "
+        "makes one",
+    ),
+    "cookies_insecure": _Refusal(
+        exit=Exit.USAGE,
+        zh="PREWATT_BIND={bind} 会把登录会话以明文送过网络；请用 HTTPS 反向代理并设 PREWATT_PUBLIC_URL=https://…，"
+        "或在可信的内网中明确设 PREWATT_PLAIN_HTTP=1",
+        en="PREWATT_BIND={bind} would send log-in sessions over the network in the clear; put a TLS proxy in front and "
+        "set PREWATT_PUBLIC_URL=https://..., or say PREWATT_PLAIN_HTTP=1 on a network you trust",
+    ),
     "site_unusable": _Refusal(
         exit=Exit.UNEXPECTED,
         zh="模拟站点文件 {path} 无法使用：{detail}",

@@ -32,7 +32,16 @@ DATABASES = {"default": _database(os.environ.get("PREWATT_DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = os.environ.get("PREWATT_SECRET_KEY", "insecure-only-for-checks-and-tests")
 DEBUG = False
-ALLOWED_HOSTS = os.environ.get("PREWATT_HOSTS", "*").split(",")
+# Where browsers come through a proxy (`config.public_url`): with TLS in front no cookie may leave without it
+_PUBLIC = urlsplit(os.environ.get("PREWATT_PUBLIC_URL", ""))
+_OURS = [_PUBLIC.hostname, os.environ.get("PREWATT_BIND", ""), "localhost", "127.0.0.1", "[::1]"]
+_HOSTS = ",".join(filter(None, _OURS)) if _PUBLIC.hostname else "*"
+ALLOWED_HOSTS = os.environ.get("PREWATT_HOSTS", _HOSTS).split(",")
+if _PUBLIC.scheme == "https":
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+    CSRF_TRUSTED_ORIGINS = [f"https://{_PUBLIC.netloc}"]
 # Processes that serve no API leave it out: with ninja goes pydantic, a third of what Django's set-up costs
 _WITHOUT_API = os.environ.get("PREWATT_PART") in ("worker", "stream", "demo")
 INSTALLED_APPS = [
@@ -48,6 +57,7 @@ INSTALLED_APPS = [
     "prewatt.office.payments",
     "prewatt.office.estate",
     "prewatt.office.metering",
+    "prewatt.office.tokens",
     "prewatt.office.vending",
     "prewatt.office.billing",
     "prewatt.office.alarms",

@@ -20,7 +20,7 @@ from typing import TextIO
 import psycopg
 
 from prewatt.core.refusals import CHINESE
-from prewatt.wiring import database, migrations, ports
+from prewatt.wiring import database, migrations, ports, production
 from prewatt.wiring.config import Config
 from prewatt.wiring.embedded.place import make_home
 from prewatt.wiring.embedded.server import EmbeddedPostgres
@@ -83,6 +83,10 @@ def child_environment(config: Config, *, dsn: str, secret: str) -> dict[str, str
         "PREWATT_REGISTER_S": str(config.register_s),
         "PREWATT_DATABASE_URL": dsn,
         "PREWATT_SECRET_KEY": secret,
+        "PREWATT_PUBLIC_URL": config.public_url,
+        "PREWATT_PLAIN_HTTP": "1" if config.plain_http else "0",
+        # the live stream answers the console's origin, which a proxy moves
+        "PREWATT_ORIGINS": os.environ.get("PREWATT_ORIGINS") or config.public_url,
         "PREWATT_SUPERVISED": "1",
         "PYTHONUNBUFFERED": "1",
         MARK: str(config.home),
@@ -119,6 +123,7 @@ class Up:
 
     def run(self) -> Exit:
         """Start, serve, stop. Raises `StartRefused`; whatever happens, nothing is left running."""
+        production.check_settings(self.config)
         make_home(self.config.home)
         instance = lock_instance(self.config.home)
         reader = self._catch_signals()
@@ -184,7 +189,7 @@ class Up:
                     raise _Stopped from None
                 raise
         self._check_stop()
-        self.environment = child_environment(config, dsn=self.dsn, secret=secret_key(config.home))
+        self.environment = child_environment(config, dsn=self.dsn, secret=_secret(config))
         self._steps(self)
         self._check_stop()
         self._supervisor = Supervisor(
@@ -270,15 +275,12 @@ class Up:
 
     def _announce(self, seconds: float) -> None:
         config = self.config
-        demo = demo_logins(config.home)
-        logins = [{"role": one.role, "username": one.username, "password": one.password} for one in demo.logins]
-        line = {
-            "url": config.url,
-            "stream_url": config.stream_url,
-            "sim_url": config.sim_url if config.demo else None,
-            "api_key": demo.api_key,
-            "logins": logins,
-        }
+        line: dict[str, object] = {"url": config.url, "stream_url": config.stream_url}
+        logins: list[dict[str, str]] = []
+        if config.demo:  # a real site tells no secret, whatever lies in its home
+            demo = demo_logins(config.home)
+            logins = [{"role": one.role, "username": one.username, "password": one.password} for one in demo.logins]
+            line |= {"sim_url": config.sim_url, "api_key": demo.api_key, "logins": logins}
         logger.info("healthy %.1f s after the database", seconds)
         self._err.write(_welcome(config, logins))
         self._err.flush()
@@ -299,12 +301,14 @@ def _prepare(up: Up) -> None:
     config = up.config
     version = database.check(up.dsn)
     logger.info("database: PostgreSQL %s", version)
+    production.check_company(config, up.dsn)
     with database.connect(up.dsn) as connection:
         wanting = migrations.missing(connection)
     if wanting:
         logger.info("migrating: %d steps", len(wanting))
         if up.run_step("migrate") != 0:
             raise StartRefused("migration_failed", detail=_last_line(config.logs / "migrate.log"))
+    production.check_demo_gone(config, up.dsn)
     if config.demo:
         with database.connect(up.dsn) as connection:
             row = connection.execute("SELECT EXISTS (SELECT FROM estate_company)").fetchone()
@@ -313,6 +317,11 @@ def _prepare(up: Up) -> None:
             (config.home / DEMO_NAME).unlink(missing_ok=True)
             if up.run_step("demo") != 0:
                 raise StartRefused("demo_failed", detail=_last_line(config.logs / "demo.log"))
+
+
+def _secret(config: Config) -> str:
+    """The one that was given (several hosts must share one), else that of the home."""
+    return os.environ.get("PREWATT_SECRET_KEY") or secret_key(config.home)
 
 
 def what_is_missing(config: Config) -> str:
@@ -332,7 +341,7 @@ def what_is_missing(config: Config) -> str:
 
 def _welcome(config: Config, logins: Sequence[Mapping[str, str]]) -> str:
     zh = language() == CHINESE
-    lines = ["", f"  Prewatt  {config.url}/console/", ""]
+    lines = ["", f"  Prewatt  {config.public_url or config.url}/console/", ""]
     if logins:
         lines.append("  演示登录（用户名 / 密码）：" if zh else "  demo logins (user / password):")
         lines += [f"    {one['username']:<12} {one['password']:<16} {one['role']}" for one in logins]

@@ -2,6 +2,7 @@
 
 import os
 
+from prewatt.wiring import production
 from prewatt.wiring.config import Config
 from prewatt.wiring.parts.ground import running_database, set_environment
 from prewatt.wiring.processes import forked_die_with_server
@@ -13,6 +14,7 @@ BACKLOG = 1024
 
 def serve(config: Config) -> int:
     """Serve until a signal; the exit code."""
+    production.check_settings(config)
     set_environment(config, running_database(config))
     from granian.constants import Interfaces
     from granian.log import LogLevels
