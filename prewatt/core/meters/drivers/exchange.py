@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from prewatt.core.meters.drivers.conversation import Await, Bus, Finished, Send
 from prewatt.core.meters.jobs import Frame, Outcome
@@ -31,12 +31,27 @@ KEPT_BYTES: Final = 1024  # of what came to one request: three full frames
 FRAME_OVERHEAD: Final = 16  # unit, CRC and silences of request and reply, in byte times
 
 
+Q = TypeVar("Q")  # a request of some protocol
+R = TypeVar("R")  # its reply
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Decoder(Protocol[R_co]):
+    """Finds the one reply to the one request in flight, whatever else the line brings."""
+
+    def receive(self, data: bytes) -> R_co | None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Asking(Generic[Q]):
     """Send a request; the script gets the reply, or None when there was none."""
 
-    request: Request
+    request: Q
     write: bool = False
+
+
+class Ask(Asking[Request]):
+    """Of Modbus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +75,22 @@ def _bus_ms(size: int, baud: int) -> int:
     return -(-(size + FRAME_OVERHEAD) * BITS_PER_BYTE * 1000 // baud)
 
 
-class Exchange:
-    """A Conversation that runs a script over Modbus RTU or TCP."""
+class Talking(Generic[Q, R]):
+    """A Conversation that runs a script: what is the same for every protocol of questions and answers."""
 
-    def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus, *, keep_frames: bool = False) -> None:
+    def __init__(
+        self,
+        script: Generator[Asking[Q] | Pause, R | None, Outcome],
+        profile: Profile,
+        bus: Bus,
+        *,
+        keep_frames: bool = False,
+    ) -> None:
         self._script = script
         self._profile = profile
-        self._unit = unit
         self._bus = bus
-        self._transaction = bus.transaction
         self._outcome: Outcome | None = None
-        self._decoder: RtuClientDecoder | TcpClientDecoder | None = None
+        self._decoder: Decoder[R] | None = None
         self._unsent: Send | None = None
         self._deadline_ms = 0
         self._drain_ms = 0
@@ -78,7 +98,7 @@ class Exchange:
         self._chunks = 0
         self._draining = False
         self._broken = False
-        self._ask: Ask | None = None
+        self._ask: Asking[Q] | None = None
         self._kept: list[Frame] | None = [] if keep_frames else None
         self._advance(None, start=True)
 
@@ -124,9 +144,21 @@ class Exchange:
         else:
             self._advance(None)
 
-    def _advance(self, reply: Reply | None, *, start: bool = False) -> None:
-        if self._kept and isinstance(reply, ReadReply):
-            self._kept[-1] = replace(self._kept[-1], words=reply.data)
+    def _open(self, request: Q) -> tuple[bytes, Decoder[R], int]:
+        """The bytes of a request, the decoder of its reply and how many bytes that reply has."""
+        raise NotImplementedError
+
+    def _kept_of(self, request: Q, data: bytes) -> Frame | None:
+        """A read as people are shown it; None for what is not shown."""
+        raise NotImplementedError
+
+    def _words_of(self, reply: R) -> bytes:
+        """What a good reply to a read carries."""
+        raise NotImplementedError
+
+    def _advance(self, reply: R | None, *, start: bool = False) -> None:
+        if self._kept and reply is not None and (words := self._words_of(reply)):
+            self._kept[-1] = replace(self._kept[-1], words=words)
         self._decoder = self._ask = self._unsent = None
         try:
             step = next(self._script) if start else self._script.send(reply)
@@ -142,22 +174,42 @@ class Exchange:
         self._tries = WRITE_TRIES if step.write else READ_TRIES
         self._send(step)
 
-    def _send(self, ask: Ask) -> None:
-        request, unit = ask.request, self._unit
+    def _send(self, ask: Asking[Q]) -> None:
         self._tries -= 1
         self._chunks = 0
         self._draining = False
-        if self._bus.transport == "rtu":
-            data = _rtu_frame(unit, request)
-            self._decoder = RtuClientDecoder(unit, request)
-        else:
-            data = encode_tcp_request(self._transaction, unit, request)
-            self._decoder = TcpClientDecoder(self._transaction, unit, request)
-            self._transaction = self._transaction + 1 & 0xFFFF
-        on_bus_ms = _bus_ms(len(data) + reply_size(request), self._bus.baud)
+        data, self._decoder, reply_bytes = self._open(ask.request)
+        on_bus_ms = _bus_ms(len(data) + reply_bytes, self._bus.baud)
         self._deadline_ms = on_bus_ms + self._profile.turnaround_ms + self._bus.link_ms
         self._drain_ms = on_bus_ms + self._profile.turnaround_ms + self._profile.quiet_ms
         self._unsent = Send(data, self._deadline_ms)
-        if self._kept is not None and isinstance(request, ReadRequest) and len(self._kept) < KEPT_FRAMES:
-            function, address, count = request.function.value, request.address, request.count
-            self._kept.append(Frame(function=function, address=address, count=count, sent=data, received=b""))
+        if self._kept is not None and len(self._kept) < KEPT_FRAMES:
+            shown = self._kept_of(ask.request, data)
+            if shown is not None:
+                self._kept.append(shown)
+
+
+class Exchange(Talking[Request, Reply]):
+    """A Conversation over Modbus RTU or TCP."""
+
+    def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus, *, keep_frames: bool = False) -> None:
+        self._unit = unit
+        self._transaction = bus.transaction
+        super().__init__(script, profile, bus, keep_frames=keep_frames)
+
+    def _open(self, request: Request) -> tuple[bytes, Decoder[Reply], int]:
+        unit = self._unit
+        if self._bus.transport == "rtu":
+            return _rtu_frame(unit, request), RtuClientDecoder(unit, request), reply_size(request)
+        transaction, self._transaction = self._transaction, self._transaction + 1 & 0xFFFF
+        data = encode_tcp_request(transaction, unit, request)
+        return data, TcpClientDecoder(transaction, unit, request), reply_size(request)
+
+    def _kept_of(self, request: Request, data: bytes) -> Frame | None:
+        if not isinstance(request, ReadRequest):
+            return None
+        function, address, count = request.function.value, request.address, request.count
+        return Frame(function=function, address=address, count=count, sent=data, received=b"")
+
+    def _words_of(self, reply: Reply) -> bytes:
+        return reply.data if isinstance(reply, ReadReply) else b""
