@@ -36,7 +36,7 @@ register(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatementLine:
-    """What one circuit used at one price within one local day; `ends` is exclusive, lines of a circuit never overlap."""
+    """What one circuit used at one price in one local day; `ends` is exclusive, lines of a circuit never overlap."""
 
     circuit_id: int
     begins: datetime
@@ -104,9 +104,10 @@ accounts AS (
         CASE WHEN e.kind IN ('credit_returned', 'return_taken_back') THEN -t.amount ELSE 0 END AS returned
     FROM accounts a
     CROSS JOIN LATERAL (
-        SELECT entry_id, amount_minor AS amount FROM ledger_transfer WHERE site_id = a.site_id AND credit_account_id = a.id
-        UNION ALL
-        SELECT entry_id, -amount_minor FROM ledger_transfer WHERE site_id = a.site_id AND debit_account_id = a.id) t
+        SELECT entry_id, amount_minor AS amount FROM ledger_transfer
+        WHERE site_id = a.site_id AND credit_account_id = a.id
+        UNION ALL SELECT entry_id, -amount_minor FROM ledger_transfer
+        WHERE site_id = a.site_id AND debit_account_id = a.id) t
     JOIN ledger_entry e ON e.id = t.entry_id AND e.kind <> 'charge'
     UNION ALL
     -- a sale that is reversed after its credit came out by a return: neither was paid, neither came back

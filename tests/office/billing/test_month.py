@@ -68,8 +68,10 @@ def installed(cast: Cast) -> list[Circuit]:
              for n in range(3)]  # fmt: skip
     made = cast.line.__class__.objects.bulk_create(lines)
     meters = Meter.objects.bulk_create(
-        Meter(site=cast.site, number=f"{700_000_000 + n}", profile="acrel-dtsy1352", line=made[n // 200], unit=n % 200 + 1,
-              ct_ratio=month.RATIOS[n % len(month.RATIOS)])
+        Meter(
+            site=cast.site, number=f"{700_000_000 + n}", profile="acrel-dtsy1352", line=made[n // 200],
+            unit=n % 200 + 1, ct_ratio=month.RATIOS[n % len(month.RATIOS)],
+        )
         for n in range(month.CIRCUITS)
     )  # fmt: skip
     return Circuit.objects.bulk_create(Circuit(site=cast.site, meter=meter, index=1) for meter in meters)
