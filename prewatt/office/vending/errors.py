@@ -12,7 +12,7 @@ CONFLICT = frozenset(
         "delivery_unknown", "sale_reversed", "sale_refunded", "sale_returned", "reversal_not_last",
         "reversal_other_shift", "shift_not_open", "shift_not_yours", "shift_open_already", "shift_closed",
         "delivery_not_refused", "delivery_not_disputed", "count_moved", "act_not_asked", "refund_not_due",
-        "day_closed", "drawer_short", "drawer_differs", "credit_used", "act_in_meter", "act_not_done",
+        "supply_by_meter", "day_closed", "drawer_short", "drawer_differs", "credit_used", "act_in_meter", "act_not_done",
         "recount_disputed", "recount_not_disputed",
     }
 )  # fmt: skip
@@ -116,6 +116,10 @@ register(
         "shift_not_yours": Text(
             en="Another operator's shift is open at this till. Nothing was done.",
             zh="该窗口当前是其他操作员的班次。什么都没有做。",
+        ),
+        "supply_by_meter": Text(
+            en="The meter holds this credit and closes its own relay; see the delivery.",
+            zh="该户为表内计费，由电表自行合闸；请查看下发。",
         ),
         "sale_unknown": Text(en="No such sale.", zh="没有这笔售电。"),
     }

@@ -8,8 +8,9 @@ from ninja import Header, Router, Status
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Contract
 from prewatt.office.estate.scope import visible_to
+from prewatt.office.reports.supply_after import supply_after
 from prewatt.office.vending import read, reversals, sales
-from prewatt.office.vending.models import Sale
+from prewatt.office.vending.models import Delivery, Sale
 from prewatt.web.api import schemas
 from prewatt.web.api.door import Caller, caller
 from prewatt.web.api.paging import number
@@ -69,6 +70,25 @@ def get_sale(request: HttpRequest, sale_id: str) -> schemas.SaleOut:
     """One sale and where its credit is."""
     found = _visible_sale(caller(request), sale_id)
     return schemas.SaleOut.model_validate(read.sale_view(found))
+
+
+@router.get("/sales/{sale_id}/supply", response={200: schemas.SupplyOut, **ERRORS})
+def get_supply(request: HttpRequest, sale_id: str) -> schemas.SupplyOut:
+    """The supply after a server-held sale: wished, switched, load observed. 409 where the meter holds the credit."""
+    who = caller(request)
+    found = _visible_sale(who, sale_id)
+    after = supply_after(Delivery.objects.get(sale=found), at=who.at)
+    if after is None:
+        raise Refused("supply_by_meter")
+    return schemas.SupplyOut(
+        wish=after.wish,  # type: ignore[arg-type]
+        decided=after.decided,  # type: ignore[arg-type]
+        wished_at=after.decided_at,
+        switched_at=after.switched_at,
+        load_observed_at=after.load_at,
+        relay={0: "open", 1: "closed"}.get(after.relay, "unknown"),  # type: ignore[arg-type]
+        read_at=after.read_at,
+    )
 
 
 @router.post("/sales/{sale_id}/reversal", response={201: schemas.SaleOut, **ERRORS})

@@ -130,6 +130,18 @@ class SaleOut(Schema):
     delivery: DeliveryOut
 
 
+class SupplyOut(Schema):
+    """What became of the supply after a server-held sale. Each instant is null until it was seen."""
+
+    wish: Literal["automatic", "keep_on", "trip"]
+    decided: Literal["closed", "open"] | None
+    wished_at: Instant | None
+    switched_at: Instant | None
+    load_observed_at: Instant | None
+    relay: Literal["open", "closed", "unknown"]
+    read_at: Instant | None
+
+
 class ReversalIn(_Strict):
     reason: Reason
 

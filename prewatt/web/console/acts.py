@@ -14,7 +14,7 @@ from prewatt.core.units import currency, parse_amount, parse_energy
 from prewatt.office.reports.sales_acts import LIST_MOST, ActRow, act_of, act_rows, payable
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
-from prewatt.office.vending import make_ups, returns, shifts
+from prewatt.office.vending import make_ups, returns, reversals, shifts
 from prewatt.office.vending.models import Act as ActModel
 from prewatt.office.vending.models import Receipt, Till
 from prewatt.office.vending.read import delivery_now
@@ -91,11 +91,14 @@ def _act_page(ask: Ask, found: ActModel, status: int = 200, **more: object) -> H
     due = payable(found)
     role = ask.operator.role
     mine = found.actor == of_operator(ask.operator).key
+    held = found.delivery is not None and found.delivery.credit_account_id is not None
+    undone = held and found.state == "done" and found.kind in ("return", "make_up")
     context: dict[str, object] = {
         "act": found, "line": _line(ask, rows[0]), "due": due is not None and may(role, Act.REFUND),
         "delivery": delivery_now(found.delivery) if found.delivery is not None else None,
         "can_agree": found.state == "asked" and may(role, Act.MAKE_UP_AGREE) and not mine,
-        "is_asker": found.state == "asked" and mine,
+        "is_asker": found.state == "asked" and mine, "in_money": rows[0].credit_unit != "Wh",
+        "take_back": undone and may(role, Act.SETTLE) and (found.kind == "make_up" or due is not None),
         "receipts": [(each.pk, each.data.get("receipt_number", "")) for each in Receipt.objects.filter(act=found)],
         **more,
     }  # fmt: skip
@@ -153,6 +156,31 @@ def refund(ask: Ask, act_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console()
+def take_back(ask: Ask, act_id: int) -> HttpResponse:
+    """Take a return or make-up of server-held credit back."""
+    found, post = _found_or_404(ask, act_id), ask.request.POST
+    sum_ = money(ask, found.amount_minor)
+    changes = [_("The balance rises by %s again; nothing is payable any more") % sum_] if found.kind == "return" else [
+        _("The balance falls by %s; the cost is taken out of the books") % sum_]  # fmt: skip
+    context = {
+        "title": _("Take this act back"), "button": _("Take it back"), "reason": post.get("reason", "")[:REASON_MOST],
+        "request_key": post.get("request_key") or new_key(), "back": f"/console/acts/{act_id}", "risk": True,
+        "changes": [*changes, _("It stays in the list, marked as not done")],
+    }  # fmt: skip
+    if ask.request.method != "POST":
+        return ask.page("ui/acts_form.html", context)
+    try:
+        done = reversals.take_back(
+            found, reason=str(context["reason"]), actor=of_operator(ask.operator), key=str(context["request_key"]),
+            at=ask.at,
+        )  # fmt: skip
+    except Refused as refused:
+        return ask.page("ui/acts_form.html", {**context, "refused": refused, "said": say(refused)}, status=422)
+    return redirect(f"/console/acts/{done.act.pk}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console()
 def make_up(ask: Ask) -> HttpResponse:
     """Ask for a make-up: credit without payment. Nothing is sent before a second person agrees."""
     return _new(ask, "make_up")
@@ -173,11 +201,12 @@ def _new(ask: Ask, kind: str) -> HttpResponse:
         "kind": kind, "text": text, "credit": post.get("credit", ""), "reason": post.get("reason", ""),
         "request_key": post.get("request_key") or new_key(), "back": "/console/acts", "risk": not making,
         "asks_circuit": True, "title": _("Make-up: credit without payment") if making else _("Return of credit"),
-        "button": _("Ask the second person") if making else _("Take it out of the meter"),
+        "button": _("Ask the second person") if making else _("Take it out"),
         "changes": [_("Nothing is sent now: a manager or finance must agree first"),
                     _("The cost stands in the books as make-up")]
-        if making else [_("The meter's balance falls by this credit"),
-                        _("The money is payable only after the meter has confirmed; then you refund it")],
+        if making else [_("The balance falls by this credit, in the meter or in the books"),
+                        _("The money is payable once the meter has confirmed, or at once where the books hold the "
+                          "credit; then you refund it")],
     }  # fmt: skip
     if ask.request.method != "POST":
         return ask.page("ui/acts_form.html", context)
@@ -206,4 +235,5 @@ urlpatterns = [
     path("acts/<int:act_id>", act, name="act"),
     path("acts/<int:act_id>/answer", answer, name="act-answer"),
     path("acts/<int:act_id>/refund", refund, name="act-refund"),
+    path("acts/<int:act_id>/take-back", take_back, name="act-take-back"),
 ]

@@ -70,6 +70,8 @@ def _words(ask: Ask, full: SaleFull, name: str) -> dict[str, object]:
     """Title, button and what will change, for one act on this sale."""
     sum_ = money(ask, full.sale.amount_minor)
     credit = with_unit(full.sale.credit, full.sale.credit_unit, ask.site.exponent)
+    if full.now.delivery.credit_account_id is not None and name in ("reverse", "return"):
+        return _held_words(name, sum_)
     told: dict[str, tuple[str, str, list[str], bool]] = {
         "reverse": (_("Reverse this sale"), _("Reverse and pay back %s") % sum_, [
             _("The order is taken back; the meter gets nothing"), _("%s leaves the drawer") % sum_,
@@ -90,6 +92,19 @@ def _words(ask: Ask, full: SaleFull, name: str) -> dict[str, object]:
     }  # fmt: skip
     title, button, changes, risk = told[name]
     return {"title": title, "button": button, "changes": changes, "risk": risk}
+
+
+def _held_words(name: str, sum_: str) -> dict[str, object]:
+    """The same where the books hold the credit."""
+    if name == "reverse":
+        changes = [_("The balance falls by %s") % sum_, _("%s leaves the drawer") % sum_,
+                   _("What was used of it meanwhile stands as arrears; more than a tenth of it refuses this"),
+                   _("The sale stays in the list, marked as reversed")]  # fmt: skip
+        return {"title": _("Reverse this sale"), "button": _("Reverse and pay back %s") % sum_, "changes": changes,
+                "risk": True}  # fmt: skip
+    changes = [_("The balance falls by %s at once") % sum_, _("%s becomes payable; then you refund it") % sum_]
+    return {"title": _("Return the whole credit"), "button": _("Take %s off the balance") % sum_, "changes": changes,
+            "risk": True}  # fmt: skip
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -42,7 +42,8 @@ def possible(full: SaleFull) -> tuple[str, ...]:
         DeliveryState.WAITING: ("reverse",),
         DeliveryState.REFUSED: ("rewrite", "refund", "reverse"),
         DeliveryState.DISPUTED: ("settle",),
-        DeliveryState.CONFIRMED: ("return",),
+        # what the books hold they can give back at once
+        DeliveryState.CONFIRMED: ("return",) if full.now.delivery.credit_account_id is None else ("return", "reverse"),
     }.get(full.now.state, ())
 
 

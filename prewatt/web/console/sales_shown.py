@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,13 +11,17 @@ from django.utils.translation import pgettext
 from prewatt.office.reports.board import BoardRow, board_rows
 from prewatt.office.reports.sales import SaleFull
 from prewatt.office.vending.models import DeliveryState, Sale
-from prewatt.office.vending.read import DeliveryNow, Step
+from prewatt.office.vending.read import DeliveryNow
+from prewatt.web.console.sales_supply import held_says, held_steps, paid
+from prewatt.web.console.sales_supply import last as _last
+from prewatt.web.console.sales_supply import step as _step
 from prewatt.web.console.sell_parts import Shown, bought_words, masked, meter_says, money, with_unit, worth_words
 from prewatt.web.console.tiles import badges_of
 from prewatt.web.console.views_base import Ask, stale_limit
 from prewatt.web.ui import formats
-from prewatt.web.ui.words import TENDERS, price_words
+from prewatt.web.ui.words import price_words
 
+FOLLOW = timedelta(minutes=10)  # the page of a server-held sale asks for its supply that long
 CHECK_AGAIN_S = 900  # while a meter stays silent the order is asked for at most this far apart
 OPEN = (DeliveryState.WAITING, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.DISPUTED)
 
@@ -60,17 +64,24 @@ def show(ask: Ask, full: SaleFull) -> SaleShown:
     sale, now = full.sale, full.now
     rows = board_rows(ask.operator.pk, ask.site.id, at=ask.at, stale=stale_limit(), ids=[sale.circuit_id])
     row = rows[0] if rows else None
-    state = now.state
+    state, held = now.state, now.delivery.credit_account_id is not None
     waits_for_load = state is DeliveryState.CONFIRMED and now.delivery.load_deadline is not None
+    if held and now.delivery.settled_at is not None:  # a shop that is shut draws nothing for days
+        waits_for_load = waits_for_load and ask.at - now.delivery.settled_at < FOLLOW
     return SaleShown(
         sale=sale, full=full, row=row, state=state.value, open=state in OPEN or waits_for_load,
-        heading=_heading(sale, state), equation=_equation(ask, sale, now), steps=_steps(ask, full, row),
+        heading=_held_heading(sale) if held else _heading(sale, state), equation=_equation(ask, sale, now),
+        steps=held_steps(ask, full, row) if held else _steps(ask, full, row),
         ending=_ending(ask, sale, now), notice=_notice(ask, full, row), after=_after(ask, full),
-        says=_says(ask, full, row),
+        says=held_says(ask, full, row) if held else _says(ask, full, row),
         meter=meter_says(row) if row else (), lost=row is not None and row.state.value == "offline",
         read=formats.clock_seconds(row.read_at, ask.zone) if row and row.read_at else formats.DASH,
         badges=badges_of(row) if row else (), phone=masked(full.phone),
     )  # fmt: skip
+
+
+def _held_heading(sale: Sale) -> str:
+    return _("This sale was reversed") if sale.state == "reversed" else _("The credit is in the books")
 
 
 def _heading(sale: Sale, state: DeliveryState) -> str:
@@ -89,7 +100,8 @@ def _equation(ask: Ask, sale: Sale, now: DeliveryNow) -> Shown:
     unit, exponent = sale.credit_unit, ask.site.exponent
     repaid = sale.repaid_overdraft + sale.repaid_past_zero
     balance = now.delivery.confirmed_values.get("balance")
-    note = _("balance in the meter %s") % with_unit(balance, unit, exponent) if balance is not None else ""
+    told = _("balance %s") if now.delivery.credit_account_id is not None else _("balance in the meter %s")
+    note = told % with_unit(balance, unit, exponent) if balance is not None else ""
     return Shown(
         paid=money(ask, sale.amount_minor),
         paid_note=bought_words(sale.credit, unit, sale.price, sale.currency, exponent),
@@ -100,6 +112,8 @@ def _equation(ask: Ask, sale: Sale, now: DeliveryNow) -> Shown:
 
 
 def _ending(ask: Ask, sale: Sale, now: DeliveryNow) -> str:
+    if now.delivery.credit_account_id is not None:
+        return ""
     if now.state is DeliveryState.CONFIRMED and now.delivery.settled_at is not None:
         tenths = int((now.delivery.settled_at - sale.at).total_seconds() * 10)
         return _("%s s · meter confirmed") % formats.scaled(max(0, tenths), 1)
@@ -111,27 +125,13 @@ def _ending(ask: Ask, sale: Sale, now: DeliveryNow) -> str:
 # ---------------------------------------------------------------- steps
 
 
-def _last(now: DeliveryNow, *states: str) -> Step | None:
-    return next((step for step in reversed(now.steps) if step.state in states), None)
-
-
-def _step(ask: Ask, stage: str, name: str, fact: str, at: datetime | None = None, time: str = "") -> dict[str, Any]:
-    shown = formats.clock_seconds(at, ask.zone) if at is not None else time
-    return {"stage": stage, "name": name, "fact": fact, "time": shown, "at": at}
-
-
 def _steps(ask: Ask, full: SaleFull, row: BoardRow | None) -> list[dict[str, Any]]:
     sale, now = full.sale, full.now
-    paid = _("%(tender)s %(sum)s, receipt %(number)s") % {
-        "tender": TENDERS.get(sale.tender, sale.tender), "sum": money(ask, sale.amount_minor),
-        "number": full.receipt_number
-    }  # fmt: skip
     booked = _("In transit %(sum)s, order count %(count)d") % {
         "sum": money(ask, sale.amount_minor), "count": now.delivery.expected_count
     }  # fmt: skip
     return [
-        _step(ask, "done", pgettext("step", "Paid"), paid, sale.at),
-        _step(ask, "done", pgettext("step", "Booked"), booked, sale.at),
+        paid(ask, full), _step(ask, "done", pgettext("step", "Booked"), booked, sale.at),
         _sent(ask, full), _confirmed(ask, full, row), _load(ask, full, row),
     ]  # fmt: skip
 
@@ -206,7 +206,8 @@ def _load(ask: Ask, full: SaleFull, row: BoardRow | None) -> dict[str, Any]:
 def _notice(ask: Ask, full: SaleFull, row: BoardRow | None) -> Notice | None:
     sale, now = full.sale, full.now
     if sale.state == "reversed":
-        return Notice(kind="info", happened=_("This sale was reversed"), not_done=_("Nothing went into the meter."),
+        gone = _("Its credit left the balance.") if now.delivery.credit_account_id else _("Nothing went into the meter.")
+        return Notice(kind="info", happened=_("This sale was reversed"), not_done=gone,
                       do=_("The money was paid back from the drawer; the receipt of the reversal is below."),
         )  # fmt: skip
     if full.refunded_at is not None:

@@ -121,6 +121,8 @@ def test_a_server_held_sale_is_confirmed_at_once_in_money_and_reversed(cast: Cas
         "server", "CNY", 5000, 1,
     )  # fmt: skip
     assert bob.get("/books")[1]["deferred_income_minor"] == 5000
+    supply = bob.get(f"/sales/{made['id']}/supply")[1]
+    assert (supply["wish"], supply["decided"], supply["load_observed_at"]) == ("automatic", None, None)
     _, taken_back = bob.post(f"/sales/{made['id']}/reversal", {"reason": "wrong shop"})
     assert (taken_back["state"], taken_back["delivery"]["state"]) == ("reversed", "refused")
     assert taken_back["delivery"]["steps"][-1]["code"] == "reversed"

@@ -1,0 +1,59 @@
+"""What became of the supply after a server-held sale: wished, switched, load observed. Reads only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+
+from prewatt.office.vending.models import Delivery
+
+_SQL: Final = """
+SELECT (SELECT e.kind = 'opened' FROM metering_supplyevent e
+        WHERE e.circuit_id = d.circuit_id AND e.kind IN ('opened', 'closed') AND e.at <= d.settled_at
+        ORDER BY e.at DESC LIMIT 1),
+    coalesce(w.wish, 'automatic'), w.decided, coalesce(w.decided_cause, ''), w.decided_at,
+    (SELECT e.at FROM metering_supplyevent e
+     WHERE e.circuit_id = d.circuit_id AND e.kind = 'closed' AND e.at > d.settled_at ORDER BY e.at LIMIT 1),
+    la.relay, la.at, la.power_w, t.name,
+    (SELECT s.at FROM vending_deliverystep s WHERE s.delivery_id = d.id AND s.state = 'load_observed' LIMIT 1)
+FROM vending_delivery d
+LEFT JOIN metering_relaywish w ON w.circuit_id = d.circuit_id
+LEFT JOIN metering_latest la ON la.site_id = d.site_id AND la.circuit_id = d.circuit_id
+LEFT JOIN metering_maintenancetag t ON t.circuit_id = d.circuit_id AND t.removed_at IS NULL AND t.until > %s
+WHERE d.id = %s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupplyAfter:
+    """`was_cut`: the relay was open when it was paid, None where nothing was ever seen. Relay 1 closed, 0 open."""
+
+    was_cut: bool | None
+    wish: str  # the operator's word
+    decided: str | None  # what the credit says since: "closed" | "open"
+    cause: str
+    decided_at: datetime | None
+    switched_at: datetime | None  # seen closed after the payment
+    relay: int | None
+    read_at: datetime | None
+    power_w: int | None
+    tag: str | None  # who works there
+    load_at: datetime | None
+
+
+def supply_after(delivery: Delivery, *, at: datetime) -> SupplyAfter | None:
+    """None where a meter holds the credit: its own purse closes the relay."""
+    if delivery.credit_account_id is None or delivery.settled_at is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL, [at, delivery.pk])
+        was_cut, wish, decided, cause, decided_at, switched_at, relay, read_at, power_w, tag, load_at = (
+            cursor.fetchone()
+        )
+    if was_cut is None and relay is not None and switched_at is None and read_at and read_at < delivery.settled_at:
+        was_cut = relay == 0
+    return SupplyAfter(
+        was_cut=was_cut, wish=wish, decided=decided, cause=cause, decided_at=decided_at, switched_at=switched_at,
+        relay=relay, read_at=read_at, power_w=power_w, tag=tag, load_at=load_at,
+    )  # fmt: skip
