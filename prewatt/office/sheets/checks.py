@@ -47,7 +47,10 @@ def examine(content: Content, *, site: Site, at: datetime) -> Draft:
     standing = look(
         site,
         meters=[row.cells.get("number", "") for row in content.rows.get("meters", ())],
-        contracts=[row.cells.get("number", "") for row in content.rows.get("contracts", ())],
+        contracts={
+            *(row.cells.get("number", "") for row in content.rows.get("contracts", ())),
+            *(row.cells.get("contract", "") for row in content.rows.get("supply_points", ())),
+        },
     )
     return _Examination(content, standing, at=at).draft()
 
@@ -93,7 +96,9 @@ class _Examination:
 
     def _take(self, row: Row) -> None:
         value, refusals = parse(row, self._standing.zone)
-        if row.sound and not refusals:
+        if not row.sound:
+            refusals = []  # said already, of the cells that could not be read
+        elif not refusals:
             first = self._first.setdefault((row.sheet, value.key), row.number)
             refusals = [_refusal(row, "row_twice", first=first)] if first != row.number else self._judged(row, value)
         self._refusals += refusals

@@ -17,7 +17,8 @@ from prewatt.office.estate.models import Circuit, Contract, Customer, Meter, Pla
 from prewatt.office.sheets import reading, taking_over
 from prewatt.office.sheets.shape import SHEETS, Content, Effect, Result
 from prewatt.office.sheets.template import EXAMPLES, template_xlsx
-from prewatt.office.staff.models import AuditRow
+from prewatt.office.staff.actors import Actor
+from prewatt.office.staff.models import AuditRow, Role
 from prewatt.office.vending import shifts
 from prewatt.office.vending.models import Opening
 
@@ -175,7 +176,6 @@ WRONG: list[tuple[str, int, dict[str, object], str]] = [
     ("supply_points", 0, {"plan": "Q"}, "plan_not_found"),
     ("supply_points", 0, {"custody": "both"}, "custody_unknown"),
     ("supply_points", 0, {"custody": "meter", "alarm_2_minor": 0}, "custody_not_supported"),
-    ("supply_points", 1, {"custody": "server"}, "server_custody_unsupported"),
     ("supply_points", 0, {"overdraft_minor": -1}, "whole_number_needed"),
     ("supply_points", 0, {"alarm_1_minor": -200}, "thresholds_order"),
     ("supply_points", 0, {"from": "2025-12-31"}, "plan_without_price"),
@@ -198,3 +198,136 @@ def test_one_wrong_row_is_named_alone_and_nothing_is_taken(
     assert not any(found.created.values()) and not Room.objects.exists() and not Meter.objects.exists()
     texts = {found.refusals[0].message(lang) for lang in (CHINESE, ENGLISH)}
     assert len(texts) == 2 and not any("?" in text for text in texts), texts
+
+
+def test_all_wrong_rows_are_named_at_once_in_the_order_of_the_sheets(site: Site) -> None:
+    content = estate()
+    content["supply_points"][1]["custody"] = "both"
+    content["rooms"][0]["floor"] = "ground"
+    content["customers"][0] |= {"id": "", "name": ""}
+
+    found = taken(site, workbook(content))
+
+    assert [(each.sheet, each.row, each.code) for each in found.refusals] == [
+        ("rooms", 2, "whole_number_needed"), ("customers", 2, "cell_needed"), ("customers", 2, "cell_needed"),
+        ("contracts", 2, "customer_not_found"), ("supply_points", 3, "custody_unknown"),
+    ]  # fmt: skip
+
+
+STRUCTURE: list[tuple[str, str, tuple[str, int, str]]] = [
+    ("buildings", "code;name\nA;East\n", ("", 0, "")),
+    ("buildings", "\ufeffcode,name\n\n A , East \n,\n", ("", 0, "")),
+    ("buildings", "code\nA\n", ("buildings", 1, "column_missing")),
+    ("buildings", "code,name,colour\nA,East,red\n", ("buildings", 1, "column_unknown")),
+    ("buildings", "code,name,name\nA,East,West\n", ("buildings", 1, "column_twice")),
+    ("buildings", "code,name\nA,East,more\n", ("buildings", 2, "row_too_long")),
+    ("buildings", "code,name\nA,\"East\n", ("buildings", 1, "file_unreadable")),
+    ("houses", "code,name\nA,East\n", ("houses", 1, "sheet_unknown")),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "says"), STRUCTURE)
+def test_a_file_is_read_as_it_was_meant_or_refused(
+    site: Site, tmp_path: Path, name: str, text: str, says: tuple[str, int, str]
+) -> None:
+    (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    found = taking_over.check(reading.read_path(tmp_path), site=site, at=AT)
+
+    told = [(each.sheet, each.row, each.code) for each in found.refusals]
+    assert told == ([says] if says[2] else []), [each.message(ENGLISH) for each in found.refusals]
+    if not says[2]:
+        assert found.created == {"buildings": 1}
+
+
+def test_what_is_no_spreadsheet_is_refused_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "estate.xlsx").write_bytes(b"PK no")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "latin").mkdir()
+    (tmp_path / "latin" / "rooms.csv").write_bytes("building,floor,code,name\nA,1,1,Bäcker\n".encode("latin-1"))
+    for path, code in (("estate.xlsx", "file_unreadable"), ("none", "file_missing"), ("empty", "file_empty")):
+        with pytest.raises(Refused) as refused:
+            reading.read_path(tmp_path / path)
+        assert refused.value.code == code
+    [said] = reading.read_path(tmp_path / "latin").refusals
+    assert (said.sheet, said.code) == ("rooms", "sheet_not_utf8")
+
+
+def test_numbers_and_dates_of_a_spreadsheet_are_taken_as_they_look() -> None:
+    out = io.BytesIO()
+    book: Any = xlsxwriter.Workbook(out, {"in_memory": True})
+    sheet = book.add_worksheet("Plans ")
+    for place, column in enumerate(SHEETS["plans"]):
+        sheet.write(2, place, column)  # a header that is not in the first row is not found
+    sheet = book.add_worksheet("contracts")
+    sheet.write_row(0, 0, ["number", "customer", "opened_on", ""])
+    sheet.write_row(3, 0, [30010001, 7.0])
+    sheet.write_datetime(3, 2, datetime(2026, 1, 2), book.add_format({"num_format": "d.m.yy"}))
+    sheet = book.add_worksheet("meters")
+    sheet.write_row(0, 0, SHEETS["meters"])
+    sheet.write_row(1, 0, [1234567890123456789, "x", "=G1", True, 1.5])
+    book.add_worksheet("Sheet1")
+    book.add_worksheet("_notes").write(0, 0, "anything")
+    book.close()
+
+    found = reading.read_workbook(out.getvalue(), name="x")
+
+    assert {(each.sheet, each.row, each.code) for each in found.refusals} == {
+        ("plans", 1, "column_missing"), ("meters", 2, "cell_needs_text")
+    }  # fmt: skip
+    [row] = found.rows["contracts"]
+    assert row.number == 4 and row.cells == {"number": "30010001", "customer": "7", "opened_on": "2026-01-02"}
+    assert not found.rows["meters"][0].sound
+
+
+STANDS: list[tuple[str, int, dict[str, object], str]] = [
+    ("buildings", 0, {"name": "Old"}, "name"),
+    ("rooms", 0, {"floor": 2}, "floor"),
+    ("gateways", 0, {"port": 4002, "host": "10.0.0.8"}, "host, port"),
+    ("meters", 0, {"ratio": 40}, "ratio"),
+    ("circuits", 0, {"never_cut": 1}, "never_cut"),
+    ("plans", 0, {"price": "0.8"}, "price"),
+    ("customers", 0, {"class": "office"}, "class"),
+    ("contracts", 0, {"opened_on": "2026-01-02"}, "opened_on"),
+    ("supply_points", 0, {"overdraft_minor": 501, "from": "2026-11-24"}, "overdraft_minor, from"),
+    ("supply_points", 1, {"alarm_1_minor": 9000}, "alarm_1_minor"),
+]
+
+
+@pytest.mark.django_db
+def test_what_stands_is_never_changed(site: Site) -> None:
+    taken(site, workbook(estate()))
+    for sheet, place, change, columns in STANDS:
+        content = estate()
+        content[sheet][place] |= change
+        [said] = taken(site, workbook(content)).refusals
+        assert (said.sheet, said.row, said.code) == (sheet, place + 2, "exists_with_other_values")
+        assert said.params["columns"] == columns
+    late = estate()
+    late["plans"].append({"code": "P", "name": "Shops", "price": "2", "valid_from": "2026-11-01"})
+    assert [each.code for each in taken(site, workbook(late)).refusals] == ["plan_version_past"]
+    late["plans"][-1]["valid_from"] = "2026-12-01"
+    assert taken(site, workbook(late)).created["plans"] == 1
+
+
+def test_a_later_file_adds_to_what_stands_and_may_leave_sheets_out(site: Site) -> None:
+    taken(site, workbook(estate()))
+    more = {
+        "meters": [{"number": "000000000013", "profile": "acrel-ddsy1352", "gateway": "G1", "unit": 3, "ratio": 1}],
+        "supply_points": [{**estate()["supply_points"][0], "meter": "000000000013"}],
+    }
+
+    assert taken(site, workbook(more)).created == {"meters": 1, "supply_points": 1}
+    shared = set(SupplyPoint.objects.filter(custody="server").values_list("credit_account_id", flat=True))
+    assert len(shared) == 1, "one balance for the server-held circuits of a contract"
+
+
+def test_the_template_is_taken_as_it_is(site: Site) -> None:
+    found = taken(site, reading.read_workbook(template_xlsx(), name="template.xlsx"))
+    assert found.refusals == () and found.created == {name: len(rows) for name, rows in EXAMPLES.items()}
+
+
+def test_only_an_administrator_takes_an_estate_over(site: Site) -> None:
+    actor = Actor(key="operator:1", name="Bob", role=Role.MANAGER, operator_id=1)
+    with pytest.raises(Refused) as refused:
+        taking_over.run(workbook(estate()), site=site, actor=actor, at=AT)
+    assert refused.value.code == "not_permitted" and not Room.objects.exists()
