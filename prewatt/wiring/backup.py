@@ -28,6 +28,7 @@ from prewatt.wiring.backup_file import Manifest, verify
 from prewatt.wiring.backup_home import collect, refuse_unfinished
 from prewatt.wiring.backup_seal import CHUNK_BYTES, Sealer, sync
 from prewatt.wiring.backup_tools import Tools, address, find_tools, running, server_major
+from prewatt.wiring.backup_watch import KEY_NAME
 from prewatt.wiring.config import Config
 from prewatt.wiring.diagnosis import data_directory
 from prewatt.wiring.parts.ground import some_database
@@ -35,7 +36,6 @@ from prewatt.wiring.refusals import Exit, StartRefused
 
 logger = logging.getLogger(__name__)
 
-KEY_NAME: Final = "PREWATT_BACKUP_KEY"
 PASSPHRASE, HOME = "passphrase", "home"  # what a backup may be sealed with
 _MIB: Final = 1024 * 1024
 _SPARE_MIB: Final = 16
@@ -169,8 +169,10 @@ def _write(
         for data in files.values():
             sealer.write(data)
         shown, environment = address(dsn)
-        command = [tools.dump, "-Fc", "--no-owner", "--no-privileges", f"--lock-wait-timeout={_LOCK_WAIT}",
-                   f"--snapshot={row[0]}", "-d", shown]  # fmt: skip
+        command: list[str | Path] = [
+            tools.dump, "-Fc", "--no-owner", "--no-privileges", f"--lock-wait-timeout={_LOCK_WAIT}",
+            f"--snapshot={row[0]}", "-d", shown,
+        ]  # fmt: skip
         with running(command, environment=environment, reads=False) as program:
             _copy(program.pipe, sealer)
             fault = program.fault()

@@ -49,7 +49,7 @@ def figures(connection: Connection) -> Books:
     found: Books = {}
     for name, (table, expression) in _FIGURES.items():
         if table in there:
-            row = connection.execute(f"SELECT ({expression})::bigint FROM {table}").fetchone()  # type: ignore[arg-type]
+            row = connection.execute(f"SELECT ({expression})::bigint FROM {table}").fetchone()
             assert row is not None and isinstance(row[0], int)
             found[name] = row[0]
     return found

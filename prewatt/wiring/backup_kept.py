@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from prewatt.wiring import database, migrations
-from prewatt.wiring.backup import HOME, KEY_NAME, PASSPHRASE, Taken, take
+from prewatt.wiring.backup import HOME, PASSPHRASE, Taken, take
 from prewatt.wiring.backup_books import applied, holds_something
 from prewatt.wiring.backup_home import BACKUPS_NAME
+from prewatt.wiring.backup_watch import KEY_NAME
 from prewatt.wiring.config import Config
 from prewatt.wiring.home import secret_key
 

@@ -19,7 +19,7 @@ from typing import Final, TextIO
 
 import psycopg
 
-from prewatt.wiring import backup_home, database
+from prewatt.wiring import backup_home, database, migrations
 from prewatt.wiring.backup import ended_by_signals, passphrase
 from prewatt.wiring.backup_books import Books, figures, tables
 from prewatt.wiring.backup_file import Manifest, read_front, refuse_newer, verify
@@ -32,6 +32,7 @@ from prewatt.wiring.embedded.server import LOCK_NAME as SERVER_LOCK
 from prewatt.wiring.embedded.server import EmbeddedPostgres
 from prewatt.wiring.home import LOCK_NAME, lock_instance
 from prewatt.wiring.parts import migrate
+from prewatt.wiring.parts.ground import set_up_django
 from prewatt.wiring.refusals import Exit, StartRefused
 
 logger = logging.getLogger(__name__)
@@ -88,8 +89,9 @@ def load(checked: Checked, dsn: str) -> dict[str, bytes]:
     """Load the dump in one transaction and compare the books; the small files of the backup. Raises
     `restore_failed`, `restore_books_differ`."""
     shown, environment = address(dsn)
-    command = [checked.tools.restore, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
-               "-d", shown]  # fmt: skip
+    command: list[str | Path] = [
+        checked.tools.restore, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "-d", shown,
+    ]  # fmt: skip
     with open(checked.path, "rb") as source:
         opened = read_front(source, passphrase=checked.key, path=checked.path)
         with running(command, environment=environment, reads=True) as program:
@@ -186,7 +188,11 @@ def _restore(config: Config, dsn: str, checked: Checked) -> dict[str, object]:
     """Load, bring up to date, end what belonged to the old machine, look at the books."""
     try:
         backup_home.put_back(config.home, load(checked, dsn))
-        migrate.bring_up_to_date(config, dsn, out=sys.stderr)
+        with database.connect(dsn) as connection:
+            wanting = migrations.missing(connection)
+        if wanting:
+            migrate.bring_up_to_date(config, dsn, out=sys.stderr)
+        set_up_django(config, dsn, part="demo")
         at = datetime.now(UTC)
         from prewatt.office.staff import sessions
         from prewatt.office.vending import recounts

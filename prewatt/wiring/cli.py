@@ -96,6 +96,18 @@ def _restore(config: configuration.Config, given: argparse.Namespace) -> int:
     return run(config, file=given.file, out=sys.stdout)
 
 
+def _keep_backups(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.backup_keeper import serve
+
+    return serve(config)
+
+
+def _upgrade(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.backup_upgrade import run
+
+    return run(config, confirm=given.confirm, out=sys.stdout)
+
+
 def _demo(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.demo import run
 
@@ -138,6 +150,8 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "migrate": (_migrate, "bring the database up to date", "更新数据库结构"),
     "backup": (_backup, "the whole site into one sealed file", "把整个站点备份为一个加密文件"),
     "restore": (_restore, "a backup into an empty PREWATT_HOME", "把备份恢复到空的 PREWATT_HOME"),
+    "keep-backups": (_keep_backups, "back up each day (PREWATT_BACKUP_DIR)", "每日自动备份（PREWATT_BACKUP_DIR）"),
+    "upgrade-database": (_upgrade, "to a newer major PostgreSQL", "升级到新的 PostgreSQL 大版本"),
     "demo": (_demo, "load the demo site into an empty database", "向空数据库装载演示数据"),
     "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
     "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
@@ -170,6 +184,7 @@ def parser() -> argparse.ArgumentParser:
     made["import"].add_argument("--dry-run", action="store_true", help="only say what would be done")
     made["import"].add_argument("--site", default="", metavar="CODE", help="which site, where there are several")
     made["import"].add_argument("--template", action="store_true", help="write an empty workbook with examples to PATH")
+    made["upgrade-database"].add_argument("--confirm", action="store_true", help="delete the old data directory")
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
     return top

@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from prewatt.wiring import backup_plan, backup_watch
 from prewatt.wiring import database as outside
 from prewatt.wiring import migrations as recorded
 from prewatt.wiring import ports as listening
@@ -168,6 +169,49 @@ def books(config: Config) -> str:
     if found:
         raise Wrong("; ".join(f"{each.check}: {each.subject}: {each.seen}" for each in found[:_NAMES_SHOWN]))
     return f"{len(CHECKS)} checks agree"
+
+
+def backups(config: Config) -> str:
+    """Scheduled backups are asked for; a demo has nothing to lose."""
+    plan = backup_watch.planned()
+    if plan is None and not config.demo:
+        raise Wrong("PREWATT_BACKUP_KEY, PREWATT_BACKUP_DIR")
+    return "-" if plan is None else f"{plan.directory}, {plan.hour}:00"
+
+
+def backup_last(config: Config) -> str:
+    """The last scheduled backup was made, and not long ago."""
+    plan = backup_watch.planned()
+    if plan is None:
+        return "-"
+    last = backup_watch.status(config.home)
+    if last is not None and last.code:
+        raise Wrong(f"{last.at.isoformat(timespec='seconds')} {last.code}: {last.text}")
+    newest = backup_watch.newest(plan.directory)
+    if newest is None:
+        return "-"  # the first is made when prewatt up runs
+    if datetime.now(UTC) - newest > backup_plan.OVERDUE_AFTER:
+        raise Wrong(newest.isoformat(timespec="seconds"))
+    return newest.isoformat(timespec="seconds")
+
+
+def restored(config: Config) -> str:
+    """Since a restore every meter was read, and agrees."""
+    if not config.database_url and not _instance_runs(config):
+        return "embedded, at rest"
+    with outside.connect(running_database(config)) as connection:
+        table = connection.execute("SELECT to_regclass('vending_recount')").fetchone()
+        if table is None or table[0] is None:
+            return "-"
+        rows = connection.execute(
+            "SELECT r.state, count(*), array_to_string((array_agg(m.number ORDER BY m.number))[1:6], ', ')"
+            " FROM vending_recount r"
+            " JOIN estate_circuit c ON c.id = r.circuit_id JOIN estate_meter m ON m.id = c.meter_id"
+            " WHERE r.state IN ('waiting', 'disputed') GROUP BY r.state ORDER BY r.state"
+        ).fetchall()
+    if rows:
+        raise Wrong("; ".join(f"{state} {count}: {some}" for state, count, some in rows))
+    return "-"
 
 
 def ports(config: Config) -> str:

@@ -117,6 +117,32 @@ CHECKS: dict[str, _Check] = {
         ),
         look=diagnosis.books,
     ),
+    "backups": _Check(
+        title=("scheduled backups", "定时备份"),
+        mend=(
+            "set PREWATT_BACKUP_KEY and PREWATT_BACKUP_DIR, best on another disk (docs/recipes/backup.md)",
+            "请设置 PREWATT_BACKUP_KEY 与 PREWATT_BACKUP_DIR，最好放在另一块磁盘（见 docs/recipes/backup.md）",
+        ),
+        look=diagnosis.backups,
+        needed=False,
+    ),
+    "backup_last": _Check(
+        title=("last backup", "最近一次备份"),
+        mend=(
+            "see the text and log/backup.log; prewatt backup FILE makes one now",
+            "请按提示及 log/backup.log 处理；prewatt backup FILE 可立即备份",
+        ),
+        look=diagnosis.backup_last,
+    ),
+    "restored": _Check(
+        title=("meters after a restore", "恢复后的电表核对"),
+        mend=(
+            "look at each meter named, then settle it (docs/algorithms/backup.md)",
+            "请逐一核对所列电表并处理（见 docs/algorithms/backup.md）",
+        ),
+        look=diagnosis.restored,
+        needed=False,
+    ),
     "ports": _Check(
         title=("ports", "端口"),
         mend=(

@@ -20,7 +20,8 @@ from typing import TextIO
 import psycopg
 
 from prewatt.core.refusals import CHINESE
-from prewatt.wiring import database, migrations, ports, production
+from prewatt.wiring import backup_watch, database, migrations, ports, production
+from prewatt.wiring.backup_home import refuse_unfinished
 from prewatt.wiring.config import Config
 from prewatt.wiring.embedded.place import make_home
 from prewatt.wiring.embedded.server import EmbeddedPostgres
@@ -64,6 +65,8 @@ def children(config: Config) -> list[Child]:
         Child(name="headend", command=command("headend", "--name", "headend-1"), stage=1, patience_s=5.0),
         Child(name="worker", command=command("worker"), stage=1, patience_s=5.0),
     ]
+    if backup_watch.planned() is not None:
+        found.append(Child(name="backup", command=command("keep-backups"), stage=0, patience_s=3.0))
     if config.demo:
         found.append(Child(name="simulate", command=command("simulate"), stage=2, patience_s=2.0))
     return found
@@ -125,6 +128,7 @@ class Up:
         """Start, serve, stop. Raises `StartRefused`; whatever happens, nothing is left running."""
         production.check_settings(self.config)
         make_home(self.config.home)
+        refuse_unfinished(self.config.home)
         instance = lock_instance(self.config.home)
         reader = self._catch_signals()
         try:
