@@ -38,6 +38,17 @@ register(
         "plan_other_company": Text(
             en="This plan belongs to another company. Nothing was saved.", zh="这个电价方案属于别的公司。什么都没有保存。"
         ),
+        "currency_fixed": Text(
+            en="Money has moved or prices stand in {currency}: the currency stays. Nothing was saved.",
+            zh="已有以 {currency} 计的资金往来或电价：币种不能再改。什么都没有保存。",
+        ),
+        "timezone_fixed": Text(
+            en="Contracts count their days in {timezone}: the time zone stays. Nothing was saved.",
+            zh="已有合同按 {timezone} 计日：时区不能再改。什么都没有保存。",
+        ),
+        "text_too_long": Text(
+            en="At most {most} characters. Nothing was saved.", zh="最多 {most} 个字。什么都没有保存。"
+        ),
         "timezone_unknown": Text(en="No such time zone: {timezone}.", zh="没有这个时区：{timezone}。"),
     }
 )

@@ -45,16 +45,23 @@ register(
 
 @dataclass(frozen=True, kw_only=True)
 class Sub:
-    """One line of the settings' own menu; `acts` empty: everybody."""
+    """One line of the settings' own menu, for who may do one of `acts`, or with `every` all; none: everybody."""
 
     url: str
     label: str | Promise
     acts: tuple[Act, ...] = ()
+    every: bool = False
+
+    def open_to(self, role: str) -> bool:
+        allowed = [may(role, act) for act in self.acts]
+        return not allowed or (all(allowed) if self.every else any(allowed))
 
 
 SUBS = (
     Sub(url=f"{PATH}/plans", label=_lazy("Plans and prices"), acts=(Act.PLANS,)),
     Sub(url=f"{PATH}/places", label=_lazy("Buildings and rooms"), acts=(Act.ESTATE,)),
+    Sub(url=f"{PATH}/companies", label=_lazy("Companies and sites"), acts=(Act.OPERATORS,)),
+    Sub(url=f"{PATH}/import", label=_lazy("Import"), acts=(Act.ESTATE, Act.PLANS), every=True),
     Sub(url=f"{PATH}/sales", label=_lazy("Tills and limits"), acts=(Act.LIMITS, Act.OPERATORS)),
     Sub(url=f"{PATH}/operators", label=_lazy("Operators"), acts=(Act.OPERATORS,)),
     Sub(url=f"{PATH}/keys", label=_lazy("API keys"), acts=(Act.OPERATORS,)),
@@ -66,7 +73,7 @@ SUBS = (
 
 
 def subs_for(ask: Ask) -> list[Sub]:
-    return [sub for sub in SUBS if not sub.acts or any(may(ask.operator.role, act) for act in sub.acts)]
+    return [sub for sub in SUBS if sub.open_to(ask.operator.role)]
 
 
 def settings_page(ask: Ask, template: str, context: dict[str, object], status: int = 200) -> HttpResponse:

@@ -34,6 +34,7 @@ def action_words(action: str) -> str:
     """What was done, in words; an action nobody named here is shown as it is stored."""
     return {
         "estate.company_add": _("Company entered"),
+        "estate.company_edit": _("Company changed"),
         "estate.site_add": _("Site entered"),
         "estate.site_edit": _("Site changed"),
         "estate.building_edit": _("Building changed"),

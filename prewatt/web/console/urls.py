@@ -9,7 +9,7 @@ from django.urls import URLPattern
 MODULES = (
     "door", "overview", "live", "sell", "sales", "shift", "acts", "acts_of_sale", "receipts", "customers",
     "contracts", "openings", "circuits", "meters", "tries", "lines", "alarms", "reports", "settings", "plans", "operators",
-    "safety", "trail",
+    "safety", "companies", "imports", "trail",
 )  # fmt: skip
 
 urlpatterns: list[URLPattern] = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import check_password
@@ -52,7 +53,8 @@ def test_bad_operators_are_refused(ada: Actor) -> None:
     added(actor=ada)
 
     def adding(**changes: str) -> Callable[[], object]:
-        given = {"username": "bob", "name": "Bob", "role": "manager", "password": "long enough", **changes}
+        given: dict[str, Any] = {"username": "bob", "name": "Bob", "role": "manager", "password": "long enough"}
+        given |= changes
         return lambda: operators.add(**given, actor=ada, at=AT)
 
     assert code_of(adding(username="alice")) == "operator_exists"

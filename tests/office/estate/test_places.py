@@ -1,0 +1,122 @@
+"""Places and wires changed after they were entered: what may change, what is fixed, what the head-end is told."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from prewatt.core.refusals import Refused
+from prewatt.office.estate import places, plans, wires
+from prewatt.office.estate.models import Building, Company, Gateway, Line, Room, Site
+from prewatt.office.staff.audit import trail_of
+from tests.cast import Cast, assemble
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+BY = "operator:1"
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def fresh() -> Site:
+    """A site where nothing stands yet."""
+    company = places.add_company(name="Nile Power", currency="UGX", actor=BY, at=AT)
+    return places.add_site(company, code="k1", name="Kampala", timezone="Africa/Kampala", actor=BY, at=AT)
+
+
+def code_of(act: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as caught:
+        act()
+    return caught.value.code
+
+
+def company_changed(company: Company, **changes: str) -> None:
+    given = {"name": company.name, "currency": company.currency, **changes}
+    places.edit_company(company, **given, actor=BY, at=AT)
+
+
+def site_changed(site: Site, **changes: str) -> None:
+    given = {"code": site.code, "name": site.name, "timezone": site.timezone, **changes}
+    places.edit_site(site, **given, actor=BY, at=AT)
+
+
+def test_a_company_without_prices_and_entries_may_still_change_its_currency(fresh: Site) -> None:
+    company_changed(fresh.company, name=" Nile Power Ltd ", currency="KES")
+    stored = Company.objects.get(pk=fresh.company_id)
+    assert (stored.name, stored.currency, stored.exponent) == ("Nile Power Ltd", "KES", 2)
+    row = trail_of("company", str(stored.pk))[0]
+    assert row.before == {"name": "Nile Power", "currency": "UGX"} and row.actor == BY
+
+
+def test_the_first_price_fixes_the_currency_and_leaves_the_name_free(fresh: Site) -> None:
+    plans.add_plan(fresh.company, code="flat", name="Flat", price=Decimal("800"), valid_from=AT, actor=BY, at=AT)
+    assert code_of(lambda: company_changed(fresh.company, currency="KES")) == "currency_fixed"
+    company_changed(fresh.company, name="Nile")
+    assert Company.objects.get(pk=fresh.company_id).currency == "UGX"
+
+
+def test_the_first_contract_fixes_the_time_zone_and_leaves_code_and_name_free(cast: Cast, fresh: Site) -> None:
+    site_changed(fresh, timezone="Africa/Nairobi", code="n1")
+    assert Site.objects.get(pk=fresh.pk).timezone == "Africa/Nairobi"
+    assert code_of(lambda: site_changed(cast.site, timezone="Africa/Nairobi")) == "timezone_fixed"
+    site_changed(cast.site, name="Jinhu Square")
+    assert trail_of("site", str(cast.site.pk))[0].after == {
+        "code": "jinhu", "name": "Jinhu Square", "timezone": "Asia/Shanghai",
+    }  # fmt: skip
+
+
+def test_what_makes_no_company_and_no_site_is_refused(fresh: Site) -> None:
+    other = places.add_site(fresh.company, code="k2", name="Entebbe", timezone="Africa/Kampala", actor=BY, at=AT)
+    table: list[tuple[Callable[[], object], str]] = [
+        (lambda: company_changed(fresh.company, name=" "), "name_needed"),
+        (lambda: company_changed(fresh.company, name="x" * 121), "text_too_long"),
+        (lambda: company_changed(fresh.company, currency="XXX"), "currency_not_known"),
+        (lambda: site_changed(fresh, timezone="Mars/Olympus"), "timezone_unknown"),
+        (lambda: site_changed(fresh, timezone="../etc/passwd"), "timezone_unknown"),
+        (lambda: site_changed(fresh, timezone="Africa"), "timezone_unknown"),
+        (lambda: site_changed(fresh, code="x" * 17), "text_too_long"),
+        (lambda: site_changed(other, code="k1"), "code_taken"),
+    ]
+    for act, code in table:
+        assert code_of(act) == code
+    assert Site.objects.get(pk=other.pk).code == "k2" and Company.objects.get(pk=fresh.company_id).name == "Nile Power"
+
+
+def test_a_building_and_a_room_change_with_a_row_in_the_trail(cast: Cast) -> None:
+    house, room = Building.objects.get(code="A"), Room.objects.get(code="A-101")
+    places.edit_building(house, name="North Tower", sort=3, actor=BY, at=AT)
+    places.edit_room(room, floor=-1, code="B-001", name="星野烘焙", area_dm2=4550, actor=BY, at=AT)
+    stored = Room.objects.get(pk=room.pk)
+    assert (stored.floor, stored.code, stored.initials, stored.area_dm2) == (-1, "B-001", "xyhb", 4550)
+    assert Building.objects.get(pk=house.pk).sort == 3
+    before = trail_of("room", str(room.pk))[0].before
+    assert before is not None and before["code"] == "A-101"
+    assert code_of(lambda: places.edit_building(house, name=" ", sort=0, actor=BY, at=AT)) == "name_needed"
+    taken = Room.objects.get(code="A-102")
+
+    def again() -> None:
+        places.edit_room(taken, floor=1, code="B-001", name="", area_dm2=None, actor=BY, at=AT)
+
+    assert code_of(again) == "code_taken" and Room.objects.filter(code="A-102").exists()
+
+
+def test_a_gateway_and_a_line_change_and_the_head_end_is_told(cast: Cast) -> None:
+    before = Gateway.objects.get(pk=cast.gateway.pk).revision
+    wires.edit_gateway(cast.gateway, name="Basement", host="10.0.0.9", actor=BY, at=AT)
+    wires.edit_line(cast.line, transport="modbus-tcp", port=502, baud=19200, actor=BY, at=AT)
+    gateway, line = Gateway.objects.get(pk=cast.gateway.pk), Line.objects.get(pk=cast.line.pk)
+    assert gateway.host == "10.0.0.9" and gateway.revision > before
+    assert (line.transport, line.port, line.baud) == ("modbus-tcp", 502, 19200)
+    assert trail_of("gateway", str(gateway.pk)).count() == trail_of("line", str(line.pk)).count() == 1
+    for changes, code in (
+        ({"transport": "carrier-pigeon"}, "transport_unknown"),
+        ({"port": 70_000}, "port_out_of_range"),
+    ):
+        given = {"transport": "modbus-tcp", "port": 502, "baud": 9600, **changes}
+        assert code_of(lambda given=given: wires.edit_line(line, **given, actor=BY, at=AT)) == code  # type: ignore[misc]
+    assert code_of(lambda: wires.edit_gateway(gateway, name="x", host=" ", actor=BY, at=AT)) == "name_needed"
