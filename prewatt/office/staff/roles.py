@@ -35,25 +35,32 @@ class Act(StrEnum):
     BOOKS = "books"  # read the books
     CLOSE_DAY = "close_day"
     TRAIL = "trail"  # read the audit trail
+    TOKENS = "tokens"  # STS management, test and key-change tokens, campaigns
+    TOKEN_ASK = "token_ask"  # clear credit, or credit that nobody paid for
+    TOKEN_AGREE = "token_agree"  # the second person
+    VAULT = "vault"  # vending keys and their limits
     OPERATORS = "operators"  # operators, roles, scopes, keys, tills
 
 
 _CASHIER: Final = frozenset(
     {Act.VIEW, Act.SELL, Act.SHIFT, Act.REPRINT, Act.REWRITE, Act.REVERSE, Act.MAKE_UP_ASK, Act.OPEN_CONTRACT,
-     Act.READ_NOW, Act.ALARMS}
+     Act.READ_NOW, Act.ALARMS, Act.TOKEN_ASK}
 )  # fmt: skip
 _MANAGER: Final = _CASHIER | {
     Act.SHIFT_DIFFERENCE, Act.RETURN_CREDIT, Act.REFUND, Act.MAKE_UP_AGREE, Act.SETTLE, Act.CLOSE_CONTRACT,
-    Act.RELAY, Act.TAG, Act.METER_SETTINGS, Act.PLANS, Act.LIMITS, Act.BOOKS, Act.TRAIL,
+    Act.RELAY, Act.TAG, Act.METER_SETTINGS, Act.PLANS, Act.LIMITS, Act.BOOKS, Act.TRAIL, Act.TOKENS, Act.TOKEN_AGREE,
 }  # fmt: skip
-_FINANCE: Final = frozenset({Act.VIEW, Act.REPRINT, Act.REFUND, Act.MAKE_UP_AGREE, Act.BOOKS, Act.CLOSE_DAY, Act.TRAIL})
+_FINANCE: Final = frozenset(
+    {Act.VIEW, Act.REPRINT, Act.REFUND, Act.MAKE_UP_AGREE, Act.BOOKS, Act.CLOSE_DAY, Act.TRAIL, Act.TOKEN_AGREE}
+)
 _ELECTRICIAN: Final = frozenset(
-    {Act.VIEW, Act.READ_NOW, Act.RELAY, Act.TAG, Act.METER_SETTINGS, Act.ESTATE, Act.ALARMS, Act.MAKE_UP_ASK}
+    {Act.VIEW, Act.READ_NOW, Act.RELAY, Act.TAG, Act.METER_SETTINGS, Act.ESTATE, Act.ALARMS, Act.MAKE_UP_ASK,
+     Act.TOKENS, Act.TOKEN_ASK}
 )
 # An administrator keeps the house, not the money: nobody both names the operators and sells.
 _ADMINISTRATOR: Final = frozenset(
     {Act.VIEW, Act.READ_NOW, Act.ESTATE, Act.PLANS, Act.LIMITS, Act.METER_SETTINGS, Act.ALARMS, Act.BOOKS, Act.TRAIL,
-     Act.OPERATORS}
+     Act.OPERATORS, Act.VAULT}
 )  # fmt: skip
 
 PERMITTED: Final = MappingProxyType(

@@ -35,6 +35,10 @@ alarms                x       x       .        x           x
 books                 .       x       x        .           x
 close_day             .       .       x        .           .
 trail                 .       x       x        .           x
+tokens                .       x       .        x           .
+token_ask             x       x       .        x           .
+token_agree           .       x       x        .           .
+vault                 .       .       .        .           x
 operators             .       .       .        .           x
 """
 ROWS = [line.split() for line in GRID.strip().splitlines()[1:]]
