@@ -75,6 +75,7 @@ class Job:
     order: Order | None = None  # CREDIT
     wish: Wish | None = None  # RELAY
     settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
+    with_energy: bool = False  # READ_STATUS of a server-held circuit: the total energy too, which is charged by
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,7 @@ class CircuitPlan:
     circuit_id: int
     index: int
     ratio: int = 1  # CT/PT multiplier applied to energy and power when the meter does not
+    server_held: bool = False  # charged by what is read: each status poll brings the total energy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,6 +154,9 @@ class Layout:
             for each in held
         )
 
+    def holds(self, quantity: Quantity) -> bool:
+        return quantity in self._quantities
+
     def decode(self, data: bytes) -> dict[Quantity, int]:
         """Bytes of the block (or one register more) -> values; what the meter marks invalid is left out."""
         assert len(data) >= self.size, (len(data), self.size)

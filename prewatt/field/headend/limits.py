@@ -21,6 +21,7 @@ RECONNECT_JITTER = 0.25  # a thousand gateways behind one router must not knock 
 # --- polling ---------------------------------------------------------------------------------------------------------
 STARTUP_SPREAD_S = 20.0  # first status polls are spread over this, to show a site soon without a storm
 MAX_BACK_OFF_CYCLES = 16  # a silent meter is probed at 1, 2, 4, 8, 16 status cycles (meters.md section 10.2)
+WANTED_S = 120.0  # so long after its last try an open command keeps its meter from backing off; it is tried each 30 s
 SILENT_LINE_CONVERSATIONS = 4  # so many meters (or all, if fewer) fell silent in a row: it is the link
 SILENT_LINE_RECONNECT = 16  # and at each multiple of this the socket is suspected to be half open
 MISSES_TO_LOG = 3  # misses in a row before a silent meter is worth a log line (offline = 3 polls)

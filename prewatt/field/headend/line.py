@@ -36,6 +36,7 @@ from prewatt.field.headend.limits import (
     SILENT_LINE_CONVERSATIONS,
     SILENT_LINE_RECONNECT,
     TRANSACTIONS_APART,
+    WANTED_S,
 )
 from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.ratio import primary
@@ -125,7 +126,13 @@ class Line:
         return True
 
     def submit(self, claimed: ClaimedJob) -> None:
-        """Queue a command. On a line that is down it is silent at once, so that the office sets the next try."""
+        """Queue a command. On a line that is down it is silent at once, so that the office sets the next try.
+
+        The meter of a command that would change it is polled at every turn from now on, whatever its back-off.
+        """
+        target = self._polls.circuits.get(claimed.circuit_id)
+        if target is not None and claimed.job.intent not in READS:
+            target.health.wanted_until = self._loop.time() + WANTED_S
         if self._closing or not self.up:
             self._give_back(claimed, "line_down" if not self._closing else "line_closed")
             return
@@ -137,7 +144,6 @@ class Line:
                 self._ground.settled(waiting)
                 break
         self._sequence += 1
-        target = self._polls.circuits.get(claimed.circuit_id)
         silent = target is not None and target.health.misses > 0
         heapq.heappush(self._commands, (silent, claimed.priority, self._sequence, self._loop.time(), claimed))
         self._waiter.signal()
@@ -174,6 +180,8 @@ class Line:
 
     async def _run(self) -> None:
         wait_s = RECONNECT_FIRST_S
+        # what is open behind this line is tried at each poll interval at least
+        longest_s = max(RECONNECT_FIRST_S, min(RECONNECT_MAX_S, self._ground.settings.status_s / (1 + RECONNECT_JITTER)))
         while not self._stopped():
             error = await self._connect()
             if error is None:
@@ -187,7 +195,7 @@ class Line:
             until = self._loop.time() + wait_s * jitter
             while not self._stopped() and self._loop.time() < until:
                 await self._waiter.wait(until)
-            wait_s = min(RECONNECT_MAX_S, wait_s * 2)
+            wait_s = min(longest_s, wait_s * 2)
         self._hang_up()
 
     async def _connect(self) -> str | None:
@@ -235,7 +243,9 @@ class Line:
             await self._command(*heapq.heappop(self._commands)[3:])
             return
         paused = self._ground.outbox.full
-        poll = None if paused else self._polls.take(now, line_silent=self._error == "silent")
+        poll = None if paused else self._polls.take(
+            now, line_silent=self._error == "silent", for_wanted=now >= self._others_until
+        )
         if poll is not None:
             await self._poll(poll)
             return
@@ -270,6 +280,8 @@ class Line:
             log.exception("command_failed line=%s job=%s", self.plan.line_id, claimed.job_id)
             # nobody knows what left: the careful verdict, the next claim reads the witness
             outcome = Outcome(verdict=Verdict.UNKNOWN, code="driver_failed", sent=True)
+        if claimed.job.intent not in READS and outcome.verdict not in (Verdict.SILENT, Verdict.UNKNOWN):
+            target.health.wanted_until = 0.0
         if silent:
             self._others_until = 2 * self._loop.time() - began
         self._ground.settled(claimed)
@@ -279,8 +291,9 @@ class Line:
 
     async def _poll(self, poll: Poll) -> None:
         target = poll.target
-        job = Job(intent=POLLS[poll.full], circuit_index=target.circuit.index)
-        probe = target.health.misses > 0
+        energy = target.circuit.server_held and not poll.full
+        job = Job(intent=POLLS[poll.full], circuit_index=target.circuit.index, with_energy=energy)
+        probe, began = target.health.misses > 0, self._loop.time()
         answered = False
         try:
             # A probe of a silent meter spends one try only, and nobody waits for a second while a command does.
@@ -289,6 +302,8 @@ class Line:
             )
             answered = outcome.verdict is not Verdict.SILENT
             self._refusals(target, outcome)
+            if probe and began < target.health.wanted_until:
+                self._others_until = 2 * self._loop.time() - began
         finally:
             self._polls.done(poll, self._loop.time(), answered=answered)
         if outcome.verdict is Verdict.DONE:

@@ -22,6 +22,7 @@ class MeterHealth:
 
     misses: int = 0
     probe_at: float = 0.0  # loop time before which a silent meter is left alone
+    wanted_until: float = 0.0  # but not before this one: a command for it is open
     reported_silent: bool = False
     reported_at: float = 0.0
     logged: bool = False
@@ -112,11 +113,11 @@ class PollClock:
             return self._status[0][0]
         return min(self._status[0][0], self._register[0][0])
 
-    def take(self, now: float, *, line_silent: bool = False) -> Poll | None:
+    def take(self, now: float, *, line_silent: bool = False, for_wanted: bool = True) -> Poll | None:
         """The read to make now, None when none is due. The caller gives it back to `done`.
 
         While the whole line is silent nobody can be held up, so every meter is probed each cycle and
-        the bus is found again within one.
+        the bus is found again within one. `for_wanted`: there is time for silent meters with an open command.
         """
         # Every pass takes one item out and puts it back later than now, so this ends.
         while True:
@@ -130,7 +131,8 @@ class PollClock:
             due, number = heapq.heappop(self._register if full else self._status)
             target = self.circuits[number]
             health = target.health
-            if health.misses and (full or (now < health.probe_at and not line_silent)):
+            left_alone = now < health.probe_at and not line_silent and not (for_wanted and now < health.wanted_until)
+            if health.misses and (full or left_alone):
                 self._push(number, full=full, now=now, soon=True)
                 continue
             return Poll(target, full, now - max(due, min(self._resumed_at, now)))

@@ -136,7 +136,9 @@ class PostgresMailbox:
                         number=number,
                         profile=profile,
                         unit=unit,
-                        circuits=tuple(CircuitPlan(circuit_id=c, index=i, ratio=r) for c, i, r in circuits),
+                        circuits=tuple(
+                            CircuitPlan(circuit_id=c, index=i, ratio=r, server_held=s) for c, i, r, s in circuits
+                        ),
                     )
                 )
         return [LinePlan(**{**line, "meters": tuple(line["meters"])}) for line in lines.values()]
@@ -196,6 +198,7 @@ class PostgresMailbox:
     ) -> None:
         with self._lock, self._connect().transaction():
             if polls:
+                self._due_now([(poll.gateway_id, poll.circuit_id) for poll in polls])
                 self._absorb([
                     reading_row(
                         site_id=poll.site_id, circuit_id=poll.circuit_id, gateway_id=poll.gateway_id,
@@ -228,6 +231,11 @@ class PostgresMailbox:
             if connection is not None:
                 connection.close()
         self._connection = self._listener = None
+
+    def _due_now(self, answered: list[tuple[int, int]]) -> None:
+        """A meter that was silent answers again: what waits for it is tried at once, whatever its back-off."""
+        gateways, circuits = ({each[place] for each in answered} for place in (0, 1))
+        self._connect().execute(_DUE_NOW, [list(gateways), list(circuits)])
 
     def _sites(self, circuit_ids: list[int]) -> dict[int, int]:
         rows = self._connect().execute("SELECT id, site_id FROM estate_circuit WHERE id = ANY(%s)", [circuit_ids])
@@ -269,12 +277,19 @@ def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:
 
 _PLAN: LiteralString = """
 SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, m.id, m.number, m.profile, m.unit,
-    (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio) ORDER BY c.index)
-     FROM estate_circuit c WHERE c.meter_id = m.id)
+    (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio, EXISTS (
+        SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = c.id AND sp.custody = 'server' AND sp.state <> 'closed'
+     )) ORDER BY c.index) FROM estate_circuit c WHERE c.meter_id = m.id)
 FROM estate_line l JOIN estate_gateway g ON g.id = l.gateway_id
 LEFT JOIN estate_meter m ON m.line_id = l.id AND m.removed_at IS NULL
     AND EXISTS (SELECT FROM estate_circuit c WHERE c.meter_id = m.id)
 WHERE g.id = %s ORDER BY l.id, m.unit
+"""
+
+_DUE_NOW: LiteralString = """
+UPDATE metering_job SET due_at = clock_timestamp()
+WHERE gateway_id = ANY (%s) AND circuit_id = ANY (%s) AND state = 'queued' AND due_at > clock_timestamp()
+  AND (verdict = 'silent' OR (verdict = 'unknown' AND code = 'write_unanswered'))
 """
 
 # What a claim took that broke off before it could say so: never begun, so it is only put back.

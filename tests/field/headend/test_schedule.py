@@ -1,6 +1,7 @@
 """The clocks of a line: evenly spread, neither starved, back-off for the silent."""
 
 from collections import Counter
+from itertools import pairwise
 
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.mailbox import PollSettings
@@ -124,3 +125,19 @@ def test_back_off_never_exceeds_its_limit_however_long_the_silence() -> None:
     for _ in range(1000):
         health.missed(0.0, 60.0)
     assert health.probe_at == 15.5 * 60
+
+
+def test_a_silent_meter_with_an_open_command_is_tried_at_every_interval_whatever_its_back_off() -> None:
+    clock = clock_of(3)
+    next(iter(clock.healths.values())).wanted_until = START + 1800
+    tried = [at for at, poll in walk(clock, START + 3600, dead=frozenset({1, 2})) if poll.target.meter.unit == 1]
+    while_open = [at for at in tried if START + 120 < at < START + 1800]
+    assert all(gap < 61 for gap in (after - before for before, after in pairwise(while_open)))
+    assert len(while_open) >= 27 and len([at for at in tried if at >= START + 1800]) <= 5
+
+
+def test_there_is_no_such_hurry_while_others_need_the_time() -> None:
+    clock = clock_of(1)
+    [health] = clock.healths.values()
+    health.misses, health.probe_at, health.wanted_until = 9, START + 9000, START + 9000
+    assert clock.take(START + 60, for_wanted=False) is None and clock.take(START + 200) is not None

@@ -11,6 +11,7 @@ from django.db import connection
 from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Outcome, Verdict
 from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LineHealth, PollResult, PollSettings
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.metering.jobs import decode, drop_queued, encode, enqueue, frames_of, try_it
 from prewatt.office.metering.mailbox import PostgresMailbox
 from prewatt.office.metering.models import JobRow, LineState, SupplyEvent
@@ -297,3 +298,47 @@ def test_the_frames_of_a_try_are_kept_with_its_row_and_its_values_are_readings(
     with connection.cursor() as cursor:
         cursor.execute("SELECT balance FROM metering_latest WHERE circuit_id = %s", [cast.shop_101.pk])
         assert cursor.fetchone() == (42,)
+
+
+def test_a_meter_that_answers_again_has_its_open_commands_tried_at_once(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    [mailbox, _] = mailboxes
+    credit(cast)
+    [lease] = mailbox.tick(headend="one")
+    [claimed] = mailbox.claim(headend="one", leases=[lease], limit=1)
+    mailbox.report([report(claimed, Verdict.SILENT)])
+    assert list(mailbox.claim(headend="one", leases=[lease], limit=1)) == [], "it backs off"
+    mailbox.store(
+        polls=[
+            PollResult(
+                gateway_id=lease.gateway_id, epoch=lease.epoch, site_id=cast.site.pk, circuit_id=circuit,
+                at=datetime.now(UTC), full=False, values={Quantity.RELAY: 1},
+            )
+            for circuit in (cast.shop_101.pk, cast.shop_103.pk)
+        ],
+        silences=[], lines=[],
+    )  # fmt: skip
+    [again] = mailbox.claim(headend="one", leases=[lease], limit=1)
+    assert (again.job_id, again.claim) == (claimed.job_id, claimed.claim + 1)
+
+
+def test_a_circuit_that_becomes_server_held_is_planned_anew_with_its_energy(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    [mailbox, _] = mailboxes
+    ended = datetime.now(UTC) - timedelta(days=1)
+    SupplyPoint.objects.filter(circuit=cast.shop_102).update(state="closed", valid_to=ended)
+    [before] = mailbox.tick(headend="one")
+    assert server_held(mailbox, cast) == []
+    SupplyPoint.objects.create(
+        contract=cast.contract_101, circuit=cast.shop_102, custody="server", credit_unit="CNY", state="opening",
+        valid_from=datetime.now(UTC),
+    )  # fmt: skip
+    [after] = mailbox.tick(headend="one")
+    assert after.revision == before.revision + 1 and server_held(mailbox, cast) == [cast.shop_102.pk]
+
+
+def server_held(mailbox: PostgresMailbox, cast: Cast) -> list[int]:
+    [plan] = mailbox.plan(gateway_id=cast.gateway.pk)
+    return [each.circuit_id for meter in plan.meters for each in meter.circuits if each.server_held]

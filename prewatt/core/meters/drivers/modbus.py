@@ -76,14 +76,19 @@ class _Talk:
     def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
         return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
 
-    def read(self, group: Group, *, vary: bool = False) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
-        """Read a group into `values`; an Outcome when the meter did not give it.
+    def read(
+        self, group: Group, *, vary: bool = False, holding: Quantity | None = None
+    ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
+        """Read a group, or only its blocks `holding` a quantity, into `values`; an Outcome when the meter did not
+        give it.
 
         `vary` asks for one register more where the profile allows it, so that a late reply to an
         earlier read of the same block cannot pass for this one.
         """
         self._varied = vary
         for layout in layouts(self.profile, group, self.circuit_index):
+            if holding is not None and not layout.holds(holding):
+                continue
             spare = layout.block.spare if vary else 0
             reply = yield Ask(_read_request(layout, spare))
             if isinstance(reply, ReadReply):
@@ -189,9 +194,13 @@ def _refusing(talk: _Talk, code: str) -> Script:
     return talk.end(Verdict.REFUSED, code)
 
 
-def _reading(talk: _Talk, intent: Intent) -> Script:
-    for group in READ_GROUPS[intent]:
+def _reading(talk: _Talk, job: Job) -> Script:
+    for group in READ_GROUPS[job.intent]:
         ended = yield from talk.read(group)
+        if ended is not None:
+            return ended
+    if job.with_energy and Quantity.ENERGY_IMPORT_TOTAL not in talk.values:
+        ended = yield from talk.read(Group.REGISTERS, holding=Quantity.ENERGY_IMPORT_TOTAL)
         if ended is not None:
             return ended
     return talk.end(Verdict.DONE)
@@ -475,5 +484,5 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         case Intent.TRY:
             return Exchange(_trying(talk), profile, meter.unit, bus, keep_frames=True)
         case _:
-            script = _reading(talk, job.intent)
+            script = _reading(talk, job)
     return Exchange(script, profile, meter.unit, bus)
