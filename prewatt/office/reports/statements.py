@@ -2,8 +2,10 @@
 
 Amounts in minor units. Opening + paid - returned - used = closing, in any window, and windows that meet add up. What
 counts when: money at the instant of its entry, `begins` <= at < `ends`; use at the end of its interval, `begins` <
-to <= `ends`, since the interval ends before that instant. An interval that straddles `begins` is shown with its own
-ends, not cut: charges end at local midnight and at price changes, so statements of days and months never meet one.
+to <= `ends`, since the interval ends before that instant. Where the meter holds the credit, use is what was released of
+deferred income for the days that are over, at the average price of the purse. An interval that straddles `begins` is
+shown with its own ends, not cut: charges end at local midnight and at price changes, so statements of days and months
+never meet one, but for meter-held days, which end at their last reading.
 docs/algorithms/billing.md has the rules and worked numbers.
 """
 
@@ -116,12 +118,43 @@ accounts AS (
     JOIN ledger_entry e ON e.reverses_id = t.entry_id AND e.kind = 'reversal'
     WHERE NOT EXISTS (SELECT FROM ledger_transfer o WHERE o.site_id = a.site_id AND o.entry_id = e.id
                       AND a.id IN (o.debit_account_id, o.credit_account_id))
+    UNION ALL
+    -- where the meter holds the credit: sales when the money came, also while their credit is on its way
+    SELECT s.at, s.amount_minor, 0 FROM vending_sale s JOIN vending_delivery d ON d.sale_id = s.id
+    WHERE s.contract_id = %(contract)s AND d.credit_account_id IS NULL
+    UNION ALL
+    SELECT e.at, -s.amount_minor, CASE d.state WHEN 'confirmed' THEN -s.amount_minor ELSE 0 END
+    FROM vending_sale s JOIN vending_delivery d ON d.sale_id = s.id JOIN ledger_entry e ON e.reverses_id = s.entry_id
+    WHERE s.contract_id = %(contract)s AND d.credit_account_id IS NULL
+    UNION ALL
+    SELECT e.at, 0, d.value_minor FROM vending_sale s JOIN vending_delivery d ON d.sale_id = s.id
+    JOIN ledger_entry e ON e.site_id = s.site_id AND e.key = 'refund:' || d.id
+    WHERE s.contract_id = %(contract)s AND d.credit_account_id IS NULL
+    UNION ALL
+    SELECT e.at, CASE d.origin WHEN 'make_up' THEN d.value_minor ELSE 0 END,
+        CASE d.origin WHEN 'return' THEN d.value_minor ELSE 0 END
+    FROM estate_supplypoint sp
+    JOIN vending_delivery d ON d.circuit_id = sp.circuit_id AND d.created_at >= sp.valid_from
+        AND (sp.valid_to IS NULL OR d.created_at < sp.valid_to)
+    JOIN ledger_entry e ON e.site_id = d.site_id AND e.key = 'confirm:' || d.id
+    WHERE sp.contract_id = %(contract)s AND d.credit_account_id IS NULL AND d.origin IN ('make_up', 'return')
+    UNION ALL
+    -- credit that was found in a meter at its opening was there before all else
+    SELECT '-infinity', t.amount_minor, 0 FROM vending_opening o
+    JOIN ledger_entry e ON e.site_id = o.site_id AND e.key = 'opening:' || o.id
+    JOIN ledger_transfer t ON t.site_id = e.site_id AND t.entry_id = e.id
+    WHERE o.contract_id = %(contract)s
 )"""
 
 _USES: Final = """
 uses AS (
     SELECT u.circuit_id, u.from_at, u.to_at, u.energy_wh, u.plan_version_id, u.price, u.amount_minor
     FROM estate_supplypoint sp JOIN billing_charge u ON u.supply_point_id = sp.id
+    WHERE sp.contract_id = %(contract)s
+    UNION ALL
+    SELECT r.circuit_id, r.from_at, r.to_at, r.energy_wh, -extract(epoch FROM r.from_at)::bigint, r.price,
+        r.amount_minor
+    FROM estate_supplypoint sp JOIN billing_release r ON r.supply_point_id = sp.id
     WHERE sp.contract_id = %(contract)s
 )"""
 
