@@ -16,12 +16,14 @@ from prewatt.core.meters import Custody, Profile, catalogue
 from prewatt.core.meters.drivers import DRIVERS, Await, Finished, MeterAddress, Send, converse
 from prewatt.core.meters.drivers.modbus import READ_GROUPS
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Verdict, Wish
-from prewatt.core.meters.profile import Group, Switch
+from prewatt.core.meters.profile import Group, Protocol, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.registers import decode_value, encode_value
 from prewatt.core.refusals import texts
+from prewatt.core.wire import dlt645
 from prewatt.core.wire.modbus import decode_rtu_reply, decode_rtu_request
 from tests.core.meters.bench import FakeMeter, Line
+from tests.core.meters.bench645 import DataLine, DataMeter
 
 FOLDER: Final = Path(__file__).parent / "profiles"
 MODELS = [pytest.param(profile, id=code) for code, profile in catalogue().items()]
@@ -94,6 +96,11 @@ def test_the_frames_of_a_fixture_are_sound_by_themselves(
     profile: Profile, held: dict[str, Any], said: dict[str, Any]
 ) -> None:
     for exchange in said["exchanges"]:
+        if profile.protocol is Protocol.DLT645:
+            asked, told = (dlt645.decode(bytes.fromhex(exchange[key])) for key in ("request", "reply"))
+            assert dlt645.answers(asked, told)
+            assert asked.address == held["number"]
+            continue
         unit, request = decode_rtu_request(bytes.fromhex(exchange["request"]))
         assert unit == decode_rtu_reply(bytes.fromhex(exchange["reply"]))[0] == held["unit"]
         assert getattr(request, "count", 1) <= profile.max_block
@@ -115,29 +122,38 @@ def test_a_model_can_be_driven_shown_and_explained(profile: Profile) -> None:
 
 @pytest.mark.parametrize("profile", MODELS)
 def test_two_requests_in_a_row_cannot_be_taken_for_each_other(profile: Profile) -> None:
-    """RTU numbers nothing: a late reply fits any request of the same function and length."""
+    """RTU numbers nothing: a late reply fits any request of the same function and length. DL/T 645 names its item."""
     for intent in (Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE):
         asked = [block for group in READ_GROUPS[intent] for block in profile.blocks.get(group, ())]
         for first, second in itertools.pairwise(asked):
-            assert (first.function, first.count) != (second.function, second.count), (intent, first, second)
+            if profile.protocol is Protocol.DLT645:
+                assert first.address != second.address
+            else:
+                assert (first.function, first.count) != (second.function, second.count), (intent, first, second)
 
 
 @pytest.mark.parametrize("profile", MODELS)
 def test_a_model_is_polled_in_memory_and_says_what_it_holds(profile: Profile) -> None:
     """Some value in every register, encoded and decoded by the profile alone, then read by the driver."""
-    meter = FakeMeter(profile)
-    for place, (quantity, register) in enumerate(profile.registers.items()):
-        if quantity is not Quantity.METER_NUMBER and quantity is not Quantity.RELAY:
-            step = max(1, register.factor.numerator // register.factor.denominator)
-            meter.values[quantity] = (place + 1) * step
-    meter.values |= {Quantity.FORCE_CONTROL: 1, Quantity.FORCED_STATE: 0, Quantity.STATUS: 0}
-    held = {quantity: meter.values[quantity] for quantity in profile.registers}
-    for quantity, value in held.items():
-        register = profile.registers[quantity]
-        assert decode_value(register, encode_value(register, value)) == value
+    values = {
+        quantity: (place + 1) * max(1, register.factor.numerator // register.factor.denominator)
+        for place, (quantity, register) in enumerate(profile.registers.items())
+    } | {Quantity.RELAY: 1, Quantity.FORCE_CONTROL: 1, Quantity.FORCED_STATE: 0, Quantity.STATUS: 0}
+    line: Line | DataLine
+    if profile.protocol is Protocol.DLT645:
+        line = DataLine(DataMeter(profile, values=values))
+        values[Quantity.METER_NUMBER] = int(line.meter.number)
+    else:
+        line = Line(FakeMeter(profile))
+        values.pop(Quantity.METER_NUMBER, None)
+        line.meter.values |= values
+        values = line.meter.values
+        for quantity, register in profile.registers.items():
+            assert decode_value(register, encode_value(register, values[quantity])) == values[quantity]
+    held = {quantity: values[quantity] for quantity in profile.registers}
     read: dict[Quantity, int] = {}
     for intent in (Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE):
-        outcome = Line(meter).run(Job(intent=intent))
+        outcome = line.run(Job(intent=intent))
         assert outcome.verdict is Verdict.DONE
         read |= outcome.values
     assert {quantity: read[quantity] for quantity in held} == held

@@ -6,6 +6,7 @@ The meter keeps books of its own, so that a test can ask what really happened to
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
@@ -29,7 +30,7 @@ from prewatt.core.wire.modbus import (
 NUMBER = "260311005207"
 UNIT = 11
 _LONG = catalogue()["pilot-spm9511"].registers[Quantity.METER_NUMBER]
-MOST_STEPS = 200  # a conversation that takes more is stuck
+MOST_STEPS = 600  # a conversation that takes more is stuck
 
 
 class Fault(StrEnum):
@@ -140,15 +141,23 @@ class FakeMeter:
         return True
 
 
-@dataclass
-class Line:
-    """Carries a conversation to a meter. `faults` names the fault of the n-th Send (from 0); `cut_from`
-    loses every exchange from that Send on."""
+class Shown(Protocol):
+    """Whatever stands at the end of a line."""
 
-    meter: FakeMeter
+    profile: Profile
+
+
+M = TypeVar("M", bound=Shown)
+
+
+@dataclass
+class AnyLine(Generic[M]):
+    """Carries a conversation to a meter. `faults` names the fault of the n-th Send (from 0)."""
+
+    meter: M
     transport: str = "rtu"
     faults: dict[int, Fault] = field(default_factory=dict)
-    before: dict[int, Callable[[FakeMeter], None]] = field(default_factory=dict)  # n-th Send -> act first
+    before: dict[int, Callable[[M], None]] = field(default_factory=dict)  # n-th Send -> act first
     sends: int = 0
     stale: bytes = b""
 
@@ -209,6 +218,13 @@ class Line:
             case _:
                 pass
         return [stale + reply]
+
+    def _answer(self, data: bytes, fault: Fault) -> bytes:
+        raise NotImplementedError
+
+
+class Line(AnyLine[FakeMeter]):
+    """A line that speaks Modbus."""
 
     def _answer(self, data: bytes, fault: Fault) -> bytes:
         if self.transport == "rtu":

@@ -14,6 +14,7 @@ from prewatt.core.meters.drivers.conversation import (
     MeterAddress,
     Send,
 )
+from prewatt.core.meters.drivers.dlt645 import address_of, clock_broadcast, dlt645
 from prewatt.core.meters.drivers.modbus import modbus
 from prewatt.core.meters.jobs import Job
 from prewatt.core.meters.model import Profile, Protocol
@@ -27,10 +28,12 @@ __all__ = [
     "Finished",
     "MeterAddress",
     "Send",
+    "address_of",
+    "clock_broadcast",
     "converse",
 ]
 
-DRIVERS: Final[Mapping[Protocol, Driver]] = MappingProxyType({Protocol.MODBUS: modbus})
+DRIVERS: Final[Mapping[Protocol, Driver]] = MappingProxyType({Protocol.MODBUS: modbus, Protocol.DLT645: dlt645})
 LINK_MS: Final = 300  # a serial server on a site network
 
 
