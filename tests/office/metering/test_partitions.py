@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -31,3 +32,22 @@ def test_a_reading_of_the_wrong_year_does_not_keep_its_day_from_being_made() -> 
     partitions.make(around=date(2031, 5, 6))
     assert names_of("2031-05-06") == ["metering_reading_20310506"] * 2
     partitions.make(around=date(2031, 5, 7))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_that_reads_the_tables_is_not_waited_for() -> None:
+    """Whoever queues for the table holds up every reading behind him; the days are made a week ahead, and once more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('metering_reading_20330301') IS NULL")
+        assert cursor.fetchone() == (True,)
+    address = {name: connection.settings_dict[key] for name, key in (("dbname", "NAME"), ("user", "USER"), ("host", "HOST"))}
+    with psycopg.connect(port=connection.settings_dict["PORT"], **address) as reader:
+        reader.execute("LOCK TABLE metering_reading IN ACCESS SHARE MODE")
+        partitions.make(around=date(2033, 3, 1))
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('metering_reading_20330301') IS NULL")
+            assert cursor.fetchone() == (True,)
+    partitions.make(around=date(2033, 3, 1))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('metering_reading_20330301') IS NULL")
+        assert cursor.fetchone() == (False,)
