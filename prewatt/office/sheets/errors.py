@@ -43,8 +43,8 @@ register(
         "custody_unknown": Text(en="custody is meter or server.", zh="custody 是 meter 或 server。"),
         "row_twice": Text(en="Row {first} says the same thing already.", zh="第 {first} 行已经写过。"),
         "exists_with_other_values": Text(
-            en="{what} stands already with another {columns}. A take-over changes nothing that stands; change it in the "
-            "console.",
+            en="{what} stands already with another {columns}. A take-over changes nothing that stands; change it in "
+            "the console.",
             zh="{what} 已经存在，但 {columns} 不同。导入不会更改已有内容；请在控制台修改。",
         ),
         "building_not_found": Text(en="There is no building {text}.", zh="没有楼栋 {text}。"),

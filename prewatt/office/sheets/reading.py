@@ -6,6 +6,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from numbers import Real
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,6 @@ _ASIDE: Final = "_"  # sheets and files whose name begins so are notes of the wr
 _BOM: Final = "\ufeff"
 _DETAIL: Final = 120  # characters of a library's complaint
 
-Cell = str | int | float | bool | date | None
 Table = Sequence[Sequence[object]]
 
 
@@ -167,7 +167,8 @@ def _header(sheet: str, given: Iterable[object], refusals: list[RowRefusal]) -> 
         _of_sheet(sheet, "column_missing", column=column)
         for column in known if column not in names and (sheet, column) not in OPTIONAL
     ]  # fmt: skip
-    wrong += [_of_sheet(sheet, "column_unknown", column=name[:MAX_CELL]) for name in names if name and name not in known]
+    strange = [name for name in names if name and name not in known]
+    wrong += [_of_sheet(sheet, "column_unknown", column=name[:MAX_CELL]) for name in strange]
     wrong += [_of_sheet(sheet, "column_twice", column=column) for column in known if names.count(column) > 1]
     refusals += wrong
     return None if wrong else names
@@ -190,7 +191,7 @@ def _text(value: object) -> str:
             return value.date().isoformat()
         case date():
             return value.isoformat()
-        case int() | float():
+        case Real():
             text = format(value, f".{_DIGITS_OF_A_NUMBER}g")
             if "e" in text or not text.strip("-").replace(".", "").isdigit():
                 raise _Unreadable("cell_needs_text")

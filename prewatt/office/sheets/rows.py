@@ -17,7 +17,8 @@ from prewatt.office.sheets import errors as _errors  # noqa: F401  registers the
 from prewatt.office.sheets.shape import Row, RowRefusal
 
 _CODE: Final = re.compile(r"[\w.-]+")
-_HOST: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$")
+_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _BASEMENT: Final = re.compile(r"[Bb]([1-9][0-9]?)")
 _DATE: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
