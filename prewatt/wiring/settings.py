@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "prewatt.office.tokens",
     "prewatt.office.vending",
     "prewatt.office.billing",
+    "prewatt.office.changes",
     "prewatt.office.alarms",
     "prewatt.office.reports",
     "prewatt.web.ui",

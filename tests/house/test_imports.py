@@ -29,6 +29,7 @@ FLOOR = {
     "vending": 4,
     "billing": 4,
     "alarms": 5,
+    "changes": 5,
     "sheets": 5,
     "reports": 6,
 }

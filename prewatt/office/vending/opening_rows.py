@@ -21,7 +21,8 @@ def ask(opening: Opening, job: Job, *, at: datetime, wait: timedelta = timedelta
         job=job,
         at=at + wait,
         actor=opening.actor,
-        then_task="vending.opening",
+        # server-held ones are followed where charging is known, above
+        then_task="changes.follow" if opening.supply_point.custody == "server" else "vending.opening",
         then_args={"opening_id": opening.pk},
     )
     Opening.objects.filter(pk=opening.pk).update(job_id=job_id, tries=tries)
@@ -55,7 +56,9 @@ def end_refused(row: Opening, code: str, *, at: datetime) -> None:
     move(row, State.REFUSED, code=code, done_at=at)
     if row.kind == Opening.Kind.OPEN:
         SupplyPoint.objects.filter(pk=row.supply_point_id).update(state="closed", valid_to=at)
-        Contract.objects.filter(pk=row.contract_id).update(state="closed", closed_at=at)
+        # a contract that stood before, or has other circuits, goes on
+        if not SupplyPoint.objects.filter(contract_id=row.contract_id).exclude(state="closed").exists():
+            Contract.objects.filter(pk=row.contract_id, state="opening").update(state="closed", closed_at=at)
     else:
         SupplyPoint.objects.filter(pk=row.supply_point_id).update(state="open")
         Contract.objects.filter(pk=row.contract_id).update(state="open")

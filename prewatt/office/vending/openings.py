@@ -16,7 +16,7 @@ from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
 from prewatt.core.units import Rounding, amount_for_energy
-from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, PlanAssignment, Site, SupplyPoint
 from prewatt.office.estate.plans import version_in_force
 from prewatt.office.ledger import books
 from prewatt.office.ledger.models import AccountKind
@@ -56,6 +56,7 @@ class OpenCommand:
     actor: Actor
     at: datetime
     act: Opening.Act = Opening.Act.NONE
+    contract: Contract | None = None  # one that stands, where the credit of its circuit changes hands
 
 
 def open_contract(command: OpenCommand) -> Opening:
@@ -84,9 +85,7 @@ def open_contract(command: OpenCommand) -> Opening:
         standing = SupplyPoint.objects.select_related("contract").filter(circuit=circuit, valid_to=None).first()
         if standing is not None:
             raise Refused("circuit_supplied", number=standing.contract.number)
-        contract = Contract.objects.create(
-            site=circuit.site, number=_next_number(circuit.site_id), customer=command.customer, state="opening"
-        )
+        contract = command.contract or new_contract(circuit.site, command.customer)
         supply = SupplyPoint.objects.create(
             contract=contract, circuit=circuit, custody="meter", credit_unit="Wh", state="opening", valid_from=at,
             alarm_1=terms.alarm_1, alarm_2=terms.alarm_2, overdraft=terms.overdraft,
@@ -105,6 +104,14 @@ def open_contract(command: OpenCommand) -> Opening:
             object_id=contract.number, after={"circuit": circuit.pk, "customer": command.customer.pk},
         )  # fmt: skip
     return opening
+
+
+def new_contract(site: Site, customer: Customer) -> Contract:
+    """A contract with the next number, opening: it is open when its first supply point is."""
+    made: Contract = Contract.objects.create(
+        site=site, number=_next_number(site.pk), customer=customer, state="opening"
+    )
+    return made
 
 
 def _next_number(site_id: int) -> str:
@@ -200,7 +207,7 @@ def done(row: Opening, *, at: datetime) -> None:
         defaults={"site_id": row.site_id, "purchase_count": count, "carried_minor": 0, "updated_at": at},
     )
     SupplyPoint.objects.filter(pk=supply.pk).update(state="open")
-    Contract.objects.filter(pk=contract.pk).update(state="open", opened_at=at)
+    Contract.objects.filter(pk=contract.pk, state="opening").update(state="open", opened_at=at)
     worth = _book_take_over(row, taken_over, at=at) if taken_over > 0 else 0
     move(row, State.DONE, done_at=at)
     issue_slip(
