@@ -16,6 +16,7 @@ from prewatt.core.meters import Custody, Profile, catalogue
 from prewatt.core.meters.drivers import DRIVERS, Await, Finished, MeterAddress, Send, converse
 from prewatt.core.meters.drivers.modbus import READ_GROUPS
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Verdict, Wish
+from prewatt.core.meters.model import inside
 from prewatt.core.meters.profile import Group, Protocol, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.registers import decode_value, encode_value
@@ -125,6 +126,9 @@ def test_two_requests_in_a_row_cannot_be_taken_for_each_other(profile: Profile) 
     """RTU numbers nothing: a late reply fits any request of the same function and length. DL/T 645 names its item."""
     for intent in (Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE):
         asked = [block for group in READ_GROUPS[intent] for block in profile.blocks.get(group, ())]
+        if intent is Intent.READ_STATUS:  # of a server-held circuit: with the energy that is charged
+            total = profile.registers[Quantity.ENERGY_IMPORT_TOTAL]
+            asked += [block for block in profile.blocks[total.group] if inside(total, block)]
         for first, second in itertools.pairwise(asked):
             if profile.protocol is Protocol.DLT645:
                 assert first.address != second.address

@@ -50,7 +50,7 @@ def data_map(root: Table, model: Table, credit_unit: str) -> Map:
         blocks=blocks,
         order=None,
         relay=relay,
-        status_bits=CANONICAL,
+        status_bits=MappingProxyType({flag.fact: CANONICAL[flag.fact] for flag in flags}),
         flags=flags,
         access=_access(root.table("access")) if root.has("access") else None,
     )
@@ -193,7 +193,7 @@ def decode_answer(
     values: dict[Quantity, int] = {}
     for each in registers:
         if each.group is block.group and each.address == block.address:
-            value = _value(each, data[each.at : each.at + each.size])
+            value = decode_item(each, data[each.at : each.at + each.size])
             if value is not None:
                 values[each.quantity] = value
     here = [flag for flag in flags if flag.address == block.address and block.group is Group.STATUS]
@@ -203,7 +203,8 @@ def decode_answer(
     return values
 
 
-def _value(register: Register, data: bytes) -> int | None:
+def decode_item(register: Register, data: bytes) -> int | None:
+    """The bytes of one item -> value; None when they are not there, no digits, or "no such value"."""
     if len(data) != register.size:
         return None
     if register.kind in (Kind.BIT, Kind.NOT_BIT):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from prewatt.core.meters.dataitems import decode_item
 from prewatt.core.meters.jobs import Order, OrderKind, Wish
-from prewatt.core.meters.model import Block, Group, Kind, Profile, Register, inside
+from prewatt.core.meters.model import DATA_KINDS, Block, Group, Kind, Profile, Register, inside
 from prewatt.core.meters.profile import ORDER_WORDS
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused, Text, register
@@ -77,6 +78,8 @@ def _scaled(raw: int | Fraction, factor: Fraction) -> int:
 
 def decode_value(register: Register, data: bytes) -> int | None:
     """Register bytes -> value in the quantity's unit; None when the meter says "no such value"."""
+    if register.kind in DATA_KINDS:
+        return decode_item(register, data)
     assert len(data) == register.words * 2, register.quantity
     form = _FORMATS[register.kind]
     raw: int | Fraction | None = (

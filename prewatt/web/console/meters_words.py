@@ -121,7 +121,7 @@ def register_lines(
         lines.append(
             RegisterLine(
                 name=label(quantity, _language()),
-                address=f"{register.address + offset:04X}h",
+                address=register.place(offset),
                 kind=register.kind.value,
                 value=shown,
                 unit=unit,

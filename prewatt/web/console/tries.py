@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.jobs import Frame, Intent, Verdict
-from prewatt.core.meters.model import Register
+from prewatt.core.meters.model import DATA_KINDS, Register
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import decode_value
@@ -68,7 +68,7 @@ def _hexed(data: bytes) -> str:
 
 
 def _words(data: bytes) -> str:
-    return " ".join(f"{data[at] << 8 | data[at + 1]:04X}" for at in range(0, len(data), 2))
+    return " ".join(data[at : at + 2].hex().upper() for at in range(0, len(data), 2))
 
 
 def _parts(data: bytes, transport: str) -> tuple[str, str, str]:
@@ -96,7 +96,10 @@ def raw_of(frames: Iterable[Frame], register: Register, address: int, functions:
     """The words of a register from the last good answer that holds all of them."""
     found = None
     for each in frames:
-        start, end = (address - each.address) * 2, (address - each.address + register.words) * 2
+        if register.kind in DATA_KINDS:
+            start, end = (register.at, register.at + register.size) if each.address == address else (-1, -1)
+        else:
+            start, end = (address - each.address) * 2, (address - each.address + register.words) * 2
         if each.function in functions and start >= 0 and end <= len(each.words):
             found = each.words[start:end]
     return found
@@ -124,7 +127,7 @@ def opinions(profile: Profile, frames: Sequence[Frame], row: MeterRow) -> list[O
         mark, source = mark_of(register)
         made.append(
             Opinion(
-                name=label(quantity, language), place=f"{address:04X}h", raw=_words(raw) if raw is not None else "",
+                name=label(quantity, language), place=register.place(address - register.address), raw=_words(raw) if raw is not None else "",
                 value=value, unit=unit, kind=register.kind.value, scale=format(register.scale.normalize(), "f"),
                 mark=mark, source=source,
             )

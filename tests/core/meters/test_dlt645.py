@@ -61,6 +61,13 @@ def test_a_status_poll_reads_relay_facts_and_power() -> None:
     }
 
 
+def test_a_status_poll_of_a_server_held_circuit_brings_the_energy_it_is_charged_by() -> None:
+    line = DataLine(DataMeter(DTZY, values=dict(HELD)))
+    outcome = line.run(replace(STATUS, with_energy=True))
+    assert (outcome.verdict, line.sends) == (DONE, 3)
+    assert outcome.values[Quantity.ENERGY_IMPORT_TOTAL] == 12_345_670
+
+
 def test_an_opening_read_brings_number_and_purse_and_leaves_out_what_the_meter_has_not() -> None:
     one = meter(missing={0x00900100, 0x04000402})
     outcome = DataLine(one).run(PURSE)

@@ -183,9 +183,15 @@ def _refusing(talk: _Talk, code: str) -> Script:
     return talk.end(Verdict.REFUSED, code)
 
 
-def _reading(talk: _Talk, intent: Intent) -> Script:
-    for group in READ_GROUPS[intent]:
+def _reading(talk: _Talk, job: Job) -> Script:
+    for group in READ_GROUPS[job.intent]:
         ended = yield from talk.read(group)
+        if ended is not None:
+            return ended
+    total = talk.profile.registers.get(Quantity.ENERGY_IMPORT_TOTAL)
+    if job.with_energy and total is not None and total.quantity not in talk.values:
+        block = next(each for each in talk.profile.blocks[total.group] if each.address == total.address)
+        ended = yield from talk.block(block)
         if ended is not None:
             return ended
     return talk.end(Verdict.DONE)
@@ -358,7 +364,7 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
     elif job.intent is Intent.TRY:
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
-        script = _reading(talk, job.intent)
+        script = _reading(talk, job)
     return _Exchange(script, profile, bus)
 
 
