@@ -147,33 +147,50 @@ class BalanceSum:
 
 
 def balance_sum(site_id: int, circuit_id: int, *, since: datetime, at: datetime) -> BalanceSum | None:
-    """The balance of a purse in Wh as a sum since the last reading before `since`, all from readings; None: too few."""
+    """The balance of a purse in Wh as a sum since the last reading before `since`, all from readings; None: too few.
+
+    Up to what the page shows as balance now. Which credits are in it says the meter's purchase count, not the clock: one
+    that the meter has just confirmed is in the balance that came with the confirmation. Energy is read less often than
+    the balance: what was used since its last reading is what is missing in the purse.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
 WITH first AS (
-  (SELECT at, balance, energy_wh FROM metering_reading WHERE site_id = %(site)s AND circuit_id = %(circuit)s
+  (SELECT at, balance, energy_wh, purchase_count FROM metering_reading
+   WHERE site_id = %(site)s AND circuit_id = %(circuit)s
    AND at <= %(since)s AND at >= %(since)s - interval '2 days' AND balance IS NOT NULL AND energy_wh IS NOT NULL
    ORDER BY at DESC LIMIT 1)
   UNION ALL
-  (SELECT at, balance, energy_wh FROM metering_reading WHERE site_id = %(site)s AND circuit_id = %(circuit)s
+  (SELECT at, balance, energy_wh, purchase_count FROM metering_reading
+   WHERE site_id = %(site)s AND circuit_id = %(circuit)s
    AND at >= %(since)s AND at <= %(at)s AND balance IS NOT NULL AND energy_wh IS NOT NULL ORDER BY at LIMIT 1)
   ORDER BY 1 LIMIT 1
-), last AS (
-  SELECT at, balance, energy_wh FROM metering_reading WHERE site_id = %(site)s AND circuit_id = %(circuit)s
+), counted AS (
+  SELECT at, balance, energy_wh, purchase_count FROM metering_reading
+  WHERE site_id = %(site)s AND circuit_id = %(circuit)s
   AND at <= %(at)s AND at >= %(at)s - interval '7 days' AND balance IS NOT NULL AND energy_wh IS NOT NULL
   ORDER BY at DESC LIMIT 1
+), last AS (
+  SELECT greatest(l.at, m.at) AS at, CASE WHEN l.at > m.at THEN l.balance ELSE m.balance END AS balance,
+    CASE WHEN l.at > m.at THEN l.purchase_count ELSE m.purchase_count END AS purchase_count
+  FROM counted m LEFT JOIN metering_latest l
+    ON l.site_id = %(site)s AND l.circuit_id = %(circuit)s AND l.balance IS NOT NULL
 )
-SELECT f.balance, f.at, l.balance, l.at, l.energy_wh - f.energy_wh,
+SELECT f.balance, f.at, l.balance, l.at, m.energy_wh - f.energy_wh + greatest(0, m.balance - l.balance
+    + coalesce(sum(CASE d.kind WHEN 'purchase' THEN d.amount WHEN 'return' THEN -d.amount END) FILTER (WHERE
+        CASE WHEN m.purchase_count IS NULL THEN d.settled_at > m.at ELSE d.expected_count > m.purchase_count END), 0)
+    )::bigint,
   coalesce(sum(d.amount) FILTER (WHERE d.kind = 'purchase'), 0)::bigint, count(d.id) FILTER (WHERE d.kind = 'purchase'),
   coalesce(sum(s.amount_minor), 0)::bigint,
   coalesce(sum(CASE WHEN d.kind = 'return' THEN d.amount WHEN d.kind = 'clear'
                THEN coalesce((d.read_values->>'balance')::bigint, 0) ELSE 0 END), 0)::bigint
-FROM first f CROSS JOIN last l
+FROM first f CROSS JOIN counted m CROSS JOIN last l
 LEFT JOIN vending_delivery d ON d.circuit_id = %(circuit)s AND d.state = 'confirmed'
-     AND d.settled_at > f.at AND d.settled_at <= l.at
+     AND CASE WHEN f.purchase_count IS NULL THEN d.settled_at > f.at ELSE d.expected_count > f.purchase_count END
+     AND CASE WHEN l.purchase_count IS NULL THEN d.settled_at <= l.at ELSE d.expected_count <= l.purchase_count END
 LEFT JOIN vending_sale s ON s.id = d.sale_id
-GROUP BY 1, 2, 3, 4, 5""",
+GROUP BY f.balance, f.at, l.balance, l.at, m.at, m.energy_wh, f.energy_wh, m.balance, m.purchase_count""",
             {"site": site_id, "circuit": circuit_id, "since": since, "at": at},
         )
         row = cursor.fetchone()
