@@ -14,8 +14,10 @@ class AlarmKind(models.TextChoices):
     TAMPER = "tamper"
     METER_LOST = "meter_lost"
     LINE_LOST = "line_lost"
-    DISPUTED = "disputed"  # a delivery needs a person
+    DISPUTED = "disputed"  # a delivery needs a person, or a meter that counted on since a restore
     WISH_UNMET = "wish_unmet"  # telemetry does not follow a wish
+    BLACKOUT = "blackout"  # nearly all of a building is silent at once
+    BACKUP_FAILED = "backup_failed"  # the scheduled backup; told at every site of the installation
     LATE_RESTORE = "late_restore"  # server-held: paid, and the supply has not come back
 
 

@@ -24,6 +24,11 @@ class Rules:
     meter_polls: int
     meter_floor_s: int
     line_s: int
+    dark_polls: int
+    dark_line_s: int
+    dark_percent: int
+    dark_circuits: int
+    dark_grace_s: int
     unmet_s: int
 
 
@@ -35,6 +40,11 @@ def shipped() -> Rules:
         meter_polls=int(data["lost"]["meter_polls"]),
         meter_floor_s=int(data["lost"]["meter_floor_s"]),
         line_s=int(data["lost"]["line_s"]),
+        dark_polls=int(data["blackout"]["polls"]),
+        dark_line_s=int(data["blackout"]["line_s"]),
+        dark_percent=int(data["blackout"]["percent"]),
+        dark_circuits=int(data["blackout"]["circuits"]),
+        dark_grace_s=int(data["blackout"]["grace_s"]),
         unmet_s=int(data["wish"]["unmet_s"]),
     )
 
@@ -54,6 +64,11 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         "at": at,
         "stale_from": at - stale,
         "line_from": at - timedelta(seconds=rules.line_s),
+        "dark_from": at - timedelta(seconds=rules.dark_polls * status_poll_s),
+        "dark_line_from": at - timedelta(seconds=rules.dark_line_s),
+        "dark_percent": rules.dark_percent,
+        "dark_circuits": rules.dark_circuits,
+        "lit_from": at - timedelta(seconds=rules.dark_grace_s + rules.dark_polls * status_poll_s),
         "unmet_from": at - timedelta(seconds=rules.unmet_s),
         "hysteresis": rules.hysteresis_permille,
         "overload": _BIT[StatusBit.OVERLOAD_TRIP],
@@ -77,7 +92,7 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
 _DUE_TABLE = f"""
 CREATE TEMP TABLE alarm_due ON COMMIT DROP AS
 WITH fact AS (
-    SELECT c.site_id, c.id AS circuit_id, m.line_id, l.at AS read_at, coalesce(l.status, 0) AS status,
+    SELECT c.site_id, c.id AS circuit_id, m.line_id, r.building_id, ls.since AS line_since, l.at AS read_at, coalesce(l.status, 0) AS status,
         CASE s.custody WHEN 'server' THEN b.balance_minor ELSE l.balance END AS balance,
         s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, c.use, coalesce(ls.up, false) AS line_up,
         {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,
@@ -89,6 +104,22 @@ WITH fact AS (
     LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
     LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
     LEFT JOIN metering_linestate ls ON ls.line_id = m.line_id
+    LEFT JOIN estate_room r ON r.id = c.room_id
+), quiet AS (  -- who would be heard of: silent, by the meter or by its line
+    SELECT site_id, building_id, line_id, line_up,
+        CASE WHEN line_up THEN read_at < %(dark_from)s ELSE line_since < %(dark_line_from)s END AS silent
+    FROM fact WHERE read_at IS NOT NULL AND (opened OR use = 'common')
+), dark AS (  -- a building of which nearly all is silent at once: a blackout, and not only one line
+    SELECT site_id, building_id FROM quiet GROUP BY site_id, building_id
+    HAVING count(*) >= %(dark_circuits)s AND count(*) FILTER (WHERE silent) * 100 >= count(*) * %(dark_percent)s
+        AND (bool_or(silent AND line_up) OR count(DISTINCT line_id) FILTER (WHERE silent) > 1)
+), folded AS (  -- whose silence the blackout tells, also for a while after it: meters come back one by one
+    SELECT f.circuit_id, f.line_id, EXISTS (
+        SELECT FROM dark d WHERE d.site_id = f.site_id AND d.building_id IS NOT DISTINCT FROM f.building_id)
+        OR EXISTS (SELECT FROM alarms_alarm a WHERE a.site_id = f.site_id AND a.kind = 'blackout'
+                   AND (a.cleared_at > %(lit_from)s OR a.cleared_at IS NULL  -- it clears in this run
+                        AND NOT EXISTS (SELECT FROM dark d WHERE d.site_id = f.site_id))) AS hold
+    FROM fact f
 ), credit AS (
     SELECT *, CASE WHEN balance <= 0 THEN 3 WHEN balance <= alarm_2 THEN 2 WHEN balance <= alarm_1 THEN 1 ELSE 0 END
         AS level FROM fact WHERE opened AND balance IS NOT NULL
@@ -103,18 +134,28 @@ UNION ALL SELECT site_id, 'overload', circuit_id, NULL, false, balance FROM fact
 UNION ALL SELECT site_id, 'malicious_load', circuit_id, NULL, false, balance FROM fact WHERE status & %(malicious)s <> 0
 UNION ALL SELECT site_id, 'warning_trip', circuit_id, NULL, false, balance FROM fact WHERE status & %(warning)s <> 0
 UNION ALL SELECT site_id, 'tamper', circuit_id, NULL, false, balance FROM fact WHERE status & %(tamper)s <> 0
-UNION ALL SELECT site_id, 'meter_lost', circuit_id, NULL, false, balance FROM fact
+UNION ALL SELECT site_id, 'meter_lost', circuit_id, NULL, o.hold, balance
+    FROM fact JOIN folded o USING (circuit_id)
     WHERE read_at < %(stale_from)s AND line_up AND (opened OR use = 'common')
 UNION ALL SELECT site_id, 'wish_unmet', circuit_id, NULL, false, balance FROM fact
     WHERE differs AND wished_at < %(unmet_from)s AND read_at > wished_at AND NOT (server_held AND wish = 'keep_on')
 -- paid and still dark: also where the meter is silent, and was seen open before the money came
 UNION ALL SELECT site_id, 'late_restore', circuit_id, NULL, false, balance FROM fact
     WHERE differs AND wished_at < %(unmet_from)s AND server_held AND wish = 'keep_on'
-UNION ALL SELECT g.site_id, 'line_lost', NULL, ls.line_id, false, NULL FROM metering_linestate ls
+UNION ALL SELECT DISTINCT site_id, 'blackout', NULL::bigint, NULL::bigint, false, NULL::bigint FROM dark
+UNION ALL SELECT g.site_id, 'line_lost', NULL, ls.line_id,
+    coalesce((SELECT bool_and(o.hold) FROM folded o WHERE o.line_id = ls.line_id), false), NULL
+    FROM metering_linestate ls
     JOIN estate_line el ON el.id = ls.line_id JOIN estate_gateway g ON g.id = el.gateway_id
     WHERE NOT ls.up AND ls.since < %(line_from)s
 UNION ALL SELECT d.site_id, 'disputed', d.circuit_id, NULL, false, NULL FROM vending_delivery d
     WHERE d.state = 'disputed'
+-- since a restore the meter does not agree with the books; a delivery of it may be disputed too
+UNION ALL SELECT r.site_id, 'disputed', r.circuit_id, NULL, false, NULL FROM vending_recount r
+    WHERE r.state = 'disputed'
+    AND NOT EXISTS (SELECT FROM vending_delivery d WHERE d.circuit_id = r.circuit_id AND d.state = 'disputed')
+UNION ALL SELECT s.id, 'backup_failed', NULL, NULL, false, NULL FROM estate_site s
+    WHERE EXISTS (SELECT FROM metering_heartbeat h WHERE h.part = 'backup' AND h.detail->>'failed' <> '')
 """
 
 _CLEAR = """

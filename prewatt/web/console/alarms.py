@@ -31,6 +31,7 @@ GLYPHS = {
     "arrears": "arrears",
     "meter_lost": "lost",
     "line_lost": "lost",
+    "blackout": "lost",
 }
 menu.add(menu.MenuEntry(place=60, url=PATH, label=_lazy("Alarms"), icon="bell", key="a", count="alarms"))
 

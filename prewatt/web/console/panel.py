@@ -105,6 +105,7 @@ def alarm_words(kind: str) -> str:
         "tamper": _("Cover opened"), "meter_lost": _("Meter lost"), "line_lost": _("Line lost"),
         "disputed": _("A delivery is disputed"), "wish_unmet": _("The relay does not follow"),
         "late_restore": _("Paid, and the supply has not come back"),
+        "blackout": _("Blackout, or a whole building out of reach"), "backup_failed": _("The backup failed"),
     }.get(kind, kind)  # fmt: skip
 
 

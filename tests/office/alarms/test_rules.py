@@ -10,9 +10,11 @@ from prewatt.core.refusals import Refused
 from prewatt.office.alarms.models import Alarm
 from prewatt.office.alarms.rules import evaluate, shipped
 from prewatt.office.alarms.seen import mark_seen
+from prewatt.office.estate.models import Circuit, Line, Meter
 from prewatt.office.ledger.models import RunningBalance
-from prewatt.office.metering.models import LineState, RelayWish
+from prewatt.office.metering.models import Heartbeat, LineState, RelayWish
 from prewatt.office.staff.actors import of_operator
+from prewatt.office.vending import recounts
 from tests.cast import NOON, Cast, assemble, lately_read
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +134,72 @@ def test_seeing_an_alarm_leaves_it_open_and_a_cleared_one_cannot_be_seen(cast: C
     run()
     with pytest.raises(Refused, match="alarm_unknown"):
         mark_seen(alarm, actor=of_operator(cast.alice), at=NOON)
+
+
+def dark_site(cast: Cast, circuits: int = 20) -> list[Circuit]:
+    """Two lines with common-area meters of a tower, all heard of until noon."""
+    second = Line.objects.create(gateway=cast.gateway, code="2", transport="rtu-over-tcp", port=4002)
+    LineState.objects.create(line=second, up=True, since=NOON - MINUTE * 60, at=NOON)
+    room = cast.shop_101.room
+    made = []
+    for n in range(circuits):
+        line = (cast.line, second)[n % 2]
+        meter = Meter.objects.create(site=cast.site, number=f"90{n:010d}", profile="pilot-spm9511", line=line, unit=50 + n)
+        made.append(Circuit.objects.create(site=cast.site, meter=meter, index=1, room=room, use="common"))
+    for n, circuit in enumerate(made):
+        lately_read(circuit, at=NOON - timedelta(seconds=60 * n // circuits))
+    return made
+
+
+@pytest.mark.parametrize("seconds", (0, 60, 90, 130, 180, 190, 240, 420))
+def test_a_blackout_is_one_alarm_however_the_polls_were_spread(cast: Cast, seconds: int) -> None:
+    """Power of all meters goes at noon; the serial servers stand on a UPS and stay up."""
+    dark_site(cast)
+    for at in range(0, seconds + 1, 10):
+        run(at / 60)
+    assert open_kinds() == (["blackout"] if seconds >= 120 else [])
+    assert set(Alarm.objects.values_list("kind", flat=True)) <= {"blackout"}
+
+
+def test_a_blackout_that_takes_the_serial_servers_too_is_one_alarm(cast: Cast) -> None:
+    dark_site(cast)
+    LineState.objects.update(up=False, since=NOON)
+    for at in range(0, 600, 10):
+        run(at / 60)
+    assert list(Alarm.objects.values_list("kind", flat=True)) == ["blackout"]
+
+
+def test_one_line_that_is_lost_is_still_told_as_that_line(cast: Cast) -> None:
+    dark_site(cast)
+    LineState.objects.filter(line=cast.line).update(up=False, since=NOON)
+    for circuit in Circuit.objects.exclude(meter__line=cast.line):
+        lately_read(circuit, at=NOON + MINUTE * 5)
+    run(5)
+    assert open_kinds() == ["line_lost"]
+
+
+def test_when_the_supply_is_back_only_who_stays_silent_is_told(cast: Cast) -> None:
+    circuits = dark_site(cast)
+    run(5)
+    assert open_kinds() == ["blackout"]
+    for minute, heard in ((6, 8), (7, 18)):  # they come back one by one
+        for circuit in circuits[:heard]:
+            lately_read(circuit, at=NOON + MINUTE * minute)
+        run(minute)
+        assert open_kinds() in ([], ["blackout"]), open_kinds()
+    for circuit in circuits[:18]:
+        lately_read(circuit, at=NOON + MINUTE * 12)
+    run(12)
+    assert open_kinds() == ["meter_lost", "meter_lost"]
+
+
+def test_a_failed_backup_and_a_meter_that_counted_on_since_a_restore_are_told(cast: Cast) -> None:
+    Heartbeat.objects.create(part="backup", at=NOON, detail={"failed": "backup_disk_full"})
+    recounts.begin(at=NOON)
+    lately_read(cast.shop_101, at=NOON + MINUTE, count=9)
+    recounts.look(at=NOON + MINUTE)
+    run(1)
+    assert open_kinds() == ["backup_failed", "disputed"]
+    Heartbeat.objects.filter(part="backup").update(detail={"failed": ""})
+    run(2)
+    assert open_kinds() == ["disputed"]
