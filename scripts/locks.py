@@ -14,12 +14,12 @@ OPTIONS = "--python-version 3.11 --universal --generate-hashes --no-emit-index-u
 
 
 def main() -> int:
-    """Write both locks; existing pins are kept unless --upgrade is given."""
+    """Write the locks; existing pins are kept unless --upgrade is given."""
     uv = shutil.which("uv") or shutil.which("uv", path=str(ROOT / ".venv" / "bin"))
     if uv is None:
         print("error uv_missing: install uv to compile the locks", file=sys.stderr)
         return 2
-    for name in ("requirements", "requirements-dev"):
+    for name in ("requirements", "requirements-pkcs11", "requirements-dev"):
         command = [uv, "pip", "compile", *OPTIONS.split(), "--only-binary", ":all:", "--quiet", *sys.argv[1:]]
         subprocess.run([*command, f"{name}.in", "-o", f"{name}.lock"], cwd=ROOT, check=True)
     return 0

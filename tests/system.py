@@ -23,6 +23,7 @@ PACKAGE_OF = {
     "pgbench": "postgresql-contrib",
     "postgres": "postgresql",
     "fc-list": "fontconfig",
+    "softhsm2-util": "softhsm2",
 }
 OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome", "google-chrome-stable")}
 SERVER_DIRECTORIES = "/usr/lib/postgresql/*/bin"  # Debian keeps server programs off the PATH

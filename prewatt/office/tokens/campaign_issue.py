@@ -133,7 +133,8 @@ def _ask_rows(campaign: Campaign, rows: Sequence[dict[str, Any]], at: datetime) 
     if rows:
         audit(
             at=at, actor=campaign.actor, action="tokens.campaign_batch", site_id=campaign.site_id,
-            object_type="campaign", object_id=str(campaign.pk), after={"asked": len(fine), "refused": len(rows) - len(fine)},
+            object_type="campaign", object_id=str(campaign.pk),
+            after={"asked": len(fine), "refused": len(rows) - len(fine)},
         )  # fmt: skip
     return len(rows) - len(fine)
 

@@ -146,7 +146,7 @@ def dry_run(campaign: Campaign) -> list[Verdict]:
         place = (*held.values(), code)
         before = found[place].meters if place in found else 0
         found[place] = Verdict(held=held, meters=before + group["meters"], code=code)
-    return sorted(found.values(), key=lambda each: -each.meters)
+    return sorted(found.values(), key=lambda each: (-each.meters, each.code))
 
 
 class Judge:

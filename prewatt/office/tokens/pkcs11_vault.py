@@ -19,6 +19,10 @@ from prewatt.office.tokens.sealed import CHECKED
 from prewatt.office.tokens.vault import Holder, KeyChangeOrder, KeyName, Order, issue_with, one_by_one
 
 PADDED_BYTES: Final = 32
+# what is the key's fault and not the device's
+_KEY_FAULTS: Final = (
+    "NoSuchKey", "MultipleObjectsReturned", "KeySizeRange", "KeyTypeInconsistent", "KeyHandleInvalid",
+)  # fmt: skip
 _NO_VALUE: Final = bytes(Dkga.HMAC.key_bytes)  # stands where the engine wants a value: the message holds none of it
 
 
@@ -67,8 +71,7 @@ class Pkcs11Vault:
             try:
                 key = self._opened().get_key(key_type=p11.KeyType.GENERIC_SECRET, label=label)
                 return bytes(key.sign(message, mechanism=p11.Mechanism.SHA256_HMAC))
-            except (p11.exceptions.NoSuchKey, p11.exceptions.MultipleObjectsReturned,
-                    p11.exceptions.KeyFunctionNotPermitted, p11.exceptions.KeySizeRange):  # fmt: skip
+            except tuple(getattr(p11.exceptions, name) for name in _KEY_FAULTS):
                 raise Refused("device_key_missing") from None
             except p11.exceptions.PKCS11Error:
                 self._session = None  # the next call logs in anew
@@ -78,7 +81,10 @@ class Pkcs11Vault:
         if self._session is None:
             try:
                 device = self._p11.lib(str(self._library)).get_token(token_label=self._token_label)
-                self._session = device.open(user_pin=self._pin)
+                try:
+                    self._session = device.open(user_pin=self._pin)
+                except self._p11.exceptions.UserAlreadyLoggedIn:  # a login holds for the whole process
+                    self._session = device.open()
             except RuntimeError:  # the library cannot be loaded
                 raise Refused("vault_unavailable", retry=True) from None
         return self._session
