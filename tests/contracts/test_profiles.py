@@ -48,6 +48,7 @@ def job_of(said: dict[str, Any]) -> Job:
     order = said.get("order")
     return Job(
         intent=Intent(said["intent"]),
+        circuit_index=said.get("circuit_index", 1),
         order=Order(count=order["count"], kind=OrderKind(order["kind"]), amount=order["amount"]) if order else None,
         wish=Wish(said["wish"]) if "wish" in said else None,
         settings={Quantity(name): value for name, value in said.get("settings", {}).items()},

@@ -53,7 +53,7 @@ _SIGNED: Final = frozenset({Kind.I16, Kind.I32BE, Kind.I32LE, Kind.I64BE})
 
 
 def _raw_of(kind: Kind, data: bytes) -> int | Fraction | None:
-    """A raw value that `struct` alone cannot read; None for nibbles that are no digits and floats that are no number."""
+    """A raw value that `struct` alone cannot read; None for nibbles that are no digits, floats that are no number."""
     if kind in _BCD:
         text = data.hex()
         return int(text) if text.isdecimal() else None

@@ -112,11 +112,37 @@ def test_scales_become_exact_factors_to_the_integer_unit() -> None:
 
 
 def test_every_pilot_register_is_assumed_and_the_order_is_too() -> None:
-    for code in ("pilot-spm9511", "pilot-spm9513"):
-        profile = catalogue()[code]
+    pilots = [profile for code, profile in catalogue().items() if code.startswith("pilot-")]
+    assert len(pilots) == 7
+    for profile in pilots:
         assert all(each.assumed and not each.source for each in profile.registers.values())
-        assert profile.order is not None and profile.order.assumed
-        assert profile.assumed
+        assert profile.order is None or profile.order.assumed
+        assert profile.assumed and "representative, editable" in profile.note
+
+
+def test_the_loops_of_a_meter_with_many_stand_a_stride_apart_and_share_their_identity() -> None:
+    spm2506 = catalogue()["pilot-spm2506-36"]
+    assert (spm2506.circuits, spm2506.offset(36, shared=False)) == (36, 0xAF00)
+    shared = {quantity for quantity, register in spm2506.registers.items() if register.shared}
+    assert {Quantity.METER_NUMBER, Quantity.VOLTAGE_A, Quantity.FREQUENCY} <= shared
+    assert not {Quantity.BALANCE, Quantity.RELAY, Quantity.ENERGY_IMPORT_TOTAL} & shared
+
+
+def test_a_card_meter_is_never_left_to_a_purse_that_nobody_fills_over_the_wire() -> None:
+    for code in ("pilot-spm9571", "pilot-spm9573"):
+        profile = catalogue()[code]
+        assert profile.custody == {Custody.SERVER} and profile.order is None
+        assert profile.relay is not None
+        assert profile.relay.words == {Wish.AUTOMATIC: (1, 0), Wish.KEEP_ON: (1, 0), Wish.TRIP: (1, 1)}
+
+
+def test_widely_sold_plain_meters_hold_no_credit_and_say_what_they_cannot() -> None:
+    for code, profile in catalogue().items():
+        if code.startswith(("chint-", "eastron-", "hiking-")):
+            assert profile.custody == {Custody.SERVER}
+            assert (profile.relay is None) == (code != "hiking-dds238-zn-sr")
+            assert ("cannot be cut" in profile.note) == (profile.relay is None)
+            assert all(each.source for each in profile.registers.values())
 
 
 def test_acrel_registers_carry_their_source_and_only_the_number_rests_on_one() -> None:
