@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "prewatt.web.ui.language.LanguageMiddleware",
     "prewatt.web.api.errors.one_shape",
     "prewatt.web.ui.csp.ContentSecurityPolicyMiddleware",
+    "prewatt.web.ui.browsers.too_old_is_told",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -111,5 +112,18 @@ SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SILENCED_SYSTEM_CHECKS: list[str] = []
+_DEMO = os.environ.get("PREWATT_DEMO", "").strip().lower() not in ("0", "false", "no", "off")
+_HOME = os.environ.get("PREWATT_HOME", "")
+# The key vault (office.tokens.opened). A demo makes itself a key file; a real site names its secret or has no vault
+PREWATT_VAULT = {
+    "key_file": os.environ.get("PREWATT_VAULT_KEY_FILE") or (f"{_HOME}/vault.key" if _DEMO and _HOME else ""),
+    "demo_key_file": _DEMO and not os.environ.get("PREWATT_VAULT_KEY_FILE"),
+    "passphrase_file": os.environ.get("PREWATT_VAULT_PASSPHRASE_FILE", ""),
+    "production": not _DEMO,
+    "software": os.environ.get("PREWATT_VAULT_SOFTWARE", "").strip().lower() in ("1", "true", "yes", "on"),
+    "library": os.environ.get("PREWATT_PKCS11_LIBRARY", ""),
+    "token": os.environ.get("PREWATT_PKCS11_TOKEN", ""),
+    "pin_file": os.environ.get("PREWATT_PKCS11_PIN_FILE", ""),
+}
 # What counts as fresh and as lost follows the poll interval (office.metering.states)
 PREWATT_POLL_S = int(os.environ.get("PREWATT_POLL_S", "60"))
