@@ -57,6 +57,7 @@ def finish(row: Opening, supply: SupplyPoint, *, at: datetime) -> bool:
             return False
         nothing_payable(supply)
     except Refused as refused:
+        Opening.objects.filter(pk=row.pk).update(read_values={"why": str(refused.params.get("why", ""))})
         refuse(row, supply, refused.code, at=at)
         return True
     values = {"balance": found.balance_minor, "energy_import_total": found.energy_wh}

@@ -15,7 +15,7 @@ from prewatt.office.reports.alarms import AlarmFilters, AlarmRow
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console import menu
-from prewatt.web.console.lists import Cell, Choice, kwh, number, remembered, with_, workbook
+from prewatt.web.console.lists import Cell, Choice, in_unit, number, remembered, with_, workbook
 from prewatt.web.console.meters import buildings_of
 from prewatt.web.console.panel import alarm_words
 from prewatt.web.console.settings_fields import roles_of, say
@@ -131,7 +131,7 @@ def _now(row: AlarmRow) -> str:
 def export(ask: Ask) -> HttpResponse:
     """The filtered list as a workbook."""
     filters = filters_of(ask.request.GET)
-    rows = report.alarms(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST)
+    rows = report.alarms(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST + 1)
     titles = [
         _("Raised"),
         _("Over since"),
@@ -142,17 +142,19 @@ def export(ask: Ask) -> HttpResponse:
         _("Contract no."),
         _("Customer"),
         _("Phone"),
-        _("Balance then kWh"),
-        _("Balance now kWh"),
+        _("Balance then"),
+        _("Balance now"),
+        _("Credit unit"),
         _("Gateway"),
         _("Line"),
         _("Seen by"),
         _("Seen at"),
     ]
-    return workbook("alarms", titles, map(_exported, rows), ask.zone)
+    cells = (_exported(row, ask.site.exponent) for row in rows)
+    return workbook("alarms", titles, cells, ask.zone, most=report.EXPORT_MOST)
 
 
-def _exported(row: AlarmRow) -> list[Cell]:
+def _exported(row: AlarmRow, exponent: int) -> list[Cell]:
     then = row.values.get("balance")
     return [
         row.raised_at,
@@ -164,8 +166,9 @@ def _exported(row: AlarmRow) -> list[Cell]:
         row.contract_number,
         row.customer,
         row.phone,
-        kwh(then if isinstance(then, int) else None),
-        kwh(row.balance),
+        in_unit(then if isinstance(then, int) else None, row.credit_unit, exponent),
+        in_unit(row.balance, row.credit_unit, exponent),
+        formats.credit_unit_word(row.credit_unit) or row.credit_unit,
         row.gateway,
         row.line,
         row.seen_by,

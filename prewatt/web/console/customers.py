@@ -15,7 +15,19 @@ from prewatt.office.reports.contracts import ContractFilters, ContractRow
 from prewatt.office.staff.audit import trail_of
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console import menu
-from prewatt.web.console.lists import Cell, Choice, cursor, heads, kwh, number, place, remembered, with_, workbook
+from prewatt.web.console.lists import (
+    Cell,
+    Choice,
+    cursor,
+    heads,
+    held_cells,
+    in_unit,
+    number,
+    place,
+    remembered,
+    with_,
+    workbook,
+)
 from prewatt.web.console.meters import buildings_of
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, roles_of, text
 from prewatt.web.console.trail_words import trail_lines
@@ -32,7 +44,7 @@ COLUMNS = (
     (_lazy("Contract no."), "", "number"),
     (_lazy("Class"), "", ""),
     (_lazy("State"), "", ""),
-    (_lazy("Balance kWh"), "num", "balance"),
+    (_lazy("Balance (kWh or money)"), "num", "balance"),
     (_lazy("Read"), "", ""),
     (_lazy("Plan"), "", ""),
     (_lazy("Opened on"), "", "opened"),
@@ -127,7 +139,7 @@ def _balance(row: ContractRow) -> tuple[str, str]:
 def export(ask: Ask) -> HttpResponse:
     """The filtered list as a workbook, in the order in which it stands."""
     filters = filters_of(ask.request.GET)
-    rows = report.contracts(ask.operator.pk, ask.site.id, filters, at=ask.at, most=report.EXPORT_MOST)
+    rows = report.contracts(ask.operator.pk, ask.site.id, filters, at=ask.at, most=report.EXPORT_MOST + 1)
     titles = [
         _("Contract no."),
         _("State"),
@@ -138,18 +150,21 @@ def export(ask: Ask) -> HttpResponse:
         _("Room"),
         _("Sign"),
         _("Meter no."),
-        _("Balance kWh"),
+        _("Who holds the credit"),
+        _("Credit unit"),
+        _("Balance"),
         _("Read"),
-        _("Alarm 1 kWh"),
-        _("Alarm 2 kWh"),
+        _("Alarm 1"),
+        _("Alarm 2"),
         _("Plan"),
         _("Opened on"),
         _("Closed on"),
     ]
-    return workbook("customers", titles, map(_exported, rows), ask.zone)
+    cells = (_exported(row, ask.site.exponent) for row in rows)
+    return workbook("customers", titles, cells, ask.zone, most=report.EXPORT_MOST)
 
 
-def _exported(row: ContractRow) -> list[Cell]:
+def _exported(row: ContractRow, exponent: int) -> list[Cell]:
     return [
         row.number,
         state_words(row.state),
@@ -160,10 +175,11 @@ def _exported(row: ContractRow) -> list[Cell]:
         row.room,
         row.room_name,
         row.meter_number,
-        kwh(row.balance),
+        *held_cells(row.custody, row.credit_unit),
+        in_unit(row.balance, row.credit_unit, exponent),
         row.read_at,
-        kwh(row.alarm_1),
-        kwh(row.alarm_2),
+        in_unit(row.alarm_1, row.credit_unit, exponent),
+        in_unit(row.alarm_2, row.credit_unit, exponent),
         row.plan,
         row.opened_at,
         row.closed_at,

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 from django.http import HttpResponse, QueryDict
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from prewatt.web.console.views_base import Ask
+from prewatt.web.ui import formats
+from prewatt.web.ui.words import CUSTODIES
 
 TEXT_MOST = 64  # of a filter's text
 CURSOR_MOST = 400  # characters; ours have some 60
@@ -117,8 +120,18 @@ def number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
-def workbook(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], zone: ZoneInfo) -> HttpResponse:
-    """A sheet with exactly these rows. Texts are written as texts: a name that begins with = calculates nothing."""
+def cut_words(most: int) -> str:
+    """The last line of a sheet that could not take all: a reader must not sum up what looks whole."""
+    return _("NOT COMPLETE: only the first %d rows are here. Narrow the filters and export in parts.") % most
+
+
+def workbook(
+    name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], zone: ZoneInfo, *, most: int
+) -> HttpResponse:
+    """A sheet with these rows; where there are more than `most`, the last line says that it is cut.
+
+    Texts are written as texts: a name that begins with = calculates nothing.
+    """
     body = io.BytesIO()
     book = xlsxwriter.Workbook(body, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     sheet = book.add_worksheet(name[:31])
@@ -127,6 +140,9 @@ def workbook(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], 
     for place_, label in enumerate(columns):
         sheet.write_string(0, place_, label, bold)
     for line, row in enumerate(rows, 1):
+        if line > most:
+            sheet.write_string(line, 0, cut_words(most), bold)
+            break
         for place_, cell in enumerate(row):
             match cell:
                 case None:
@@ -145,6 +161,16 @@ def workbook(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], 
     answer = HttpResponse(body.getvalue(), content_type=XLSX)
     answer["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
     return answer
+
+
+def in_unit(value: int | None, unit: str, exponent: int) -> Decimal | None:
+    """A credit as a number for a sheet: kWh, or the currency's major unit."""
+    return None if value is None else Decimal(value).scaleb(-3 if unit == "Wh" else -exponent)
+
+
+def held_cells(custody: str | None, unit: str) -> list[Cell]:
+    """Who holds the credit, in words, and the unit of the amounts that follow."""
+    return [str(CUSTODIES.get(custody or "", "")), formats.credit_unit_word(unit) or unit]
 
 
 def kwh(wh: int | None) -> Decimal | None:

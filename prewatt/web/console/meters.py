@@ -19,7 +19,19 @@ from prewatt.office.reports.board import board_rows
 from prewatt.office.reports.meters import MeterFilters, MeterRow
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console import menu
-from prewatt.web.console.lists import Cell, cursor, heads, kwh, number, place, remembered, with_, workbook
+from prewatt.web.console.lists import (
+    Cell,
+    cursor,
+    heads,
+    held_cells,
+    in_unit,
+    kwh,
+    number,
+    place,
+    remembered,
+    with_,
+    workbook,
+)
 from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
 from prewatt.web.console.tiles import badges_of
@@ -56,7 +68,7 @@ COLUMNS = (
     (_lazy("Health"), "", ""),
     (_lazy("Energy kWh"), "num", "energy"),
     (_lazy("Power kW"), "num", ""),
-    (_lazy("Balance kWh"), "num", ""),
+    (_lazy("Balance (kWh or money)"), "num", ""),
     (_lazy("Relay"), "", ""),
     (_lazy("Last answer"), "", "age"),
 )
@@ -106,7 +118,7 @@ def page(ask: Ask) -> HttpResponse:
 def export(ask: Ask) -> HttpResponse:
     """The filtered list as a workbook."""
     filters = filters_of(ask.request.GET, buildings_of(ask))
-    rows = report.meters(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST)
+    rows = report.meters(ask.operator.pk, ask.site.id, filters, most=report.EXPORT_MOST + 1)
     titles = [
         _("Meter no."),
         _("Circuit"),
@@ -121,15 +133,18 @@ def export(ask: Ask) -> HttpResponse:
         _("Contract no."),
         _("Energy kWh"),
         _("Power kW"),
-        _("Balance kWh"),
+        _("Who holds the credit"),
+        _("Credit unit"),
+        _("Balance"),
         _("Purchase count"),
         _("Relay"),
         _("Last answer"),
     ]
-    return workbook("meters", titles, map(_exported, rows), ask.zone)
+    cells = (_exported(row, ask.site.exponent) for row in rows)
+    return workbook("meters", titles, cells, ask.zone, most=report.EXPORT_MOST)
 
 
-def _exported(row: MeterRow) -> list[Cell]:
+def _exported(row: MeterRow, exponent: int) -> list[Cell]:
     relay = str(RELAY[row.relay] if row.relay in RELAY else RELAY[None])
     return [
         row.number,
@@ -145,7 +160,8 @@ def _exported(row: MeterRow) -> list[Cell]:
         row.contract_number,
         kwh(row.energy_wh),
         kwh(row.power_w),
-        kwh(row.balance),
+        *held_cells(row.custody, row.credit_unit),
+        in_unit(row.balance, row.credit_unit, exponent),
         row.purchase_count,
         relay,
         row.read_at,

@@ -1,7 +1,7 @@
 """Opening (开户) and closing (销户): the form, and the conversation with the meter followed live."""
 
 from django.db import transaction
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -10,6 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.core.units import format_price
+from prewatt.office.changes.closings import close_held
+from prewatt.office.changes.openings import give_up
 from prewatt.office.estate import people
 from prewatt.office.estate.models import Circuit, Company, Contract, Customer, Plan, PlanVersion, SupplyPoint
 from prewatt.office.estate.scope import visible_to
@@ -22,6 +24,7 @@ from prewatt.office.vending.models import Opening, Receipt, Till
 from prewatt.web.console.contracts import contract_or_404, points_of
 from prewatt.web.console.contracts_plot import price_unit
 from prewatt.web.console.lists import number
+from prewatt.web.console.openings_held import custody_field, money_fields, start_fields, start_held, wants_server
 from prewatt.web.console.openings_words import found_words, refusal_words, steps_of
 from prewatt.web.console.settings_fields import Field, attempt, energy, form_page, kept, pick, roles_of, say, text
 from prewatt.web.console.views_base import Ask, console, stale_limit
@@ -29,8 +32,8 @@ from prewatt.web.ui import formats
 
 
 def _circuits(ask: Ask) -> list[Circuit]:
-    """Circuits that can be opened: a tenant's, with a purse in the meter, supplied to nobody."""
-    able = [each.code for each in catalogue().values() if "meter" in each.custody]
+    """Circuits that can be opened: a tenant's, of a known model, supplied to nobody."""
+    able = list(catalogue())
     taken = SupplyPoint.objects.filter(valid_to=None).values("circuit_id")
     found = (
         visible_to(ask.operator, Circuit)
@@ -44,7 +47,7 @@ def _circuits(ask: Ask) -> list[Circuit]:
     )
 
 
-def _plans(company_id: int, ask: Ask) -> list[tuple[Plan, PlanVersion]]:
+def priced_plans(company_id: int, ask: Ask) -> list[tuple[Plan, PlanVersion]]:
     """Plans with the price in force."""
     found = []
     for plan in visible_to(ask.operator, Plan).filter(company_id=company_id).order_by("code"):
@@ -67,7 +70,7 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
     unit = price_unit(company.currency)
     plans = [
         (str(plan.pk), plan.name, f"{format_price(version.price.normalize())} {unit}")
-        for plan, version in _plans(company.pk, ask)
+        for plan, version in priced_plans(company.pk, ask)
     ]
     rooms = [
         (
@@ -87,13 +90,17 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
                 options=rooms,
                 value=ask.request.GET.get("circuit", ""),
             ),
+            custody_field(next((each for each in circuits if str(each.pk) == ask.request.GET.get("circuit", "")), None)),
         ],
         "newcomer": [
             Field(name="name", label=_("Name"), most=120),
             Field(name="phone", label=_("Phone"), most=32),
             Field(name="customer_class", label=_("Class"), most=32, listed=customer_classes(company.pk)),
         ],
-        "terms": _terms(plans),
+        "plan": [Field(name="plan", label=_("Plan"), kind="select", required=True, options=plans)],
+        "terms": terms_fields(),
+        "money": money_fields(ask),
+        "start": start_fields(ask),
         "end": [
             Field(
                 name="act",
@@ -116,10 +123,9 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
     }
 
 
-def _terms(plans: list[tuple[str, str, str]]) -> list[Field]:
-    """What is agreed, with what is usual filled in."""
+def terms_fields() -> list[Field]:
+    """What is agreed with the meter, with what is usual filled in."""
     return [
-        Field(name="plan", label=_("Plan"), kind="select", required=True, options=plans),
         Field(name="alarm_1", label=_("Alarm level 1, kWh"), kind="decimal", value="50"),
         Field(name="alarm_2", label=_("Alarm level 2, kWh"), kind="decimal", value="10"),
         Field(
@@ -188,19 +194,11 @@ def _start(ask: Ask, company: Company, circuits: list[Circuit], chosen: Customer
     if first is not None:
         return first
     circuit: Circuit = pick(circuits, number(form.get("circuit", "")))
-    plan: Plan = pick([plan for plan, _version in _plans(company.pk, ask)], number(form.get("plan", "")))
+    plan: Plan = pick([plan for plan, _version in priced_plans(company.pk, ask)], number(form.get("plan", "")))
     till: Till = pick(tills_of(ask), number(form.get("till", "")))
-    terms = openings.Terms(
-        plan=plan,
-        alarm_1=energy(form, "alarm_1"),
-        alarm_2=energy(form, "alarm_2"),
-        overdraft=energy(form, "overdraft"),
-        hoarding_limit=energy(form, "hoarding_limit"),
-        load_limit_w=energy(form, "load_limit"),
-    )
-    act = form.get("act", "")
-    with transaction.atomic():
-        customer = chosen or people.add_customer(
+
+    def customer() -> Customer:
+        return chosen or people.add_customer(
             company,
             name=text(form, "name"),
             phone=text(form, "phone", 32),
@@ -208,18 +206,35 @@ def _start(ask: Ask, company: Company, circuits: list[Circuit], chosen: Customer
             actor=actor.key,
             at=ask.at,
         )
+
+    with transaction.atomic():
+        if wants_server(form, circuit):
+            return start_held(ask, circuit, plan, till, key=key, customer=customer)
+        act = form.get("act", "")
         return openings.open_contract(
             openings.OpenCommand(
                 key=key,
                 circuit=circuit,
-                customer=customer,
-                terms=terms,
+                customer=customer(),
+                terms=meter_terms(form, plan),
                 till=till,
                 actor=actor,
                 at=ask.at,
                 act=Opening.Act(act) if act in Opening.Act.values else Opening.Act.NONE,
             )
         )
+
+
+def meter_terms(form: QueryDict, plan: Plan) -> openings.Terms:
+    """What is agreed with the meter, as typed."""
+    return openings.Terms(
+        plan=plan,
+        alarm_1=energy(form, "alarm_1"),
+        alarm_2=energy(form, "alarm_2"),
+        overdraft=energy(form, "overdraft"),
+        hoarding_limit=energy(form, "hoarding_limit"),
+        load_limit_w=energy(form, "load_limit"),
+    )
 
 
 @require_safe
@@ -273,7 +288,8 @@ def _shown(ask: Ask, one: Opening, *, refused: dict[str, str] | None = None) -> 
         "found": found_words(one) if one.state == Opening.State.NEEDS_ACT else "",
         "happened": happened,
         "do": do,
-        "can": may(ask.operator.role, Act.OPEN_CONTRACT) and one.kind == Opening.Kind.OPEN,
+        "can": may(ask.operator.role, Act.OPEN_CONTRACT) and one.kind == Opening.Kind.OPEN
+        or may(ask.operator.role, Act.CLOSE_CONTRACT) and supply.custody == "server",
         "refused": refused,
         "can_cancel": one.state in (Opening.State.READING, Opening.State.NEEDS_ACT),
         "at": formats.when(one.at, ask.at, ask.zone),
@@ -284,13 +300,15 @@ def _shown(ask: Ask, one: Opening, *, refused: dict[str, str] | None = None) -> 
 
 
 @require_POST
-@console(roles=roles_of(Act.OPEN_CONTRACT))
+@console(roles=roles_of(Act.OPEN_CONTRACT, Act.CLOSE_CONTRACT))
 def decide(ask: Ask, opening_id: int) -> HttpResponse:
     """What becomes of credit found in the meter: take over, clear; or give the opening up."""
     one = opening_or_404(ask, opening_id)
     wanted, actor = ask.request.POST.get("act", ""), of_operator(ask.operator)
     try:
-        if wanted == "cancel":
+        if wanted == "cancel" and one.supply_point.custody == "server":
+            give_up(one, actor=actor, at=ask.at)
+        elif wanted == "cancel":
             openings.cancel(one, actor=actor, at=ask.at)
         elif wanted in (Opening.Act.TAKE_OVER.value, Opening.Act.CLEAR.value):
             openings.choose(one, Opening.Act(wanted), actor=actor, at=ask.at)
@@ -301,7 +319,7 @@ def decide(ask: Ask, opening_id: int) -> HttpResponse:
     return redirect(f"/console/openings/{one.pk}")
 
 
-def _point(ask: Ask, contract: Contract) -> SupplyPoint:
+def point_of(ask: Ask, contract: Contract) -> SupplyPoint:
     points = points_of(ask, contract)
     wanted = number(ask.request.GET.get("circuit", "") or ask.request.POST.get("circuit", ""))
     point = next((each for each in points if each.circuit_id == wanted), points[0] if points else None)
@@ -315,7 +333,7 @@ def _point(ask: Ask, contract: Contract) -> SupplyPoint:
 def close(ask: Ask, contract_number: str) -> HttpResponse:
     """Close a supply point: the meter is read, and anything that is not settled refuses it."""
     contract = contract_or_404(ask, contract_number)
-    point = _point(ask, contract)
+    point = point_of(ask, contract)
     back = f"/console/contracts/{contract.number}?circuit={point.circuit_id}"
     fields = [
         Field(
@@ -329,9 +347,10 @@ def close(ask: Ask, contract_number: str) -> HttpResponse:
     if ask.request.method == "POST":
         made: list[Opening] = []
         form = ask.request.POST
+        close_it = close_held if point.custody == "server" else closings.close_contract
         refused = attempt(
             lambda: made.append(
-                closings.close_contract(
+                close_it(
                     point,
                     key=text(form, "request_key", 64),
                     till=pick(tills_of(ask), number(form.get("till", ""))),
@@ -366,9 +385,19 @@ def _before_closing(ask: Ask, point: SupplyPoint) -> str:
     balance = rows[0].balance if rows else None
     if balance is None or balance == 0:
         return ""
+    if point.custody == "server":
+        shared = SupplyPoint.objects.filter(credit_account_id=point.credit_account_id).exclude(state="closed")
+        if shared.exclude(pk=point.pk).exists():
+            return _("The balance of %s stays with the other circuits of the contract.") % formats.credit(
+                balance, point.credit_unit, ask.site.exponent
+            )
     shown = formats.credit(abs(balance), point.credit_unit) + (" kWh" if point.credit_unit == "Wh" else "")
+    if balance > 0 and point.custody == "server":
+        return _("%s of credit is left. Return it first; closing will be refused until then.") % shown
     if balance > 0:
         return _("The meter still holds %s. Return that credit first; closing will be refused until it is out.") % shown
+    if point.custody == "server":
+        return _("%s is owed. Take it as a sale first; closing will be refused until then.") % shown
     return _("The meter shows %s of debt. Sell the missing credit first; closing will be refused until then.") % shown
 
 

@@ -50,7 +50,9 @@ def _work(one: Opening, ask: Ask) -> str:
 
 def steps_of(one: Opening, ask: Ask) -> list[dict[str, Any]]:
     """The steps for the steps part: stage, name, fact, time."""
-    if one.kind == Opening.Kind.CLOSE:
+    if one.supply_point.custody == "server":
+        names = _held_steps(one, ask)
+    elif one.kind == Opening.Kind.CLOSE:
         names = [
             (State.READING, _("Read"), _read_fact(one)),
             (State.DONE, _("Contract closed"), _("the slip is printed")),
@@ -66,6 +68,25 @@ def steps_of(one: Opening, ask: Ask) -> list[dict[str, Any]]:
             (State.DONE, _("Contract opened"), _("the meter agrees; selling can begin")),
         ]
     return [_step(one, state, name, fact, ask) for state, name, fact in names]
+
+
+def _held_steps(one: Opening, ask: Ask) -> list[tuple[State, str, str]]:
+    """Where the books hold the credit nothing is written into the meter."""
+    total = one.read_values.get(_TOTAL)
+    fact = _("register %s") % _kwh(total) if isinstance(total, int) else ""
+    balance = one.read_values.get(_BALANCE)
+    if isinstance(balance, int):
+        company = one.contract.site.company
+        fact += " · " + _("balance %s") % formats.money(balance, company.currency, company.exponent)
+    if one.kind == Opening.Kind.CLOSE:
+        return [
+            (State.READING, _("Read"), fact),
+            (State.DONE, _("Contract closed"), _("charged up to this reading; the slip is printed")),
+        ]
+    return [
+        (State.READING, _("Opening reading"), fact),
+        (State.DONE, _("Contract opened"), _("from this reading on use is charged")),
+    ]
 
 
 def _act_fact(one: Opening) -> str:
@@ -126,9 +147,13 @@ def refusal_words(one: Opening, ask: Ask) -> tuple[str, str]:
         return _("Given up: nothing was opened and nothing is supplied."), ""
     balance = one.read_values.get(_BALANCE)
     shown = _kwh(abs(balance)) if isinstance(balance, int) else formats.DASH
+    if isinstance(balance, int) and one.supply_point.custody == "server":
+        company = one.contract.site.company
+        shown = formats.money(abs(balance), company.currency, company.exponent)
     said = message(
-        one.code, get_language() or "zh-hans", {"balance": shown, "number": one.supply_point.circuit.meter.number}
-    )
+        one.code, get_language() or "zh-hans",
+        {"balance": shown, "number": one.supply_point.circuit.meter.number, "why": one.read_values.get("why", formats.DASH)},
+    )  # fmt: skip
     if one.kind == Opening.Kind.CLOSE:
         return said, _("The contract stays open.")
     return said, _(

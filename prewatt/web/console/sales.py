@@ -133,10 +133,11 @@ def listed(ask: Ask) -> HttpResponse:
 def exported(ask: Ask) -> HttpResponse:
     """The list under the same filters, as a workbook."""
     filters, shown = _filters(ask)
-    rows = sales(ask.operator.pk, ask.site.id, filters, most=EXPORT_MOST)
+    rows = sales(ask.operator.pk, ask.site.id, filters, most=EXPORT_MOST + 1)
     _number, minor = total(ask.operator.pk, ask.site.id, filters)
     answer = HttpResponse(
-        workbook(rows, zone=ask.zone, exponent=ask.site.exponent, total_minor=minor), content_type=XLSX
+        workbook(rows, zone=ask.zone, exponent=ask.site.exponent, total_minor=minor, most=EXPORT_MOST),
+        content_type=XLSX,
     )  # fmt: skip
     name = "-".join(["sales", *(shown[part] for part in ("from", "to") if shown[part])])
     answer["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'

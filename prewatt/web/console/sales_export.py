@@ -10,6 +10,7 @@ import xlsxwriter
 from django.utils.translation import gettext as _
 
 from prewatt.office.reports.sales import SaleRow
+from prewatt.web.console.lists import cut_words
 from prewatt.web.ui.states import DELIVERIES
 from prewatt.web.ui.words import TENDERS
 
@@ -23,8 +24,10 @@ def headings() -> list[str]:
     ]  # fmt: skip
 
 
-def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_minor: int) -> bytes:
-    """One sheet; amounts and credit are numbers with two decimals, times are times of the site."""
+def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_minor: int, most: int) -> bytes:
+    """One sheet of at most `most` rows; one that is cut says so. Amounts and credit are numbers with two decimals, times
+    are times of the site."""
+    whole, rows = len(rows) <= most, rows[:most]
     held = BytesIO()
     book = xlsxwriter.Workbook(held, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     sheet = book.add_worksheet(_("Sales"))
@@ -55,6 +58,9 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
         ):
             sheet.write_string(number, column, text)
     last = len(rows) + 1
+    if not whole:
+        sheet.write_string(last, 0, cut_words(most), bold)
+        last += 1
     sheet.write_string(last, 0, _("Total of the sales that stand"), bold)
     sheet.write_number(last, 6, Decimal(total_minor).scaleb(-exponent), sum_of)
     book.close()

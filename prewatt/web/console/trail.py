@@ -95,9 +95,9 @@ def page(ask: Ask) -> HttpResponse:
 @console(roles=roles_of(Act.TRAIL))
 def export(ask: Ask) -> HttpResponse:
     """The filtered trail as a workbook."""
-    rows = _rows(ask, filters_of(ask.request.GET, ask), before_id=None, most=report.EXPORT_MOST)
+    rows = _rows(ask, filters_of(ask.request.GET, ask), before_id=None, most=report.EXPORT_MOST + 1)
     titles = [_("Time"), _("Who"), _("What"), _("Action"), _("Thing"), _("Id"), _("Name"), _("Reason"), _("Changes")]
-    return workbook("trail", titles, map(_exported, rows), ask.zone)
+    return workbook("trail", titles, map(_exported, rows), ask.zone, most=report.EXPORT_MOST)
 
 
 def _exported(row: TrailRow) -> list[Cell]:

@@ -48,6 +48,11 @@ RELAY: Final[dict[int | None, str | Promise]] = {
     None: pgettext_lazy("relay", "unknown"),
 }
 
+CUSTODIES: Final[dict[str, str | Promise]] = {  # 计费方式
+    "meter": _("credit in the meter"),
+    "server": _("credit in the office"),
+}
+
 WISHES: Final[dict[str, str | Promise]] = {
     "automatic": _("automatic"),
     "keep_on": _("kept on"),

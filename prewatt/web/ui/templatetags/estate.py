@@ -22,6 +22,7 @@ from prewatt.web.console.board import floor_name
 from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
 from prewatt.web.ui.templatetags.prewatt import _resolves
+from prewatt.web.ui.words import CUSTODIES
 
 register = template.Library()
 
@@ -63,6 +64,12 @@ def relay(value: int | None) -> str:
     return {0: pgettext("relay", "open"), 1: pgettext("relay", "closed")}.get(
         -1 if value is None else value, pgettext("relay", "unknown")
     )
+
+
+@register.simple_tag
+def custody(value: str | None) -> str:
+    """Who holds the credit, in words; nothing where nobody does."""
+    return str(CUSTODIES.get(value or "", ""))
 
 
 @register.simple_tag
