@@ -268,3 +268,17 @@ def test_a_day_that_is_closed_takes_no_charge() -> None:
     with pytest.raises(Refused) as refused:
         shop.sweep(HOUR)
     assert refused.value.code == "day_closed"
+
+
+def test_the_worked_numbers_of_the_document() -> None:
+    """docs/algorithms/billing.md: a price change at 18:20, a gap over midnight."""
+    shop = opened()
+    shop.new_price(6 * HOUR + 20 * MINUTE, "1.10")
+    for after, wh in ((30 * MINUTE, 450), (6 * HOUR, 4100), (7 * HOUR, 4700), (14 * HOUR, 8900)):
+        shop.read_and_sweep(after, OPENING_WH + wh)
+
+    assert [(n.wh, n.price, n.minor) for n in shop.charges] == [
+        (450, "0.92", 41), (3650, "0.92", 336), (200, "0.92", 18),
+        (400, "1.1", 44), (3000, "1.1", 330), (1200, "1.1", 132),
+    ]  # fmt: skip
+    assert (shop.balance, shop.progress.carried_minor) == (-901, Decimal("0.6"))

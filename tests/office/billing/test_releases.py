@@ -141,3 +141,19 @@ def test_credit_found_in_the_meter_dilutes_what_was_paid(scene: Scene) -> None:
     read(scene, NOON + 2 * HOUR, 1_050_000)
     releases.sweep(at=NOON + DAY)
     assert rows() == [(50_000, "0.46", 2300)]
+
+
+def test_the_worked_numbers_of_the_document(scene: Scene) -> None:
+    """docs/algorithms/billing.md: two prices, use past zero, a purchase that pays for it."""
+    bought(scene, 4600, NOON + HOUR)
+    query(
+        "INSERT INTO estate_planversion (plan_id, price, valid_from, created_at) VALUES (%s, 1.84, %s, %s) RETURNING 1",
+        [scene.plan.pk, NOON + 2 * HOUR, NOON],
+    )
+    bought(scene, 4600, NOON + 3 * HOUR, key="k2")
+    read(scene, NOON + 4 * HOUR, 1_030_000)
+    read(scene, NOON + DAY, 1_080_000)
+    bought(scene, 1840, NOON + 2 * DAY, key="k3")
+    read(scene, NOON + 2 * DAY + HOUR, 1_080_000)
+    releases.sweep(at=NOON + 4 * DAY)
+    assert [(wh, minor) for wh, _, minor in rows()] == [(30_000, 3680), (50_000, 5520), (0, 920)]

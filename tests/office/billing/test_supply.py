@@ -112,6 +112,18 @@ def test_a_meter_left_to_its_own_purse_is_forced_closed_though_it_is_closed() ->
     assert wishes.sweep(at=LATER + 3 * MINUTE) == 1 and told(shop) == ["keep_on"]
 
 
+def test_a_meter_that_is_seen_to_stand_so_by_force_is_told_nothing() -> None:
+    shop = opened()
+    seen(shop, OPEN, LATER)
+    assert supply.sweep(at=LATER) == 1 and told(shop) == []
+    assert RelayWish.objects.get(circuit=shop.circuit).agreed_at == LATER
+    seen(shop, CLOSED, LATER + MINUTE)
+    assert wishes.sweep(at=LATER + MINUTE) == 1 and told(shop) == ["trip"]
+    shop.pay(5_000)
+    assert supply.sweep(at=LATER + 2 * MINUTE) == 1
+    assert told(shop) == ["keep_on"], "a cut was on its way: what was seen before says nothing"
+
+
 def test_it_is_told_again_and_again_until_telemetry_agrees() -> None:
     shop = opened()
     supply.sweep(at=LATER)
