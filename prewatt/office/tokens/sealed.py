@@ -62,7 +62,12 @@ def passphrase(text: str) -> Secret:
 
 def passphrase_file(path: Path) -> Secret:
     """The first line of a file that its owner alone can read. Raises `vault_secret_missing`, `vault_secret_weak`."""
-    return passphrase(_private(path).partition(b"\n")[0].decode("utf-8", "replace").strip())
+    return passphrase(private_line(path))
+
+
+def private_line(path: Path) -> str:
+    """The first line of a file that its owner alone can read: a passphrase, or the PIN of a device."""
+    return _private(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
 def key_file(path: Path) -> Secret:

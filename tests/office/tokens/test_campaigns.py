@@ -1,4 +1,4 @@
-"""Key-change campaigns and sales through them: resumable, the same tokens each time, the old ones refused afterwards."""
+"""Key-change campaigns and sales through them: resumable, the same tokens each time, the old ones refused then."""
 
 from datetime import timedelta
 
