@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.caller import crowded
 from tests.acceptance.conftest import Site
-from tests.journeys.running import broken_invariants
+from tests.journeys.running import books_at_rest, broken_invariants
 
 pytestmark = pytest.mark.processes
 SALES = 100
@@ -73,7 +73,8 @@ def test_what_was_sold_is_in_the_meters_and_in_the_books(site: Site) -> None:
 @pytest.mark.time_limit(300)
 def test_everything_is_the_same_after_a_killed_supervisor_and_a_new_start(site: Site) -> None:
     sales = {sale_id: site.api.get(f"/sales/{sale_id}") for sale_id in dict.fromkeys(site.sold)}
-    books, contracts, meters = site.api.get("/books"), site.api.all_of("/contracts"), site.meters()
+    books = books_at_rest(lambda: dict(site.api.get("/books")))
+    contracts, meters = site.api.all_of("/contracts"), site.meters()
     site.running.kill_supervisor()
     site.running.start()
     site.running.healthy(60)

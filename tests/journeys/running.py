@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -254,6 +254,22 @@ class Running:
                 last = error
             time.sleep(0.2)
         raise AssertionError(f"not healthy within {within_s} s: {last}\n{self.errors()}")
+
+
+BOOKS_STILL_S = 15.0  # three charging sweeps
+BOOKS_LIMIT_S = 180.0
+
+
+def books_at_rest(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The books once nothing moves them: with all loads at zero the last watt-hours of server-held circuits have
+    been read and charged."""
+    found, since, until = read(), time.monotonic(), time.monotonic() + BOOKS_LIMIT_S
+    while time.monotonic() - since < BOOKS_STILL_S:
+        assert time.monotonic() < until, f"the books never rest: {found}"
+        time.sleep(1)
+        if (now := read()) != found:
+            found, since = now, time.monotonic()
+    return found
 
 
 def broken_invariants(running: Running, sales: list[dict[str, Any]]) -> list[str]:

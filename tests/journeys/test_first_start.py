@@ -33,7 +33,7 @@ def test_killed_while_migrating_and_while_loading_the_demo_it_starts_as_if_new(t
     try:
         assert len(undisturbed.circuits()) == len(found)
         _, same = undisturbed.api("GET", "/books")
-        assert same["debit_minor"] == books["debit_minor"], "nothing was loaded twice"
+        assert same["cash_minor"] == books["cash_minor"], "nothing was loaded twice"
     finally:
         undisturbed.stop()
 

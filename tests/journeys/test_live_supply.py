@@ -15,7 +15,7 @@ import pytest
 
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.quantities import Quantity
-from tests.journeys.running import SETTLE_S, STOP_LIMIT_S, WARM_LIMIT_S, Running, crowd
+from tests.journeys.running import SETTLE_S, STOP_LIMIT_S, WARM_LIMIT_S, Running, books_at_rest, crowd
 from tests.system import need
 
 pytestmark = [pytest.mark.processes]
@@ -199,7 +199,7 @@ def test_it_stops_cleanly_and_goes_on_with_the_same_data(site: Running, capsys: 
     site.calm()
     time.sleep(3 * POLL_S)  # the last watt-hours have been read
     before = {each["id"]: (each["balance"], each["purchase_count"]) for each in site.circuits()}
-    _, books = site.api("GET", "/books")
+    books = books_at_rest(lambda: dict(site.api("GET", "/books")[1]))
     began = time.monotonic()
     assert site.stop() == 0
     stopped_s = time.monotonic() - began

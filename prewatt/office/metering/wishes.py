@@ -18,7 +18,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.jobs import drop_queued, enqueue
-from prewatt.office.metering.models import MaintenanceTag, RelayWish
+from prewatt.office.metering.models import JobRow, MaintenanceTag, RelayWish
 from prewatt.office.staff.audit import audit
 
 BITS = {bit: 1 << position for position, bit in enumerate(StatusBit)}
@@ -121,8 +121,8 @@ def set_wish(
 def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int | None:
     """Store what the server-held credit says of a supply, and tell the relay where the operator leaves it automatic.
 
-    The id of the relay job; None where nothing is sent now: the operator's word stands before it, or closing is
-    blocked (a tag, an overload) and `sweep` closes once it may. A command that waits for the opposite is dropped.
+    The id of the relay job; None where nothing is sent now: the operator's word stands before it, closing is blocked
+    (a tag, an overload) and `sweep` closes once it may, or the meter is seen to stand so already. A command that waits for the opposite is dropped.
     Refuses never_cut.
     """
     if not closed and circuit.never_cut:
@@ -148,8 +148,16 @@ def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int |
         if closed and blocked_closing(circuit, at=at) is not None:
             drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")
             return None
+        if not _at_work(circuit) and agrees(row, latest(circuit)):
+            RelayWish.objects.filter(pk=row.pk).update(agreed_at=at)  # it stands so by force: `sweep` sees if it moves
+            return None
         key = f"relay:decided:{decided.value}:{circuit.pk}:{at.isoformat()}"
         return command(circuit, effective(row), key=key, actor="system", at=at)
+
+
+def _at_work(circuit: Circuit) -> bool:
+    """Is a relay command on its way, which what was seen last says nothing of?"""
+    return JobRow.objects.filter(circuit=circuit, intent=Intent.RELAY, state__in=("queued", "claimed")).exists()
 
 
 def release(circuit: Circuit, *, at: datetime) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from prewatt.office.estate.models import Company
-from prewatt.wiring.demo import site_file, trade, write
+from prewatt.wiring.demo import site_file, trade, write, write_held
+from prewatt.wiring.demo.held import held_pasts, held_places
 from prewatt.wiring.demo.past import DAYS, past_of
 from prewatt.wiring.demo.places import LINES, places
 from prewatt.wiring.home import DEMO_NAME, SITE_NAME, write_private
@@ -27,12 +28,17 @@ def load(home: Path, *, at: datetime) -> bool:
     wanted = places()
     ports = dict(zip([line.key for line in LINES], site_file.free_ports(home, len(LINES)), strict=True))
     pasts = {place.number: past_of(place, now=at, zone=write.ZONE) for place in wanted}
+    held, held_past = held_pasts(held_places(), now=at, zone=write.ZONE)
+    wanted, pasts = [*wanted, *held], {**pasts, **held_past}
     with transaction.atomic():
         estate = write.write_estate(wanted, ports, now=at)
         staff = trade.write_staff(estate, at=estate.company_since)
         contracts = write.write_contracts(estate, wanted, now=at)
+        contracts |= write_held.write_held_contracts(estate, held, now=at)
         readings = write.write_readings(estate, wanted, pasts, now=at)
+        write_held.open_held(now=at)
         sales = trade.write_sales(estate, staff, wanted, pasts, contracts, now=at)
+        charges = write_held.charge_held(now=at)
         alarms = trade.write_alarms(estate, wanted, pasts, now=at)
         trade.write_events(estate, wanted, pasts, now=at)
         write.write_wishes(estate, wanted, now=at)
@@ -41,6 +47,6 @@ def load(home: Path, *, at: datetime) -> bool:
         write_private(home / DEMO_NAME, json.dumps(told, ensure_ascii=False) + "\n")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # the planner has seen an empty database so far
-    logger.info("demo loaded: %d circuits, %d days, %d readings, %d sales, %d alarms",
-                len(wanted), DAYS, readings, sales, alarms)  # fmt: skip
+    logger.info("demo loaded: %d circuits, %d days, %d readings, %d sales, %d charges, %d alarms",
+                len(wanted), DAYS, readings, sales, charges, alarms)  # fmt: skip
     return True

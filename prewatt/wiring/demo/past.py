@@ -103,7 +103,7 @@ def prices(plan: str) -> tuple[Decimal, Decimal]:
 def past_of(place: Place, *, now: datetime, zone: ZoneInfo) -> Past:
     """The sixty days before `now` (aware, UTC) of one circuit."""
     marks = marks_of(now, zone)
-    used, power = _use(place, marks, now)
+    used, power = use_of(place, marks, now)
     prepaid = place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
     purchases: tuple[Purchase, ...] = _purchases(place, marks, used, now, zone) if prepaid else ()
     returns = _returns(place, purchases, zone)
@@ -160,7 +160,7 @@ def _final(place: Place) -> int:
     return max(floor, days * a_day + chance.randrange(a_day)) // RESOLUTION_WH * RESOLUTION_WH
 
 
-def _use(place: Place, marks: Marks, now: datetime) -> tuple[list[int], list[int]]:
+def use_of(place: Place, marks: Marks, now: datetime) -> tuple[list[int], list[int]]:
     """Wh in each interval, and W at each mark (one more)."""
     count = len(marks.slots)
     if place.aim is Aim.NOT_OPENED:

@@ -1,4 +1,5 @@
 """The demo site as a plan: a mall with 120 shops and its common-area meters, a dormitory with 240 rooms.
+The office building whose credit the books hold stands in `held`.
 
 Pure data made by rule under one seed; `past` gives it 60 days of history, `write` puts it into the
 books, `site_file` hands it to the simulator. Energies in Wh.
@@ -77,6 +78,7 @@ class Place:
     keep_on: bool = False
     hand_opened: bool = False
     dark_h: int = 0  # dark for so many hours before first sight
+    held: bool = False  # the books hold its credit: alarm levels and overdraft are money
 
 
 LINES: Final = (
@@ -93,12 +95,14 @@ LINES: Final = (
         for gateway in range(1, 5)
         for line in (1, 2)
     ),
+    LinePlace(key="C1-1", gateway="C1", gateway_name="C座", code="1"),
 )  # fmt: skip
 BUILDINGS: Final = (
     ("A", "A座", 1),
     ("B", "B座", 2),
     ("D", "地下室", 3),
     *((str(unit), f"宿舍{unit}单元", 3 + unit) for unit in range(1, 5)),
+    ("C", "C座写字楼", 8),
 )
 DORM_BUILDINGS: Final = ("1", "2", "3", "4")
 

@@ -68,7 +68,7 @@ def write_site(path: Path, places: Sequence[Place], pasts: Mapping[str, Past], p
 def _meter(place: Place, past: Past) -> dict[str, Any]:
     opening: dict[str, Any] = {"energy_wh": past.energy_wh[-1]}
     settings: dict[str, Any] = {}
-    if place.aim is not Aim.COMMON:
+    if place.aim is not Aim.COMMON and not place.held:
         before_wh = OPENING_COUNT * 100_000 if place.aim is not Aim.NOT_OPENED else 0
         opening |= {
             "balance_wh": past.balance_wh[-1], "purchase_count": past.counts[-1],
@@ -96,7 +96,7 @@ def _meter(place: Place, past: Past) -> dict[str, Any]:
                     "annual_kwh": place.annual_kwh, "peak_w": place.peak_w, "seed": place.seed,
                 },
                 "relay": {
-                    "force": "keep_on" if place.keep_on else "automatic",
+                    "force": "keep_on" if place.keep_on else "trip" if place.held and place.dark_h else "automatic",
                     "hand_opened": place.hand_opened, "warning_tripped": place.warning_tripped,
                 },
             }

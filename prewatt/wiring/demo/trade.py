@@ -191,6 +191,7 @@ def write_events(estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Pa
         circuit = estate.circuits[place.number]
         if place.dark_h:
             cause = "warning_trip" if place.warning_tripped else "hand_opened" if place.hand_opened else "credit_trip"
+            cause = "command_trip" if place.held else cause
             events.append(
                 SupplyEvent(
                     site_id=circuit.site_id, circuit_id=circuit.pk, kind="opened", cause=cause,

@@ -96,14 +96,14 @@ def _plan(company: Company, code: str, *, now: datetime, at: datetime) -> Plan:
 
 
 def write_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -> dict[str, str]:
-    """A customer and a contract for each circuit that is opened; meter number -> contract number."""
+    """A customer and a contract for each meter-held circuit that is opened; meter number -> contract number."""
     opened = now - timedelta(days=DAYS, hours=1)
     numbers: dict[str, str] = {}
     openings: list[PastOpening] = []
     with transaction.atomic():
         supplied = [
             (position, place) for position, place in enumerate(wanted)
-            if place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
+            if place.aim not in (Aim.COMMON, Aim.NOT_OPENED) and not place.held
         ]  # fmt: skip
         customers = load_customers(
             estate.company,
@@ -143,7 +143,7 @@ def _rows(
         past, circuit = pasts[place.number], estate.circuits[place.number]
         silent_from = now - OFFLINE_FOR if place.aim is Aim.OFFLINE else now + timedelta(days=1)
         dark_from = now - timedelta(hours=place.dark_h) if place.dark_h else now + timedelta(days=1)
-        purse = place.aim is not Aim.COMMON
+        purse = place.aim is not Aim.COMMON and not place.held
         for position in marks_of(now, ZONE).read:
             at = past.hours[position]
             if at >= silent_from:
@@ -158,6 +158,8 @@ def _rows(
 
 
 def _status(place: Place, *, dark: bool, now: bool) -> int:
+    if place.held:
+        return _BIT[StatusBit.COMMAND_TRIP if dark else StatusBit.KEPT_ON]
     if place.keep_on and now:
         return _BIT[StatusBit.KEPT_ON]
     if not dark:
