@@ -74,7 +74,7 @@ def page(ask: Ask) -> HttpResponse:
     areas = [(area, area_words(area)) for area in AREAS if area != "staff" or may(ask.operator.role, Act.OPERATORS)]
     context: dict[str, object] = {
         "rows": [
-            (each, action_words(each.action), object_words(each.object_type), changes(each.before, each.after))
+            (each, action_words(each.action), object_words(each.object_type), changes(each.before, each.after, ask))
             for each in shown
         ],
         "filters": filters,
@@ -97,11 +97,12 @@ def export(ask: Ask) -> HttpResponse:
     """The filtered trail as a workbook."""
     rows = _rows(ask, filters_of(ask.request.GET, ask), before_id=None, most=report.EXPORT_MOST + 1)
     titles = [_("Time"), _("Who"), _("What"), _("Action"), _("Thing"), _("Id"), _("Name"), _("Reason"), _("Changes")]
-    return workbook("trail", titles, map(_exported, rows), ask.zone, most=report.EXPORT_MOST)
+    lines = (_exported(each, ask) for each in rows)
+    return workbook("trail", titles, lines, ask.zone, most=report.EXPORT_MOST)
 
 
-def _exported(row: TrailRow) -> list[Cell]:
-    told = "; ".join(f"{each.name}: {each.before} → {each.after}" for each in changes(row.before, row.after))
+def _exported(row: TrailRow, ask: Ask) -> list[Cell]:
+    told = "; ".join(f"{each.name}: {each.before} → {each.after}" for each in changes(row.before, row.after, ask))
     return [
         row.at,
         row.actor_name,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from prewatt.office.staff.models import AuditRow
 from prewatt.web.console.meters_words import names_of
+from prewatt.web.console.trail_fields import name_words, value_words
 from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
 
@@ -120,23 +121,19 @@ def object_words(object_type: str) -> str:
     }.get(object_type, object_type)
 
 
-def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Change]:
+def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, ask: Ask) -> list[Change]:
     """What differs, name by name, in the order of what was written."""
     old, new = before or {}, after or {}
     names = [*old, *(name for name in new if name not in old)]
     return [
-        Change(name=name, before=_cell(old.get(name)), after=_cell(new.get(name)))
+        Change(
+            name=name_words(name),
+            before=value_words(name, old.get(name), ask),
+            after=value_words(name, new.get(name), ask),
+        )
         for name in names
         if old.get(name) != new.get(name)
     ]
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return str(value)[:200]
 
 
 def trail_lines(rows: Sequence[AuditRow], ask: Ask) -> list[TrailLine]:
@@ -148,7 +145,7 @@ def trail_lines(rows: Sequence[AuditRow], ask: Ask) -> list[TrailLine]:
             who=names.get(each.actor, _("the system")),
             what=action_words(each.action),
             reason=each.reason,
-            changes=changes(each.before, each.after),
+            changes=changes(each.before, each.after, ask),
         )
         for each in rows
     ]

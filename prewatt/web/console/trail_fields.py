@@ -1,0 +1,73 @@
+"""The names and values of a trail row in words. What nobody named here is shown as it is stored, never left out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from prewatt.web.console.views_base import Ask
+from prewatt.web.ui import formats
+from prewatt.web.ui.states import ROLES
+from prewatt.web.ui.words import CUSTODIES, TENDERS, WISHES
+
+NAMES: Final[Mapping[str, str | Promise]] = {
+    "amount_minor": _lazy("amount"), "float_minor": _lazy("float"), "counted_minor": _lazy("counted"),
+    "expected_minor": _lazy("expected"), "smallest_minor": _lazy("smallest sale"),
+    "largest_minor": _lazy("largest sale"), "overdraft_minor": _lazy("overdraft"),
+    "name": _lazy("name"), "code": _lazy("code"), "number": _lazy("number"), "count": _lazy("purchase count"),
+    "purchase_count": _lazy("purchase count"), "credit": _lazy("credit"), "tender": _lazy("tender"),
+    "circuit": _lazy("circuit"), "contract": _lazy("contract"), "customer": _lazy("customer"),
+    "delivery": _lazy("delivery"), "supply_point": _lazy("supply point"), "wish": _lazy("wish"),
+    "until": _lazy("until"), "since": _lazy("since"), "role": _lazy("role"), "username": _lazy("user name"),
+    "is_active": _lazy("active"), "ended_at": _lazy("ended"), "price": _lazy("price per kWh"),
+    "valid_from": _lazy("holds from"), "plan": _lazy("plan"), "custody": _lazy("who holds the credit"),
+    "host": _lazy("host"), "port": _lazy("port"), "baud": _lazy("speed"), "transport": _lazy("transport"),
+    "unit": _lazy("address on the line"), "ratio": _lazy("CT ratio"), "profile": _lazy("profile"),
+    "floor": _lazy("floor"), "area_dm2": _lazy("area, 1/100 m²"), "sort": _lazy("order"), "room": _lazy("room"),
+    "line": _lazy("line"), "till": _lazy("till"), "needs_shift": _lazy("needs a shift"), "kind": _lazy("kind"),
+    "state": _lazy("state"), "balance": _lazy("balance"), "reference": _lazy("reference"), "sale": _lazy("sale"),
+    "sale_number": _lazy("sale"), "receipt_number": _lazy("receipt"), "prints": _lazy("copies"),
+    "phone": _lazy("phone"), "class": _lazy("customer class"), "customer_class": _lazy("customer class"),
+    "currency": _lazy("currency"), "timezone": _lazy("time zone"), "company_id": _lazy("company"),
+    "site_id": _lazy("site"), "building_id": _lazy("building"), "operator": _lazy("operator"),
+    "second_factor": _lazy("second factor"), "opened_on": _lazy("opened on"), "cause": _lazy("cause"),
+    "never_cut": _lazy("never cut"), "day": _lazy("day"), "limit": _lazy("limit"), "shared": _lazy("shared balance"),
+    "repaid": _lazy("repaid"), "reason": _lazy("reason"),
+}  # fmt: skip
+_WORDS: Final[Mapping[str, Mapping[str, str | Promise]]] = {
+    "tender": TENDERS, "wish": WISHES, "custody": CUSTODIES, "role": ROLES,
+}  # fmt: skip
+CELL_MOST: Final = 200  # characters of a value
+
+
+def name_words(name: str) -> str:
+    return str(NAMES.get(name, name))
+
+
+def value_words(name: str, value: object, ask: Ask) -> str:
+    """A stored value as a person reads it: money with its currency, moments in the site's zone."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return _("yes") if value else _("no")
+        case int() if name.endswith("_minor"):
+            return formats.money(value, ask.site.currency, ask.site.exponent)
+        case str() if name in _WORDS:
+            return str(_WORDS[name].get(value, value))
+        case str() if len(value) >= 19 and value[4:5] == "-" and value[10:11] in "T ":
+            return _moment(value, ask)
+    return str(value)[:CELL_MOST]
+
+
+def _moment(text: str, ask: Ask) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text[:CELL_MOST]
+    if moment.tzinfo is None:
+        return text[:CELL_MOST]
+    return moment.astimezone(ask.zone).strftime("%Y-%m-%d %H:%M")
