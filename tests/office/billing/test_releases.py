@@ -157,3 +157,19 @@ def test_the_worked_numbers_of_the_document(scene: Scene) -> None:
     read(scene, NOON + 2 * DAY + HOUR, 1_080_000)
     releases.sweep(at=NOON + 4 * DAY)
     assert [(wh, minor) for wh, _, minor in rows()] == [(30_000, 3680), (50_000, 5520), (0, 920)]
+
+
+@pytest.mark.parametrize("read_on_the_last_day", [True, False])
+def test_what_is_left_when_a_purse_was_emptied_and_closed_is_income(scene: Scene, read_on_the_last_day: bool) -> None:
+    bought(scene, 4601, NOON + HOUR)
+    read(scene, NOON + 2 * HOUR, 1_010_000)
+    releases.sweep(at=NOON + DAY)
+    assert income(scene) < 4601
+    if read_on_the_last_day:
+        read(scene, NOON + 3 * DAY, 1_050_010)
+    SupplyPoint.objects.update(state="closed", valid_to=NOON + 3 * DAY)
+
+    assert releases.sweep(at=NOON + 3 * DAY + HOUR) == 0
+    releases.sweep(at=NOON + 5 * DAY)
+    assert income(scene) == 4601
+    assert releases.sweep(at=NOON + 9 * DAY) == 0

@@ -84,32 +84,36 @@ BEGIN
     CREATE TEMP TABLE IF NOT EXISTS due_release (
         supply_point_id bigint, site_id bigint, circuit_id bigint, from_at timestamptz, day_end timestamptz,
         to_at timestamptz, to_wh bigint, used_wh bigint, credit_wh bigint, base_wh bigint, deferred_minor bigint,
-        counted_wh bigint, counted_minor bigint, exponent smallint, amount_minor bigint
+        counted_wh bigint, counted_minor bigint, exponent smallint, ended boolean, amount_minor bigint
     ) ON COMMIT DELETE ROWS;
     DELETE FROM due_release;
     INSERT INTO due_release
     SELECT q.*, CASE WHEN q.to_at IS NULL OR q.deferred_minor <= 0 THEN 0
-        WHEN q.base_wh <= 0 THEN q.deferred_minor
+        WHEN q.base_wh <= 0 OR q.ended THEN q.deferred_minor
         ELSE div(q.deferred_minor::numeric * (q.base_wh - least(q.base_wh, greatest(0, q.credit_wh))), q.base_wh) END
     FROM (
-        SELECT p.supply_point_id, p.site_id, p.circuit_id, p.seen_at, n.day_end, l.at AS to_at, l.wh,
-            coalesce(l.wh - p.seen_wh, 0) AS used_wh,
+        SELECT p.supply_point_id, p.site_id, p.circuit_id, p.seen_at, n.day_end,
+            coalesce(l.at, CASE WHEN n.ended THEN greatest(sp.valid_to, p.seen_at + interval '1 microsecond') END) AS to_at,
+            coalesce(l.wh, p.seen_wh) AS to_wh, coalesce(l.wh - p.seen_wh, 0) AS used_wh,
             p.credit_wh + d.wh - p.counted_wh - coalesce(l.wh - p.seen_wh, 0) AS credit_wh,
             p.credit_wh + d.wh - p.counted_wh + greatest(0, -p.credit_wh) AS base_wh,
             p.deferred_minor + d.minor - p.counted_minor AS deferred_minor, d.wh AS counted_wh, d.minor AS counted_minor,
-            co.exponent
+            co.exponent, n.ended
         FROM (SELECT b.* FROM billing_purse b JOIN estate_supplypoint sp ON sp.id = b.supply_point_id
               WHERE sp.state IN ('open', 'closing') OR b.looked_to < sp.valid_to
               ORDER BY b.supply_point_id FOR NO KEY UPDATE OF b SKIP LOCKED) p
         JOIN estate_supplypoint sp ON sp.id = p.supply_point_id
         JOIN estate_site s ON s.id = p.site_id JOIN estate_company co ON co.id = s.company_id
-        CROSS JOIN LATERAL (
+        LEFT JOIN LATERAL (
             SELECT m.at FROM metering_reading m
             WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id AND m.at > p.looked_to
               AND m.at <= least(p_at, sp.valid_to) AND m.quality = 0 AND m.energy_wh IS NOT NULL
-            ORDER BY m.at LIMIT 1) f
-        CROSS JOIN LATERAL (
-            SELECT ((f.at AT TIME ZONE s.timezone)::date + 1)::timestamp AT TIME ZONE s.timezone AS day_end) n
+            ORDER BY m.at LIMIT 1) f ON true
+        CROSS JOIN LATERAL (  -- with its last day a purse is empty: nobody closes or changes it before
+            SELECT e.day_end, sp.state = 'closed' AND e.day_end > sp.valid_to AS ended
+            FROM (SELECT ((coalesce(f.at, sp.valid_to) AT TIME ZONE s.timezone)::date + 1)::timestamp
+                      AT TIME ZONE s.timezone AS day_end) e
+            WHERE f.at IS NOT NULL OR sp.state = 'closed') n
         LEFT JOIN LATERAL (
             SELECT m.at, billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, NULL) AS wh FROM metering_reading m
             WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id AND m.at > p.looked_to AND m.at < n.day_end
