@@ -10,6 +10,7 @@ from typing import Final
 
 from prewatt.wiring import database
 from prewatt.wiring.config import Config
+from prewatt.wiring.diagnosis import data_directory
 from prewatt.wiring.home import SITE_NAME
 from prewatt.wiring.refusals import StartRefused
 
@@ -40,6 +41,12 @@ def _is_loopback(bind: str) -> bool:
         return ipaddress.ip_address(bind).is_loopback
     except ValueError:
         return bind == "localhost"
+
+
+def check_home(config: Config) -> None:
+    """That there is anything to serve, before an empty cluster is made for nothing. Raises `no_company`."""
+    if not config.demo and not config.database_url and not (data_directory(config) / "PG_VERSION").is_file():
+        raise StartRefused("no_company")
 
 
 def check_company(config: Config, dsn: str) -> None:

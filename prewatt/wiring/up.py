@@ -127,6 +127,7 @@ class Up:
     def run(self) -> Exit:
         """Start, serve, stop. Raises `StartRefused`; whatever happens, nothing is left running."""
         production.check_settings(self.config)
+        production.check_home(self.config)
         make_home(self.config.home)
         refuse_unfinished(self.config.home)
         instance = lock_instance(self.config.home)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from django.test import Client
 from prewatt.office.estate.models import Company, Site
 from prewatt.office.staff.models import ApiKey, Operator, Role
 from prewatt.office.vending.models import Till
-from prewatt.wiring import config, production
+from prewatt.wiring import config, production, up
 from prewatt.wiring.demo import trade
 from prewatt.wiring.parts import init, take_over
 from prewatt.wiring.refusals import Exit, StartRefused
@@ -47,7 +47,8 @@ def test_the_first_key_sees_the_site_and_the_first_password_must_be_changed(clie
     assert admin.must_change_password and admin.check_password(told["password"]) and admin.role == Role.ADMINISTRATOR
     key = ApiKey.objects.select_related("operator").get()
     assert told["api_key"] not in (key.key_hash, key.name), "only a hash of it is kept"
-    assert Till.objects.filter(pk=key.till_id, needs_shift=False).exists() and key.operator.role == Role.MANAGER
+    assert key.till_id in Till.objects.filter(needs_shift=False).values_list("pk", flat=True)
+    assert key.operator.role == Role.MANAGER
     answer = client.get("/api/v1/circuits", headers={"X-API-Key": told["api_key"]})
     assert answer.status_code == 200 and answer.json()["items"] == []
     site = Site.objects.select_related("company").get()
@@ -165,3 +166,16 @@ def test_the_database_must_be_of_the_kind_that_is_served(given: config.Config, t
 def test_what_the_demo_makes_is_what_production_looks_for() -> None:
     assert production.DEMO_PASSWORD == trade.PASSWORD
     assert set(production.DEMO_LOGINS) == {username for username, *_ in trade._PEOPLE}
+
+
+def test_an_empty_home_is_told_what_is_missing_and_stays_empty(tmp_path: Path) -> None:
+    given, out = read(PREWATT_HOME=str(tmp_path / "home")), io.StringIO()
+    starts: tuple[Callable[[], int], ...] = (
+        lambda: take_over.run(given, tmp_path, site="", dry_run=False, out=out),
+        lambda: up.Up(given, out=out, err=io.StringIO()).run(),
+    )
+    for start in starts:
+        with pytest.raises(StartRefused) as refused:
+            start()
+        assert (refused.value.code, refused.value.exit) == ("no_company", Exit.USAGE)
+    assert json.loads(out.getvalue()) == {"created": {}, "unchanged": {}} and not given.home.exists()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from prewatt.core.refusals import Refused
 from prewatt.wiring import database, migrations
 from prewatt.wiring.config import Config
+from prewatt.wiring.diagnosis import data_directory
 from prewatt.wiring.parts.ground import set_up_django, some_database
 from prewatt.wiring.refusals import Exit, StartRefused, language
 
@@ -27,6 +28,8 @@ def run(config: Config, path: Path, *, site: str, dry_run: bool, out: TextIO) ->
     counts: dict[str, Mapping[str, int]] = {"created": {}, "unchanged": {}}
     refused = True
     try:
+        if not config.database_url and not (data_directory(config) / "PG_VERSION").is_file():
+            raise StartRefused("no_company")  # and no empty database is made to find that out
         with some_database(config) as dsn:
             _check_ready(dsn)
             set_up_django(config, dsn)
