@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Protocol
 
+from prewatt.core.wire import dlt645
 from prewatt.core.wire.modbus import (
     ExceptionCode,
     ExceptionReply,
@@ -28,6 +29,7 @@ from prewatt.core.wire.modbus import (
     encode_tcp_reply,
 )
 from prewatt.field.simulator.circuit import Accepted
+from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Faults, LineSite, Transport
 
@@ -64,7 +66,8 @@ class _Asked:
 
     connection: int
     unit: int
-    request: Request | None  # None: refused by the gateway itself
+    request: Request | None  # None: refused by the gateway itself, or a frame of DL/T 645
+    frame: dlt645.Frame | None = None
     transaction: int = 0
     refusal: Reply | None = None
 
@@ -87,9 +90,12 @@ class SimulatedLine:
 
     def __init__(self, site: LineSite, meters: Iterable[Meter], keeper: Keeper) -> None:
         self.site = site
-        self.meters = {meter.site.unit: meter for meter in meters}
+        everyone = list(meters)
+        self.meters = {meter.site.unit: meter for meter in everyone if not isinstance(meter, DataMeter)}
+        self.data_meters = [meter for meter in everyone if isinstance(meter, DataMeter)]
         self._keeper = keeper
         self._decoders: dict[int, RtuServerDecoder | TcpServerDecoder] = {}
+        self._frames: dict[int, dlt645.Decoder] = {}  # of a transparent line with meters that speak DL/T 645
         self._heard_ms: dict[int, int] = {}
         self._waiting: deque[_Asked] = deque()
         self._busy = False
@@ -109,16 +115,20 @@ class SimulatedLine:
         """A client has connected."""
         tcp = self.site.transport is Transport.MODBUS_TCP
         self._decoders[connection] = TcpServerDecoder() if tcp else RtuServerDecoder()
+        if self.data_meters and not tcp:
+            self._frames[connection] = dlt645.Decoder()
         self._heard_ms[connection] = 0
 
     def disconnect(self, connection: int) -> None:
         """A client is gone. What it asked is still asked on the bus."""
         self._decoders.pop(connection, None)
+        self._frames.pop(connection, None)
         self._heard_ms.pop(connection, None)
 
     def cut(self) -> None:
         """The gateway lost its power: nothing waiting or on its way survives."""
         self._decoders.clear()
+        self._frames.clear()
         self._heard_ms.clear()
         self._waiting.clear()
         self._due.clear()
@@ -142,10 +152,20 @@ class SimulatedLine:
             found = decoder.idle() if now_ms - self._heard_ms[connection] > SILENCE_MS else []
             found += decoder.receive(data)
             asked = [_Asked(connection=connection, unit=unit, request=request) for unit, request in found]
+            asked += self._frames_in(connection, data, now_ms)
         self._heard_ms[connection] = now_ms
         self._waiting.extend(asked[: QUEUE_LIMIT - len(self._waiting)])
         if not self._busy:
             self._next(now_ms)
+
+    def _frames_in(self, connection: int, data: bytes, now_ms: int) -> list[_Asked]:
+        """Both protocols may be spoken on one bus: each meter hears its own alone."""
+        decoder = self._frames.get(connection)
+        if decoder is None:
+            return []
+        frames = decoder.idle() if now_ms - self._heard_ms[connection] > SILENCE_MS else []
+        frames += decoder.receive(data)
+        return [_Asked(connection=connection, unit=0, request=None, frame=frame) for frame in frames]
 
     # time
 
@@ -185,10 +205,16 @@ class SimulatedLine:
             return []
         asked = self._waiting.popleft()
         self.requests += 1
-        if asked.request is None:
+        if asked.request is None and asked.frame is None:
             self._at(now_ms + self.site.gateway_ms, lambda at: self._refuse(asked, at))
             return []
         fate = self._draw()
+        if asked.frame is not None:
+            told = asked.frame
+            heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(dlt645.encode(told)))
+            self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive_frame(asked.connection, told, fate, at))
+            return []
+        assert asked.request is not None
         frame = encode_rtu_request(asked.unit, asked.request)
         heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(frame))
         self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive(asked, fate, at))
@@ -227,6 +253,36 @@ class SimulatedLine:
         elif fate.noise:
             self._at(sent_ms, lambda _: self._out(asked.connection, fate.noise))
         return []
+
+    def _arrive_frame(self, connection: int, frame: dlt645.Frame, fate: _Fate, at_ms: int) -> list[Output]:
+        """A frame of DL/T 645 has reached the bus. A broadcast reaches everybody and nobody answers."""
+        data = b""
+        for meter in self.data_meters:
+            if not meter.hears(frame) or meter.state.silent or fate.request_lost:
+                continue
+            reply = self._act_frame(meter, frame, at_ms)
+            if reply is not None and not fate.reply_lost:
+                data += dlt645.encode(reply)
+        free_ms = at_ms + self._characters_ms(len(data))
+        self._at(free_ms, self._next)
+        sent_ms = free_ms + self.site.gateway_ms
+        if data:
+            self._reply(connection, fate.noise + _spoil(data, fate), fate, sent_ms)
+        elif fate.noise:
+            self._at(sent_ms, lambda _: self._out(connection, fate.noise))
+        return []
+
+    def _act_frame(self, meter: DataMeter, frame: dlt645.Frame, at_ms: int) -> dlt645.Frame | None:
+        """As `_act`; a meter that could not keep what a command changed has not done it and stays silent."""
+        memory = meter.remember()
+        handled = meter.handle_frame(frame, at_ms)
+        if handled.kept:
+            try:
+                self._keeper.keep(meter, ())
+            except NotKept:
+                meter.go_back(memory)
+                return None
+        return handled.reply
 
     def _act(self, meter: Meter, request: Request, at_ms: int) -> Reply:
         """Let the meter act, and keep what it did before anybody hears of it."""

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters.profile import Protocol as ProtocolName
 from prewatt.field.simulator.circuit import Accepted
+from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.line import NotKept, SimulatedLine
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import NO_FAULTS, Faults, MeterSite, Site, SiteError
@@ -37,7 +39,8 @@ class World:
             state, circuits = states.get(each.number, (None, []))
             if circuits and len(circuits) != len(each.circuits):
                 raise StoreDamaged(f"meter {each.number} had {len(circuits)} circuits, now {len(each.circuits)}")
-            self.meters[each.number] = Meter(
+            kind = DataMeter if profile.protocol is ProtocolName.DLT645 else Meter
+            self.meters[each.number] = kind(
                 each, profile, site.timezone, at_ms=now_ms, state=state, circuits=circuits
             )
         self.accepted: dict[tuple[str, int], list[Accepted]] = store.accepted()

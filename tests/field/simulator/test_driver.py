@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 
+from prewatt.core.meters import Profile
 from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.quantities import Quantity
@@ -23,6 +24,7 @@ TRIES = 60
 ORDERS = 150
 HURRIED = 500
 STEP_LIMIT = 50
+FIRST = MeterAddress(unit=1, number=NUMBER)
 
 BAD_LINES: list[tuple[str, Literal["rtu", "tcp"], Mapping[str, object]]] = [
     ("lost", "rtu", {"lose_request": 0.1, "lose_reply": 0.2, "late_reply": 0.05, "duplicate_reply": 0.02}),
@@ -37,8 +39,16 @@ class Master:
     """The least a line must do: one conversation at a time, quiet after a reply was missed, its own clock."""
 
     def __init__(
-        self, bus: SimulatedLine, transport: Literal["rtu", "tcp"], *, quiet_ms: int = QUIET_MS, gap_ms: int = GAP_MS
+        self,
+        bus: SimulatedLine,
+        transport: Literal["rtu", "tcp"],
+        *,
+        quiet_ms: int = QUIET_MS,
+        gap_ms: int = GAP_MS,
+        profile: Profile = SPM,
+        address: MeterAddress = FIRST,
     ) -> None:
+        self.profile, self.address = profile, address
         self.bus, self.transport, self.now_ms = bus, transport, NOON_MS
         self._quiet_ms, self._gap_ms = quiet_ms, gap_ms
         self._coming: list[tuple[int, bytes]] = []
@@ -48,7 +58,7 @@ class Master:
     def do(self, job: Job) -> Outcome:
         self._transaction += 100
         conversation = converse(
-            SPM, MeterAddress(unit=1, number=NUMBER), job, transport=self.transport, baud=self.bus.site.baud,
+            self.profile, self.address, job, transport=self.transport, baud=self.bus.site.baud,
             transaction=self._transaction,
         )  # fmt: skip
         sent_ms, missed = self.now_ms, False

@@ -1,0 +1,146 @@
+"""A simulated DL/T 645 meter: the same circuits and memory as any other, another face.
+
+It answers for the identifiers of its profile and for its clock, obeys function 1C while the command's end has
+not come by its own clock, and takes the time from a broadcast that moves it by no more than five minutes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, encode_answer
+from prewatt.core.meters.model import Block
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.refusals import Refused
+from prewatt.core.wire.dlt645 import (
+    BROADCAST,
+    Access,
+    Command,
+    Frame,
+    Function,
+    LocalProtocolError,
+    answer_read,
+    clock_bytes,
+    meant,
+    refuse,
+    reply,
+)
+from prewatt.core.wire.dlt645.items import moment
+from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.site import Force
+
+OTHER, NO_DATA, UNAUTHORISED = 0x01, 0x02, 0x04  # error words
+CONTROL_BYTES: Final = 16
+JUMP_MS: Final = 300_000
+_CLOCKS: Final = {0x04000101: "WWDDMMYY", 0x04000102: "ssmmhh", 0x0400010C: "ssmmhhWWDDMMYY"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandledFrame:
+    """What came of a frame. `reply` None: the meter keeps silent; `kept`: something durable changed."""
+
+    reply: Frame | None
+    kept: bool = False
+
+
+class DataMeter(Meter):
+    """A meter with one circuit that speaks DL/T 645."""
+
+    @property
+    def address(self) -> str:
+        """Twelve digits, as a site file has them."""
+        return self.number
+
+    def hears(self, frame: Frame) -> bool:
+        """Is a frame for this meter?"""
+        return not frame.reply and meant(frame.address, self.address)
+
+    def handle_frame(self, frame: Frame, at_ms: int) -> HandledFrame:
+        """Serve one frame that arrived whole and is for this meter. The state is settled to `at_ms` first."""
+        self.settle(at_ms)
+        match frame.function:
+            case Function.READ | Function.READ_FOLLOWING:
+                return HandledFrame(reply=self._answer(frame, at_ms))
+            case Function.READ_ADDRESS:
+                return HandledFrame(reply=reply(frame, self.address, bytes.fromhex(self.address)[::-1]))
+            case Function.CONTROL:
+                return self._control(frame, at_ms)
+            case Function.BROADCAST_TIME:
+                return HandledFrame(reply=None, kept=self._take_time(frame, at_ms))
+            case _:
+                return HandledFrame(reply=self._refuse(frame, OTHER) if frame.address != BROADCAST else None)
+
+    def _refuse(self, frame: Frame, word: int) -> Frame:
+        return refuse(frame, self.address, word)
+
+    def _answer(self, frame: Frame, at_ms: int) -> Frame:
+        value = None if frame.di is None else self._item(frame.di, at_ms)
+        try:
+            return self._refuse(frame, NO_DATA) if value is None else answer_read(frame, self.address, value)
+        except LocalProtocolError:  # a part past the end
+            return self._refuse(frame, NO_DATA)
+
+    def _item(self, di: int, at_ms: int) -> bytes | None:
+        if di in _CLOCKS:
+            return clock_bytes(self._wall(at_ms), _CLOCKS[di])
+        for blocks in self.profile.blocks.values():
+            for block in blocks:
+                if block.address == di:
+                    return self._block(block, at_ms)
+        return None
+
+    def _block(self, block: Block, at_ms: int) -> bytes:
+        relay = self.profile.relay
+        words = {0: self.word_3()} if relay is not None and relay.address == block.address else {}
+        held = self.profile.registers.values()
+        shown: dict[Quantity, int] = {}
+        for quantity, value in self.values(1, at_ms).items():
+            try:
+                encode_answer(held, block, {quantity: value}, {})
+            except Refused:  # what no display can hold is not shown
+                continue
+            shown[quantity] = value
+        return encode_answer(held, block, shown, words)
+
+    def word_3(self) -> int:
+        """Status word 3. The purse opens by a command to the relay too, so both bits say so."""
+        circuit = self.circuits[1]
+        word = 0 if circuit.relay_closed() else 1 << RELAY_OPEN | 1 << COMMAND_OPEN
+        return word | (1 << KEPT_ON if circuit.state.force == Force.KEEP_ON else 0)
+
+    def _wall(self, at_ms: int) -> datetime:
+        return datetime.fromtimestamp(self.clock_ms(at_ms) // 1_000, self.zone).replace(tzinfo=None)
+
+    def _control(self, frame: Frame, at_ms: int) -> HandledFrame:
+        access = self.profile.access or Access()
+        if len(frame.data) != CONTROL_BYTES or frame.data[:4] != access.secret():
+            return HandledFrame(reply=self._refuse(frame, UNAUTHORISED))
+        until = moment(frame.data[10:], "ssmmhhDDMMYY")
+        known = {int(each) for each in Command}
+        if until is None or datetime.fromisoformat(until) < self._wall(at_ms) or frame.data[8] not in known:
+            return HandledFrame(reply=self._refuse(frame, OTHER))
+        circuit = self.circuits[1]
+        match Command(frame.data[8]):
+            case Command.TRIP if circuit.state.force != Force.KEEP_ON:  # kept power beats a trip
+                circuit.force(Force.TRIP)
+            case Command.KEEP_POWER_ON:
+                circuit.force(Force.KEEP_ON)
+            case Command.KEEP_POWER_OFF if circuit.state.force == Force.KEEP_ON:
+                circuit.force(Force.AUTOMATIC)
+            case Command.CLOSE | Command.PERMIT_CLOSE if circuit.state.force == Force.TRIP:
+                circuit.force(Force.AUTOMATIC)
+            case _:
+                pass
+        self.settle(at_ms)
+        return HandledFrame(reply=reply(frame, self.address), kept=True)
+
+    def _take_time(self, frame: Frame, at_ms: int) -> bool:
+        told = moment(frame.data, "ssmmhhDDMMYY")
+        if told is None:
+            return False
+        wanted = datetime.fromisoformat(told).replace(tzinfo=self.zone)
+        ahead_ms = int(wanted.timestamp()) * 1_000 - self.clock_ms(at_ms)
+        if abs(ahead_ms) > JUMP_MS:
+            return False
+        self._set(self.circuits[1], {Quantity.CLOCK: int(wanted.timestamp())}, at_ms)
+        return True
