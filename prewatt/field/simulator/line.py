@@ -210,9 +210,9 @@ class SimulatedLine:
             return []
         fate = self._draw()
         if asked.frame is not None:
-            told = asked.frame
+            told, connection = asked.frame, asked.connection
             heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(dlt645.encode(told)))
-            self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive_frame(asked.connection, told, fate, at))
+            self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive_frame(connection, told, fate, at))
             return []
         assert asked.request is not None
         frame = encode_rtu_request(asked.unit, asked.request)
