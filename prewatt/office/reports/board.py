@@ -34,7 +34,8 @@ SELECT c.id, c.index, c.use, c.never_cut, m.number, m.profile, m.unit,
        sp.id, sp.custody, coalesce(sp.credit_unit, 'Wh'), sp.state, coalesce(sp.alarm_1, 0), coalesce(sp.alarm_2, 0),
        coalesce(sp.load_limit_w, 0), k.number, cu.name, cu.phone,
        la.at, CASE sp.custody WHEN 'server' THEN rb.balance_minor ELSE la.balance END, la.power_w, la.relay,
-       coalesce(la.status, 0), la.relay_at, la.purchase_count,
+       coalesce(la.status, 0), la.relay_at,
+       CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE la.purchase_count END,
        coalesce(w.wish, 'automatic'), w.until, w.reason, t.name, t.until, d.state,
        used.day_wh, used.spread_wh, pv.price, co.currency, co.exponent
 FROM estate_circuit c
@@ -52,6 +53,7 @@ LEFT JOIN estate_contract k ON k.id = sp.contract_id
 LEFT JOIN estate_customer cu ON cu.id = k.customer_id
 LEFT JOIN metering_latest la ON la.site_id = c.site_id AND la.circuit_id = c.id
 LEFT JOIN ledger_runningbalance rb ON rb.account_id = sp.credit_account_id
+LEFT JOIN vending_circuitcredit cc ON cc.circuit_id = c.id
 LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
 LEFT JOIN metering_maintenancetag t ON t.circuit_id = c.id AND t.removed_at IS NULL
 LEFT JOIN vending_delivery d ON d.circuit_id = c.id AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')

@@ -14,13 +14,16 @@ from prewatt.office.vending.models import Act, Delivery
 LIST_MOST: Final = 50  # a page; the next one goes on by key
 _SQL: Final = """
 SELECT a.id, a.kind, a.state, a.at, coalesce(r.code, m.number), coalesce(r.name, ''), a.credit, a.amount_minor,
-       coalesce(s.credit_unit, sp.credit_unit, 'Wh'), a.reason, coalesce(o.name, a.actor),
+       coalesce(CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency WHEN d.id IS NOT NULL THEN 'Wh' END,
+           a.evidence->>'unit', s.credit_unit, sp.credit_unit, 'Wh'), a.reason, coalesce(o.name, a.actor),
        coalesce(p.name, a.second_person),
        coalesce(s.number, ''), s.id
 FROM vending_act a
 JOIN estate_circuit c ON c.id = a.circuit_id
 JOIN estate_meter m ON m.id = c.meter_id
 JOIN estate_site si ON si.id = a.site_id
+JOIN estate_company co ON co.id = si.company_id
+LEFT JOIN vending_delivery d ON d.id = a.delivery_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN vending_sale s ON s.id = a.sale_id
 LEFT JOIN estate_supplypoint sp ON sp.circuit_id = c.id AND sp.valid_from <= a.at

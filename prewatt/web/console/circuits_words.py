@@ -29,9 +29,13 @@ def follows(row: BoardRow, wanted: Wish, at: datetime, zone: ZoneInfo) -> tuple[
             load = _("Supply will be cut at once")
             if row.power_w and not unknown:
                 load += _(", with %s kW running") % formats.power(row.power_w)
-            told = load + _(
-                ". The credit stays in the meter. It stays off, also after a purchase, until somebody gives it "
-                "back to automatic."
+            told = load + (
+                _(". The balance stays. It stays off, also after a purchase, until somebody gives it back to automatic.")
+                if row.custody == "server"
+                else _(
+                    ". The credit stays in the meter. It stays off, also after a purchase, until somebody gives it "
+                    "back to automatic."
+                )
             )
             return told + unknown, True
         case Wish.KEEP_ON:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from prewatt.core.meters import catalogue
+from prewatt.core.meters import BLOCKS_CLOSING, catalogue
 from prewatt.core.meters.profile import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState
@@ -70,6 +70,11 @@ def why(row: BoardRow, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
         }
     if row.wish == "trip":
         return _("Off because we tripped it:"), f" {row.wish_reason or formats.DASH}"
+    if row.custody == "server" and not any(row.has(bit) for bit in BLOCKS_CLOSING):
+        balance = formats.credit(row.balance, row.credit_unit, row.exponent)
+        if row.balance is not None and row.balance <= 0:
+            return _("Off because"), _(" the balance is %s; it comes back by itself after the next purchase.") % balance
+        return _("Off now;"), _(" the balance is %s, so it is being closed again.") % balance
     for bit in (
         StatusBit.WARNING_TRIP,
         StatusBit.OVERLOAD_TRIP,
@@ -118,8 +123,9 @@ def act_line(each: ContractAct) -> str:
     if each.kind == "close":
         return _("Closing")
     word = str(ACTS.get(each.kind, each.kind))
-    amount = f" {formats.energy(each.credit)} kWh" if each.credit else ""
-    return word + amount
+    if not each.credit:
+        return word
+    return f"{word} {formats.credit(each.credit, each.credit_unit)}{' kWh' if each.credit_unit == 'Wh' else ''}"
 
 
 def act_state(state: str) -> str:

@@ -32,6 +32,8 @@ def why_dark(row: BoardRow, at: datetime, zone: ZoneInfo) -> str:
         return _("Off for a forbidden load; closing is blocked until it is seen to.")
     if row.wish == "trip":
         return _("Off by our command: %s.") % (row.wish_reason or formats.DASH)
+    if row.custody == "server" and row.balance is not None and row.balance <= 0:
+        return _("Off: the balance is %s. Power returns by itself after the next purchase.") % _amount(row.balance, row)
     if row.has(StatusBit.CREDIT_TRIP) or row.state is CircuitState.ARREARS:
         return _("Off: the credit is used up. Power returns when the next purchase is in the meter.")
     if row.has(StatusBit.HAND_OPENED):
@@ -113,6 +115,8 @@ def happened(event: PanelEvent) -> str:
     """One line under "recently"."""
     if event.kind == "sale":
         amount = formats.credit(event.credit, event.unit) + (" kWh" if event.unit == "Wh" else "")
+        if event.unit != "Wh" and event.took_s is not None:
+            return _("Bought %s") % amount
         if event.took_s is not None:
             return _("Bought %(amount)s, in the meter after %(s)d s") % {"amount": amount, "s": event.took_s}
         return _("Bought %s, not confirmed yet") % amount

@@ -222,7 +222,10 @@ def assign(ask: Ask, contract_number: str) -> HttpResponse:
         back=back,
         crumb=_("Contract %s") % contract.number,
         refused=refused,
-        says=_("Credit in the meter stays as it is; what is sold from then on has the new plan's price."),
+        says=_(
+            "Credit in the meter stays as it is; what is sold, or charged by the office, from then on has the new plan's "
+            "price."
+        ),
     )
 
 

@@ -109,8 +109,9 @@ def _back_cells(full: ReceiptFull, data: Mapping[str, Any], zone: ZoneInfo) -> l
 def _slip_cells(full: ReceiptFull, data: Mapping[str, Any], zone: ZoneInfo) -> list[Cell]:
     """Opening and closing of a contract: what stood in the meter, what was set."""
     energy = data.get("energy_wh")
+    balance = _("Balance") if data.get("custody") == "server" else _("Balance in the meter")
     cells = [
-        *_party(data), Cell(label=_("Balance in the meter"), value=_credit(data, "balance"), number=True, bold=True),
+        *_party(data), Cell(label=balance, value=_credit(data, "balance"), number=True, bold=True),
         Cell(label=_("Energy register"), number=True,
              value=formats.DASH if energy is None else f"{formats.energy(int(energy))} kWh"),
     ]  # fmt: skip
@@ -176,6 +177,7 @@ def receipt(ask: Ask, receipt_id: int) -> HttpResponse:
         "date": f"{made_at.year}年{made_at.month}月{made_at.day}日 {made_at:%H:%M}" if formats.chinese()
         else f"{made_at:%Y-%m-%d %H:%M}", "cashier": data.get("cashier", ""),
         "may_print": may(ask.operator.role, Act.REPRINT),
+        "held": data.get("credit_unit", "Wh") != "Wh",  # by the office's books
     }  # fmt: skip
     return ask.page("ui/receipt.html", context)
 
