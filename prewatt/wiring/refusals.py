@@ -168,7 +168,7 @@ _REFUSALS: Mapping[str, _Refusal] = {
     ),
     "unexpected_failure": _Refusal(exit=Exit.UNEXPECTED, zh="意外错误：{detail}", en="unexpected error: {detail}"),
     "database_url_invalid": _Refusal(
-        exit=Exit.DATABASE,
+        exit=Exit.USAGE,
         zh="PREWATT_DATABASE_URL 不是有效的 PostgreSQL 地址：{detail}",
         en="PREWATT_DATABASE_URL is not a PostgreSQL address: {detail}",
     ),
@@ -257,8 +257,8 @@ _REFUSALS: Mapping[str, _Refusal] = {
     "backup_tools_missing": _Refusal(
         exit=Exit.DATABASE,
         zh="没有可用于 PostgreSQL {major} 的 {program}；请安装 PostgreSQL {major} 的客户端程序，或用 PREWATT_PG_BIN 指定",
-        en="there is no {program} fit for PostgreSQL {major}; install the client programs of PostgreSQL {major}, or point "
-        "PREWATT_PG_BIN at them",
+        en="there is no {program} fit for PostgreSQL {major}; install the client programs of PostgreSQL {major}, or "
+        "point PREWATT_PG_BIN at them",
     ),
     "backup_failed": _Refusal(
         exit=Exit.UNEXPECTED,

@@ -85,6 +85,17 @@ class Supervisor:
         """The processes that run now."""
         return {kept.child.name: kept.process.pid for kept in self._kept if kept.process is not None}
 
+    def running_s(self) -> dict[str, float]:
+        """How long each present process runs."""
+        now = self._clock()
+        return {kept.child.name: now - kept.begun_at for kept in self._kept if kept.process is not None}
+
+    def kill(self, name: str) -> None:
+        """End a child that lives but does nothing; `tick` finds it dead and starts it again."""
+        for kept in self._kept:
+            if kept.child.name == name and kept.process is not None:
+                kill_group(kept.process.pid, signal.SIGKILL)
+
     def tick(self) -> None:
         """Look after everybody once: reap, tell, restart what is due. Cheap; call it a few times a second."""
         changed = False

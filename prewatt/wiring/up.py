@@ -30,6 +30,7 @@ from prewatt.wiring.leftovers import MARK, kill_leftovers
 from prewatt.wiring.processes import dies_with_parent, kill_group
 from prewatt.wiring.refusals import Exit, StartRefused, language
 from prewatt.wiring.supervisor import Child, Supervisor
+from prewatt.wiring.watch import Patience, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ STILL_WAITING_EVERY_S = 15.0
 TRIM_EVERY_S = 60.0
 DATABASE_RETRY_S = 2.0
 _LOG_TAIL_LINES = 12
+SILENT = "no answer"
 MODULE = "prewatt.wiring.cli"
 
 
@@ -121,6 +123,8 @@ class Up:
         self._database_try_at = 0.0
         self._database_fault = ""
         self._supervisor: Supervisor | None = None
+        self._watch: Watch | None = None
+        self._patience = Patience()
         self.dsn = ""
         self.environment: Mapping[str, str] = {}
 
@@ -227,9 +231,12 @@ class Up:
                     health_at = time.monotonic() + HEALTH_EVERY_S
                     if ready:
                         self._announce(now - begun)
+                        self._watch = Watch(self.dsn, answers=lambda: not self._missing(self.config).startswith(SILENT))
+                        self._watch.start()
                 if not ready and now - say_at > STILL_WAITING_EVERY_S:
                     say_at = now
                     logger.warning("not healthy yet after %d s: %s", now - begun, missing)
+            self._end_hung(supervisor)
             if now >= trim_at:
                 trim_at = now + TRIM_EVERY_S
                 supervisor.trim_logs()
@@ -243,6 +250,15 @@ class Up:
                 log = supervisor.log_of(name)
                 self._err.write(_tail(log))
                 raise StartRefused("child_failed", part=name, path=log)
+
+    def _end_hung(self, supervisor: Supervisor) -> None:
+        """A child that gives no sign of life is killed, and so started again."""
+        look = self._watch.last if self._watch is not None else None
+        if look is None or not self._database_up:
+            return
+        for name in self._patience.hung(look, running_s=supervisor.running_s(), now=time.monotonic()):
+            logger.error("%s lives but does nothing; it is ended and started again", name)
+            supervisor.kill(name)
 
     def _watch_database(self) -> None:
         """Bring a dead embedded server back; the children wait or reconnect by themselves."""
@@ -294,6 +310,8 @@ class Up:
 
     def _shut_down(self) -> None:
         begun = time.monotonic()
+        if self._watch is not None:
+            self._watch.stop()
         if self._supervisor is not None:
             self._supervisor.stop(deadline_s=CHILDREN_STOP_S)
         if self._postgres is not None:
@@ -339,7 +357,7 @@ def what_is_missing(config: Config) -> str:
         said = answer.read(_HEALTH_LIMIT_BYTES).decode("utf-8", "replace")
         return "" if answer.status == http.HTTPStatus.OK else said or str(answer.status)
     except (OSError, http.client.HTTPException) as error:
-        return f"no answer: {type(error).__name__}"
+        return f"{SILENT}: {type(error).__name__}"
     finally:
         connection.close()
 

@@ -62,12 +62,12 @@ def test_a_second_instance_in_the_same_home_is_3(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("url", "code"),
-    [("mysql://u:p@127.0.0.1/x", "database_url_invalid"), ("not an address", "database_url_invalid"),
-     ("postgresql://u:p@127.0.0.1:1/x", "database_unreachable"),
-     ("postgresql://u:p@nowhere.invalid/x", "database_unreachable")],
+    [("mysql://u:p@127.0.0.1/x", (2, "database_url_invalid")), ("not an address", (2, "database_url_invalid")),
+     ("postgresql://u:p@127.0.0.1:1/x", (4, "database_unreachable")),
+     ("postgresql://u:p@nowhere.invalid/x", (4, "database_unreachable"))],
 )  # fmt: skip
-def test_a_broken_database_address_is_4(tmp_path: Path, url: str, code: str) -> None:
-    assert refused(tmp_path / "home", PREWATT_DATABASE_URL=url) == (4, code)
+def test_what_is_no_database_address_is_2_and_a_dead_one_is_4(tmp_path: Path, url: str, code: tuple[int, str]) -> None:
+    assert refused(tmp_path / "home", PREWATT_DATABASE_URL=url) == code
 
 
 def test_a_database_that_does_not_exist_and_one_without_that_user_are_4(tmp_path: Path, site: Site) -> None:

@@ -70,10 +70,10 @@ def test_ports_that_meet_are_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["mysql://h/d", "https://h", "user:secret", "postgresql://[::1/x"])
-def test_an_address_that_is_none_is_a_matter_of_the_database(value: str) -> None:
+def test_an_address_that_is_none_is_a_matter_of_the_settings(value: str) -> None:
     with pytest.raises(StartRefused) as refused:
         read({"PREWATT_DATABASE_URL": value})
-    assert (refused.value.code, refused.value.exit) == ("database_url_invalid", Exit.DATABASE)
+    assert (refused.value.code, refused.value.exit) == ("database_url_invalid", Exit.USAGE)
     assert "secret" not in refused.value.message(ENGLISH)
 
 
