@@ -77,6 +77,7 @@ class Line:
         quiet_ms = max((item.quiet_ms for item in self._profiles(ground.catalogue)), default=0)
         self._bus = Bus(baud=plan.baud, quiet_s=quiet_ms / 1000, waiter=self._waiter, now=self._loop.time)
         self._transport = ground.transports[plan.transport]
+        self._numbers = frozenset(each.number for each in plan.meters)
         self._polls = PollClock(ground.settings)
         self._polls.load(plan, ground.catalogue, self._loop.time())
         self._commands: list[tuple[bool, int, int, float, ClaimedJob]] = []  # to a silent meter, priority, ...
@@ -121,6 +122,7 @@ class Line:
             return False
         if plan != old:
             self.plan = plan
+            self._numbers = frozenset(each.number for each in plan.meters)
             self._polls.load(plan, self._ground.catalogue, self._loop.time())
             self._waiter.signal()
         return True
@@ -327,7 +329,7 @@ class Line:
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
         conversation = converse(
             target.profile,
-            MeterAddress(unit=target.meter.unit, number=target.meter.number),
+            MeterAddress(unit=target.meter.unit, number=target.meter.number, neighbours=self._numbers),
             job,
             transport=self._transport.framing,
             baud=self.plan.baud,

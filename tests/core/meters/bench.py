@@ -161,11 +161,11 @@ class AnyLine(Generic[M]):
     sends: int = 0
     stale: bytes = b""
 
-    def run(self, job: Job, *, number: str = NUMBER, unit: int = UNIT) -> Outcome:
+    def run(self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset()) -> Outcome:
         assert self.transport in ("rtu", "tcp")
         talk = converse(
             self.meter.profile,
-            MeterAddress(unit=unit, number=number),
+            MeterAddress(unit=unit, number=number, neighbours=bus),
             job,
             transport="rtu" if self.transport == "rtu" else "tcp",
             transaction=0xFFFE,  # the numbers wrap within a conversation

@@ -11,7 +11,7 @@ from prewatt.core.meters.drivers import Finished, MeterAddress, converse
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.profile import Group, Protocol
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from tests.core.meters.bench import MOST_STEPS, FakeMeter, Fault, Line
+from tests.core.meters.bench import MOST_STEPS, NUMBER, FakeMeter, Fault, Line
 
 SPM = catalogue()["pilot-spm9511"]
 ACREL = catalogue()["acrel-ddsy1352"]
@@ -392,6 +392,15 @@ def test_an_acrel_relay_never_goes_back_to_the_meter_s_own_purse(wish: Wish, for
     assert outcome.verdict is DONE
     assert (meter.values[Quantity.FORCE_CONTROL], meter.values[Quantity.FORCED_STATE]) == (1, forced)
     assert outcome.values[Quantity.RELAY] == 1 - forced
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"), [("0", DONE), ("4711", DONE), ("260311005208", DISPUTED), (NUMBER, DONE)]
+)
+def test_an_assumed_number_stops_a_relay_only_where_it_is_a_neighbour_s(said: str, verdict: Verdict) -> None:
+    meter = FakeMeter(ACREL, number=said, values={Quantity.FORCE_CONTROL: 0})
+    outcome = Line(meter).run(Job(intent=Intent.RELAY, wish=Wish.TRIP), bus=frozenset({NUMBER, "260311005208"}))
+    assert (outcome.verdict, meter.writes) == (verdict, int(verdict is DONE))
 
 
 def test_an_acrel_relay_is_unknown_while_the_meter_s_own_purse_has_it() -> None:

@@ -10,10 +10,14 @@ from prewatt.core.meters.model import Profile
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeterAddress:
-    """Where a meter is and who it must be: `number` is what is printed on it ("" when not known yet)."""
+    """Where a meter is and who it must be: `number` is what is printed on it ("" when not known yet).
+
+    `neighbours` are the numbers of all meters on its bus: whoever says another one of these is not this meter.
+    """
 
     unit: int
     number: str
+    neighbours: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

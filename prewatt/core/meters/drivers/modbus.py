@@ -15,7 +15,7 @@ from prewatt.core.meters.codes import (
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
 from prewatt.core.meters.drivers.exchange import Ask, Exchange, Pause, Script
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
-from prewatt.core.meters.model import Custody, Group, Profile
+from prewatt.core.meters.model import Custody, Group, Profile, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.registers import (
     Layout,
@@ -147,7 +147,8 @@ class _Talk:
     def identify(self, *, mute: bool = False) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
         """Before any write: is this the meter we mean? An Outcome when it is not, or does not say.
 
-        `mute` passes a meter that holds no number where the map only assumes one: it cannot be told apart.
+        `mute`, for what moves no credit: where the map only assumes the register, it proves nothing by another number,
+        unless that is a neighbour's; and a meter that refuses to be asked cannot be told apart.
         """
         register = self.profile.registers.get(Quantity.METER_NUMBER)
         if register is None or not self.meter.number:
@@ -156,17 +157,24 @@ class _Talk:
         ended = yield from self.read(Group.IDENTITY)
         if ended is not None:
             return None if mute and ended.verdict is Verdict.REFUSED else ended
-        if self._is_ours() or (mute and self.values.get(Quantity.METER_NUMBER) == 0):
+        if self._is_ours() or (mute and not self._is_a_neighbour()):
             return None
         ended = yield from self.look_again(Group.IDENTITY, (Quantity.METER_NUMBER,), LOOK_HARD_MS)
         if ended is not None:
             return ended
-        return None if self._is_ours() else self.end(Verdict.DISPUTED, "meter_number_differs")
+        if self._is_ours() or (mute and not self._is_a_neighbour()):
+            return None
+        return self.end(Verdict.DISPUTED, "meter_number_differs")
 
     def _is_ours(self) -> bool:
         # a number with unreadable digits has no value, and is not ours either
-        number = self.values.get(Quantity.METER_NUMBER, -1)
-        return str(number) == (self.meter.number.lstrip("0") or "0")
+        return self._says(self.meter.number)
+
+    def _is_a_neighbour(self) -> bool:
+        return any(self._says(number) for number in self.meter.neighbours)
+
+    def _says(self, number: str) -> bool:
+        return str(self.values.get(Quantity.METER_NUMBER, -1)) == (number.lstrip("0") or "0")
 
     def write(self, address: int, data: bytes) -> Generator[Ask | Pause, Reply | None, Reply | None]:
         """One function 10h request, once."""
@@ -340,15 +348,26 @@ def _taken(target: Mapping[Quantity, int], values: Values) -> bool:
     return all(values.get(quantity) == value for quantity, value in target.items())
 
 
-def _moved(target: Mapping[Quantity, int], values: Values) -> bool:
-    """Does the relay stand as forced? Left to the meter, any position is right."""
+def _moved(talk: _Talk, target: Mapping[Quantity, int]) -> bool:
+    """Does the relay stand as forced? Left to the meter, any position is right. What a shunt trip has opened only a
+    hand can close: the wire has done its part when the trip is taken back."""
     if target.get(Quantity.FORCE_CONTROL) == 0 or Quantity.RELAY in target:
         return True
-    return values.get(Quantity.RELAY) == (0 if target.get(Quantity.FORCED_STATE) else 1)
+    opens = bool(target.get(Quantity.FORCED_STATE))
+    if not opens and talk.profile.switch is Switch.SHUNT_TRIP:
+        return True
+    return talk.values.get(Quantity.RELAY) == (0 if opens else 1)
 
 
-def _followed(target: Mapping[Quantity, int], values: Values) -> bool:
-    return _taken(target, values) and _moved(target, values)
+def _followed(talk: _Talk, target: Mapping[Quantity, int]) -> bool:
+    return _taken(target, talk.values) and _moved(talk, target)
+
+
+def _done(talk: _Talk, target: Mapping[Quantity, int]) -> Outcome:
+    """The wire's part is done; a breaker that still stands open awaits a hand."""
+    by_hand = talk.profile.switch is Switch.SHUNT_TRIP and not target.get(Quantity.FORCED_STATE)
+    waits = by_hand and talk.values.get(Quantity.RELAY) == 0
+    return talk.end(Verdict.DONE, "await_hand_reclose" if waits else None)
 
 
 def _relay(talk: _Talk, job: Job) -> Script:
@@ -364,13 +383,13 @@ def _relay(talk: _Talk, job: Job) -> Script:
     written = RegisterImage(talk.profile).values(address, data)
     assert written is not None and len(written) == 1, talk.profile.code
     (target,) = written.values()
-    if _followed(target, talk.values) or _blocked(talk, wish) is not None:
+    if _followed(talk, target) or _blocked(talk, wish) is not None:
         # nothing would be written: that is said of the meter only after a second look
         ended = yield from talk.look_again(Group.STATUS, SUPPLY, LOOK_AGAIN_MS)
         if ended is not None:
             return ended
-    if _followed(target, talk.values):
-        return talk.end(Verdict.DONE)
+    if _followed(talk, target):
+        return _done(talk, target)
     blocked = _blocked(talk, wish)
     if blocked is not None:
         return talk.end(Verdict.REFUSED, blocked)
@@ -393,8 +412,8 @@ def _relay_witness(talk: _Talk, target: Mapping[Quantity, int], reply: Reply | N
                 return talk.end(Verdict.REFUSED, rejected)
             answered = isinstance(reply, WriteReply)
             return talk.end(Verdict.UNKNOWN, "write_not_applied" if answered else "write_unanswered")
-        if _moved(target, talk.values):
-            return talk.end(Verdict.DONE)
+        if _moved(talk, target):
+            return _done(talk, target)
         if StatusBit.AWAIT_KEY in talk.profile.bits(talk.values.get(Quantity.STATUS, 0)):
             return talk.end(Verdict.DONE, "await_key")
     return talk.end(Verdict.UNKNOWN, "relay_not_moved")
