@@ -115,12 +115,15 @@ def new_contract(site: Site, customer: Customer) -> Contract:
 
 
 def _next_number(site_id: int) -> str:
-    """户号: 3, the site, and a running number; 8 digits or more."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('estate_contract_number')")
-        row = cursor.fetchone()
-    assert row is not None
-    return f"3{site_id:02d}{row[0]:05d}"
+    """户号: 3, the site, and a running number; 8 digits or more. One that other books gave out already is passed by."""
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval('estate_contract_number')")
+            row = cursor.fetchone()
+        assert row is not None
+        number = f"3{site_id:02d}{row[0]:05d}"
+        if not Contract.objects.filter(number=number).exists():
+            return number
 
 
 def choose(opening: Opening, act: Opening.Act, *, actor: Actor, at: datetime) -> Opening:

@@ -21,6 +21,7 @@ from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.models import AuditRow, Role
 from prewatt.office.vending import shifts
 from prewatt.office.vending.models import Opening
+from prewatt.office.vending.openings import new_contract
 
 AT = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 WHO = "system:import"
@@ -331,3 +332,13 @@ def test_only_an_administrator_takes_an_estate_over(site: Site) -> None:
     with pytest.raises(Refused) as refused:
         taking_over.run(workbook(estate()), site=site, actor=actor, at=AT)
     assert refused.value.code == "not_permitted" and not Room.objects.exists()
+
+
+def test_a_number_that_other_books_gave_out_is_not_given_again(site: Site) -> None:
+    content = estate()
+    first = new_contract(site, Customer.objects.create(company=site.company, name="Li")).number
+    for row in (content["contracts"][0], content["supply_points"][0]):
+        row["number" if "number" in row else "contract"] = str(int(first) + 1)
+    assert taken(site, workbook(content)).refusals == ()
+
+    assert new_contract(site, Customer.objects.create(company=site.company, name="Wu")).number == str(int(first) + 2)
