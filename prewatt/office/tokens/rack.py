@@ -63,11 +63,12 @@ def open_software(settings: VaultSettings, *, at: datetime) -> SealedVault | Non
     if settings.production and not settings.software_in_production:
         raise Refused("vault_software_in_production")
     return SealedVault(
-        _seal(secret, at), secret, production=settings.production, allowed_in_production=settings.software_in_production
+        seal_of(secret, at), secret, production=settings.production, allowed_in_production=settings.software_in_production
     )
 
 
-def _seal(secret: Secret, at: datetime) -> Seal:
+def seal_of(secret: Secret, at: datetime) -> Seal:
+    """The seal of this database; made with this secret when there is none."""
     row = VaultSeal.objects.filter(pk=1).first()
     if row is None:
         made = new_seal(secret)

@@ -25,7 +25,7 @@ from prewatt.office.staff.models import Operator, Role
 from prewatt.office.tokens import issuing, keys, meters, requests
 from prewatt.office.tokens.asks import Ask, CreditAsk
 from prewatt.office.tokens.models import StoredKey, StsMeter
-from prewatt.office.tokens.rack import Rack
+from prewatt.office.tokens.rack import Rack, seal_of
 from prewatt.office.tokens.requests import Asked
 from prewatt.office.tokens.sealed import SealedVault, Secret, new_seal
 from prewatt.office.tokens.vault import Holder
@@ -107,6 +107,11 @@ def vault(production: bool = False) -> SealedVault:
     return SealedVault(new_seal(SECRET), SECRET, production=production, allowed_in_production=True)
 
 
+def sealing() -> SealedVault:
+    """The vault of the database, as any process of a site opens it."""
+    return SealedVault(seal_of(SECRET, OPENED), SECRET, production=False)
+
+
 def more_meters(cast: Cast, count: int, **changes: object) -> list[StsMeter]:
     """STS meters beside the one in shop 101, on the same bus."""
     line: Line = cast.line
@@ -124,7 +129,7 @@ def more_meters(cast: Cast, count: int, **changes: object) -> list[StsMeter]:
 
 
 def scene() -> Scene:
-    cast, opened = assemble(), vault()
+    cast, opened = assemble(), sealing()
     eva = person("eva", Role.ADMINISTRATOR)
     old = keys.seal_in(opened, vending_key(), company_id=None, actor=eva, at=OPENED)
     new = keys.seal_in(opened, vending_key(NEW_VALUE, krn=2), company_id=None, actor=eva, at=OPENED)
