@@ -47,6 +47,9 @@ register(
         "relay_not_moved": Text(
             "The meter took the command but its relay has not moved.", "电表已接受指令，但继电器未动作。"
         ),
+        "await_hand_reclose": Text(
+            "The trip is taken back; the breaker must be closed by hand.", "已撤销脱扣，请在现场手动合闸。"
+        ),
         "await_key": Text(
             "Closing is permitted; the key at the meter must be pressed.", "已允许合闸，请在电表上按键。"
         ),
