@@ -111,6 +111,17 @@ def frames_of(stored: Sequence[Mapping[str, Any]]) -> tuple[Frame, ...]:
     )  # fmt: skip
 
 
+def hasten(job_id: int) -> bool:
+    """Let a queued job be due now instead of after its back-off; False: a head-end has it, or it has ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE metering_job SET due_at = least(due_at, clock_timestamp()) WHERE id = %s AND state = 'queued'"
+            " RETURNING pg_notify('prewatt_jobs', gateway_id::text)",
+            [job_id],
+        )
+        return cursor.fetchone() is not None
+
+
 def drop_queued(*, circuit_ids: Iterable[int], intent: Intent, code: str) -> int:
     """Drop commands whose reason has gone, as long as no head-end has taken them."""
     with connection.cursor() as cursor:

@@ -54,6 +54,9 @@ register(
             en="The shift of this sale has been handed over. Nothing was changed. Refund it instead.",
             zh="该笔售电的班次已交班，不能冲正。什么都没有改。请改用退费。",
         ),
+        "delivery_not_waiting": Text(
+            en="This delivery waits for nothing. The meter was not asked.", zh="该笔下发不在等待中。没有询问电表。"
+        ),
         "delivery_not_refused": Text(
             en="Only an order that the meter refused can be written again. Nothing was changed.",
             zh="只有电表拒绝的指令才能补写。什么都没有改。",

@@ -4,11 +4,16 @@ import logging
 from datetime import datetime
 from typing import Final
 
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from prewatt.core.refusals import Refused
 from prewatt.office.ledger.call import call
-from prewatt.office.vending.models import DeliveryState
+from prewatt.office.metering.jobs import hasten
+from prewatt.office.staff.actors import Actor
+from prewatt.office.staff.audit import audit
+from prewatt.office.staff.roles import Act
+from prewatt.office.vending import act_errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.vending.models import Delivery, DeliveryState
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +29,24 @@ def settle(delivery_id: int, *, at: datetime) -> DeliveryState | None:
     """
     row = call("SELECT vending_settle(%s, %s)", [delivery_id, at])
     return DeliveryState(row[0]) if row is not None and row[0] is not None else None
+
+
+def check_now(delivery: Delivery, *, actor: Actor, at: datetime) -> bool:
+    """Ask the meter now what came of an order, instead of at the next try; the same order, the same count.
+
+    False: it is being asked at this moment. Raises Refused `not_permitted`, `delivery_not_waiting`.
+    """
+    actor.require(Act.READ_NOW)
+    with transaction.atomic():
+        row = Delivery.objects.select_for_update(no_key=True).get(pk=delivery.pk)
+        if row.state not in (DeliveryState.WAITING, DeliveryState.SENT, DeliveryState.UNKNOWN) or row.job_id is None:
+            raise Refused("delivery_not_waiting")
+        hastened = hasten(row.job_id)
+        audit(
+            at=at, actor=actor.key, action="vending.check_now", site_id=row.site_id, object_type="delivery",
+            object_id=str(row.pk), after={"state": row.state, "hastened": hastened},
+        )  # fmt: skip
+    return hastened
 
 
 def sweep(*, at: datetime) -> int:

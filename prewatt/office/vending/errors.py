@@ -12,7 +12,7 @@ CONFLICT = frozenset(
         "delivery_unknown", "sale_reversed", "sale_refunded", "sale_returned", "reversal_not_last",
         "reversal_other_shift", "shift_not_open", "shift_not_yours", "shift_open_already", "shift_closed",
         "delivery_not_refused", "delivery_not_disputed", "count_moved", "act_not_asked", "refund_not_due",
-        "supply_by_meter", "day_closed", "drawer_short", "drawer_differs", "credit_used", "act_in_meter", "act_not_done",
+        "delivery_not_waiting", "supply_by_meter", "day_closed", "drawer_short", "drawer_differs", "credit_used", "act_in_meter", "act_not_done",
         "recount_disputed", "recount_not_disputed",
     }
 )  # fmt: skip
@@ -62,8 +62,8 @@ register(
             zh="该回路在恢复后没有争议。什么都没有改。",
         ),
         "recount_disputed": Text(
-            en="The books were restored from a backup, and this meter has counted other purchases since. Nothing was sold. "
-            "A manager must look at it first.",
+            en="The books were restored from a backup, and this meter has counted other purchases since. Nothing was "
+            "sold. A manager must look at it first.",
             zh="账目已从备份恢复，而该电表此后的购电次数与账目不符。未售电。请先由管理员核对。",
         ),
         "quote_stale": Text(

@@ -5,19 +5,24 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
 from django.urls import path
 from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from prewatt.core.refusals import Refused
 from prewatt.office.reports.sales import LIST_MOST, Filters, SaleRow, sale_full, sales, total
+from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
+from prewatt.office.vending import deliveries
 from prewatt.web.console import menu
 from prewatt.web.console.sales_acts import acts_for, told_act
 from prewatt.web.console.sales_export import state_word, workbook
 from prewatt.web.console.sales_shown import SaleShown, show
 from prewatt.web.console.sell_parts import money, with_unit
+from prewatt.web.console.settings_fields import roles_of
 from prewatt.web.console.today import today_of
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -44,6 +49,7 @@ def _context(ask: Ask, sale_id: int) -> dict[str, object]:
     return {
         "shown": shown, "full": shown.full, "acts": acts_for(ask, shown.full), "today": today_of(ask),
         "history": [told_act(ask, act) for act in shown.full.acts], "can_sell": may(ask.operator.role, Act.SELL),
+        "can_check": shown.state in ("waiting", "unknown") and may(ask.operator.role, Act.READ_NOW),
         "can_read": shown.state in ("waiting", "unknown", "disputed") and may(ask.operator.role, Act.READ_NOW),
     }  # fmt: skip
 
@@ -53,6 +59,21 @@ def _context(ask: Ask, sale_id: int) -> dict[str, object]:
 def sale(ask: Ask, sale_id: int) -> HttpResponse:
     """One sale. It never asks again for what was paid."""
     return ask.page("ui/sale.html", _context(ask, sale_id))
+
+
+@require_POST
+@console(roles=roles_of(Act.READ_NOW))
+def check(ask: Ask, sale_id: int) -> HttpResponse:
+    """Ask the meter now what came of the order, not at the next try."""
+    full = sale_full(ask.operator, sale_id)
+    if full is None:
+        raise Http404
+    try:
+        deliveries.check_now(full.now.delivery, actor=of_operator(ask.operator), at=ask.at)
+    except Refused as refused:
+        if refused.code != "delivery_not_waiting":  # settled meanwhile: the page says so
+            raise
+    return redirect(f"/console/sales/{sale_id}")
 
 
 @require_safe
@@ -149,4 +170,5 @@ urlpatterns = [
     path("sales.xlsx", exported, name="sales-export"),
     path("sales/<int:sale_id>", sale, name="sale"),
     path("sales/<int:sale_id>/live", live, name="sale-live"),
+    path("sales/<int:sale_id>/check", check, name="sale-check"),
 ]

@@ -21,12 +21,14 @@ from prewatt.web.console.trail_words import action_words, changes, object_words
 from prewatt.web.console.views_base import Ask, console
 
 PATH = f"{SETTINGS}/trail"
-AREAS = ("vending", "estate", "metering", "alarms", "staff", "ledger")
+AREAS = ("vending", "changes", "billing", "estate", "metering", "alarms", "staff", "ledger")
 
 
 def area_words(area: str) -> str:
     return {
         "vending": _("Sales and contracts"),
+        "changes": _("Changes of contract and custody"),
+        "billing": _("Charging"),
         "estate": _("Places, meters, prices"),
         "metering": _("Relays and tags"),
         "alarms": _("Alarms"),

@@ -116,7 +116,7 @@ def test_a_change_needs_a_fresh_reading_and_a_manager(shop: Shop, what: str, cod
     else:
         changes["actor"] = of_operator(shop.cast.alice)
     with pytest.raises(Refused) as caught:
-        change_contract(change(shop, **changes), customer=customer(shop), contract=None, carry=True)
+        change_contract(change(shop, "x1", **changes), customer=customer(shop), contract=None, carry=True)
     assert caught.value.code == code
     assert Opening.objects.count() == 0
 

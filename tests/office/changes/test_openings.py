@@ -47,7 +47,7 @@ def test_the_first_good_reading_opens_it_and_prints_the_slip(free: Shop) -> None
     row = open_held(command(free))
     assert open_held(command(free)).pk == row.pk
     assert (row.state, row.contract.state, row.supply_point.state) == ("reading", "opening", "opening")
-    job = JobRow.objects.get(pk=row.job_id)
+    job = JobRow.objects.get()
     assert (job.intent, job.then_task) == ("read_registers", "changes.follow")
     free.read(HOUR + MINUTE, OPENING_WH, BACKWARD)
     assert steps.follow(row.pk, at=NOON + HOUR + MINUTE) == "reading"
@@ -72,7 +72,7 @@ def test_the_sweep_finds_an_opening_that_a_poll_has_read(free: Shop) -> None:
 
 def test_a_silent_meter_is_asked_again(free: Shop) -> None:
     row = open_held(command(free))
-    JobRow.objects.filter(pk=row.job_id).update(state="done", verdict="silent")
+    JobRow.objects.update(state="done", verdict="silent")
     steps.sweep(at=NOON + HOUR + MINUTE)
     row.refresh_from_db()
     assert (row.state, row.tries) == ("reading", 2)

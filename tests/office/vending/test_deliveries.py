@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from prewatt.core.refusals import Refused
 from prewatt.office.ledger.books import books
 from prewatt.office.ledger.models import ClosedDay, Entry
 from prewatt.office.metering.models import JobRow
@@ -181,3 +182,23 @@ def test_an_outcome_of_a_day_closed_meanwhile_is_booked_today(scene: Scene) -> N
 
 def test_a_delivery_that_does_not_exist_is_no_error(scene: Scene) -> None:
     assert deliveries.settle(10**9, at=AT) is None
+
+
+def test_an_unknown_delivery_is_checked_at_once_with_the_same_order(scene: Scene) -> None:
+    sale = scene.sell().sale
+    delivery = Delivery.objects.get(sale=sale)
+    meter_says(delivery.pk, "unknown", code="no_reply", again=True)
+    JobRow.objects.update(due_at=AT + timedelta(days=3650))
+    deliveries.settle(delivery.pk, at=AT)
+    delivery.refresh_from_db()
+    assert deliveries.check_now(delivery, actor=scene.alice, at=AT)
+    assert JobRow.objects.get().due_at < AT + timedelta(days=3650)
+    JobRow.objects.update(state="claimed")
+    assert not deliveries.check_now(delivery, actor=scene.alice, at=AT)
+    with pytest.raises(Refused) as caught:
+        deliveries.check_now(delivery, actor=scene.fay, at=AT)
+    assert caught.value.code == "not_permitted"
+    Delivery.objects.filter(pk=delivery.pk).update(state="refused")
+    with pytest.raises(Refused) as caught:
+        deliveries.check_now(delivery, actor=scene.alice, at=AT)
+    assert caught.value.code == "delivery_not_waiting"

@@ -2,6 +2,7 @@
 
 
 from io import BytesIO
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -145,9 +146,9 @@ def test_a_sheet_names_the_unit_and_says_when_it_is_cut(
 ) -> None:
     from prewatt.office.reports import contracts
 
-    def rows() -> list[list[object]]:
+    def rows() -> list[list[Any]]:
         content = desk.bob.get("/console/customers/export?sort=number").content
-        return CalamineWorkbook.from_filelike(BytesIO(content)).get_sheet_by_index(0).to_python()
+        return list(CalamineWorkbook.from_filelike(BytesIO(content)).get_sheet_by_index(0).to_python())
 
     whole = rows()
     held = next(row for row in whole if row[0] == "30010102")

@@ -162,3 +162,12 @@ def test_a_name_that_looks_like_a_formula_stays_a_text(desk: Desk) -> None:
     answer = desk.alice.get("/console/sales.xlsx")
     rows = CalamineWorkbook.from_filelike(BytesIO(answer.content)).get_sheet_by_index(0).to_python()
     assert rows[1][3] == "=1+1"
+
+
+def test_a_waiting_sale_is_checked_now(desk: Desk) -> None:
+    sale = desk.sell()
+    assert 'data-test="check-now"' in page(desk, sale)
+    assert desk.alice.post(f"/console/sales/{sale.pk}/check")["Location"] == f"/console/sales/{sale.pk}"
+    desk.said(sale, "done")
+    assert desk.alice.post(f"/console/sales/{sale.pk}/check").status_code == 302
+    assert 'data-test="check-now"' not in page(desk, sale)
