@@ -152,7 +152,8 @@ def _log(seen: Overview, at: datetime, zone: ZoneInfo, dark_ids: set[int]) -> li
         is_dark = event.kind == "opened" and event.circuit_id in dark_ids and going_on
         lines.append(
             {
-                "at": formats.when(event.at, at, zone), "room": event.room, "circuit": event.circuit_id, "name": event.room_name,
+                "at": formats.when(event.at, at, zone), "room": event.room, "name": event.room_name,
+                "circuit": event.circuit_id,
                 "gateway": event.gateway if event.kind.startswith("line") else "", "gateway_name": event.gateway_name,
                 "told": told_of(event), "warn": is_dark and event.cause == "warning_trip",
                 "dark": formats.duration(int((at - event.at).total_seconds())) if is_dark else "",
