@@ -102,8 +102,8 @@ class _Judge:
         if before is not None and read.wh < before.wh:
             quality = 1
         elif before is not None:
-            most = 1000 + Fraction(2_000_000) * int((read.at - before.at).total_seconds()) / 3600
-            quality = 2 if read.wh - before.wh > most else 0
+            seconds = (read.at - before.at) // timedelta(seconds=1)
+            quality = 2 if (read.wh - before.wh - 1000) * 3600 > 2_000_000 * seconds else 0
         self._before = read
         return read._replace(quality=quality)
 
