@@ -1,4 +1,4 @@
-"""What a sealed backup holds: a manifest, the small files it names, and the database's dump to the end of the stream."""
+"""What a sealed backup holds: a manifest, the small files it names, and the dump to the end of the stream."""
 
 import json
 from collections.abc import Mapping, Sequence

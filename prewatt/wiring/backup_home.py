@@ -1,4 +1,5 @@
-"""What of PREWATT_HOME belongs into a backup, beside the database: the secret, and what a demo site needs to be played."""
+"""What of PREWATT_HOME belongs into a backup, beside the database: the secret, what opens the key vault, and what a
+demo site needs to be played."""
 
 import os
 import shutil
@@ -15,6 +16,8 @@ BACKUPS_NAME: Final = "backups"  # what was kept before migrations and upgrades
 UNFINISHED_NAME: Final = "unfinished"  # holds the word of the command that was at work
 FILE_LIMIT: Final = 64 * 1024 * 1024  # of one file beside the database; a demo's meters take some 300 KiB
 _MEMORY: Final = ("meters.sqlite3", "meters.sqlite3-wal")
+# what opens the key vault: by name below the home, or where the setting says; the device of a hardware vault is no file
+_VAULT: Final = {"vault.key": "PREWATT_VAULT_KEY_FILE", "vault.passphrase": "PREWATT_VAULT_PASSPHRASE_FILE"}
 _TRIES: Final = 50
 _STEP_S: Final = 0.05
 
@@ -27,6 +30,10 @@ def collect(home: Path) -> dict[str, bytes]:
     for name in (DEMO_NAME, SITE_NAME):
         if (home / name).is_file():
             found[name] = (home / name).read_bytes()
+    for name, setting in _VAULT.items():
+        path = Path(os.environ.get(setting, "") or home / name)
+        if path.is_file():
+            found[name] = path.read_bytes()
     found |= {f"{SIMULATOR_NAME}/{name}": data for name, data in _memory(home / SIMULATOR_NAME).items()}
     for name, data in found.items():
         if len(data) > FILE_LIMIT:
@@ -64,7 +71,7 @@ def put_back(home: Path, files: Mapping[str, bytes]) -> None:
 
 def known(name: str) -> bool:
     """Whether a backup may bring a file of this name."""
-    return name in {SECRET_NAME, DEMO_NAME, SITE_NAME} | {f"{SIMULATOR_NAME}/{each}" for each in _MEMORY}
+    return name in {SECRET_NAME, DEMO_NAME, SITE_NAME, *_VAULT} | {f"{SIMULATOR_NAME}/{each}" for each in _MEMORY}
 
 
 def begin(home: Path, what: str) -> None:

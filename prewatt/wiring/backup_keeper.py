@@ -36,7 +36,7 @@ def serve(config: Config) -> int:
     try:
         with ended_by_signals():
             while True:
-                _look(config, plan)
+                look(config, plan)
                 time.sleep(_LOOK_EVERY_S)
     except StartRefused as refused:
         if refused.code != "interrupted":
@@ -44,7 +44,8 @@ def serve(config: Config) -> int:
     return Exit.OK
 
 
-def _look(config: Config, plan: Plan) -> None:
+def look(config: Config, plan: Plan) -> None:
+    """Make a backup if one is due, and give a sign of life that tells what came of the last."""
     at = datetime.now(UTC)
     last = status(config.home)
     try:

@@ -39,7 +39,7 @@ def due(at: datetime, *, newest: datetime | None, failed_at: datetime | None, ho
 
 
 def superfluous(names: Iterable[str], *, zone: ZoneInfo) -> list[str]:
-    """What the rule does not keep: of each of the last 7 days, 4 weeks and 12 months that have one, the newest stays."""
+    """What the rule does not keep: the newest of each of the last 7 days, 4 weeks and 12 months that have one stays."""
     known = {name: at.astimezone(zone) for name in names if (at := made_at(name)) is not None}
     newest_first = sorted(known, key=lambda name: known[name], reverse=True)
     rules: tuple[tuple[int, Callable[[datetime], object]], ...] = (

@@ -1,7 +1,7 @@
 """`prewatt restore FILE`: a backup into an empty PREWATT_HOME, or into an empty external database.
 
-The whole file is read and found whole before anything is made. What a restore has made and cannot finish it removes; one
-that was killed leaves a mark, which nothing but another restore passes.
+The whole file is read and found whole before anything is made. What a restore has made and cannot finish it removes;
+one that was killed leaves a mark, which nothing but another restore passes.
 """
 
 import json
@@ -205,5 +205,6 @@ def _restore(config: Config, dsn: str, checked: Checked) -> dict[str, object]:
         raise StartRefused("restore_failed", detail=f"{type(error).__name__}: {error}") from error
     return {
         "restored": True, "home": str(config.home), "made_at": checked.manifest.made_at,
+        "files": [name for name, _ in checked.manifest.files],
         "books": checked.manifest.books, "checks": len(CHECKS), "findings": found, "meters_to_read": waiting,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The sealed stream of a backup: encrypted, authenticated, and seen to be whole. Described in docs/algorithms/backup.md.
+"""The sealed stream of a backup: encrypted, authenticated, seen to be whole. Described in docs/algorithms/backup.md.
 
 Chunks of fixed size, each sealed under a counter and a mark of the last one: a chunk that is changed, moved, missing or
 added is noticed, and so is an end that is not the end. A key lives for one file, since its salt does.
@@ -99,7 +99,7 @@ class Sealer:
 
 
 def read_header(source: IO[bytes], *, path: object) -> tuple[Header, bytes]:
-    """The readable part and its check; the stream stands behind it. Raises `backup_not_ours`, `backup_other_version`."""
+    """The readable part and its check; the stream stands behind it. Raises `backup_*`."""
     magic = source.read(len(MAGIC))
     if magic != MAGIC:
         raise StartRefused("backup_other_version" if magic.startswith(FAMILY) else "backup_not_ours", path=path)

@@ -52,8 +52,9 @@ def status(home: Path) -> Status | None:
     try:
         said = json.loads((home / STATUS_NAME).read_text(encoding="utf-8"))
         return Status(
-            at=datetime.fromisoformat(said["at"]), code=str(said["code"]), text=str(said["text"]), bytes=int(said["bytes"])
-        )
+            at=datetime.fromisoformat(said["at"]), code=str(said["code"]), text=str(said["text"]),
+            bytes=int(said["bytes"]),
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,4 +1,4 @@
-"""Last night's backup, taken while the shops were sold to; the machine is lost; another one goes on with the same books.
+"""Last night's backup, taken while the shops were sold to; the machine is lost; another goes on with the same books.
 
 The meters were not lost: they counted on. What was sold after the backup is in the meters and not in the books.
 """

@@ -6,17 +6,23 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection
 
+from prewatt.office.metering.models import Heartbeat
+from prewatt.wiring import backup_keeper, backup_watch, diagnosis
 from prewatt.wiring.backup_books import applied, figures
 from prewatt.wiring.backup_home import UNFINISHED_NAME
+from prewatt.wiring.backup_kept import keep_before
+from prewatt.wiring.backup_restore import check
+from prewatt.wiring.config import read
 from prewatt.wiring.embedded import EmbeddedPostgres
 from prewatt.wiring.embedded.binaries import wheel_bin
+from prewatt.wiring.refusals import StartRefused
 from tests.journeys.running import COMMAND, ROOT
 from tests.office.vending.scene import build
 
@@ -68,7 +74,10 @@ def test_a_restored_site_has_the_same_books_its_secret_no_sessions_and_meters_to
     sold: Mapping[str, str], home: Path
 ) -> None:
     file = home / "night.backup"
-    taken = prewatt("backup", str(file), home=home / "old", **sold)
+    vault = home / "vault-on-a-stick"
+    vault.write_bytes(b"opens the vault")
+    taken = prewatt("backup", str(file), home=home / "old", PREWATT_VAULT_KEY_FILE=str(vault), **sold)
+    vault.unlink()
     assert taken.returncode == 0, taken.stderr
     said = json.loads(taken.stdout)
     assert said["books"]["sales"] == 2 and said["books"]["sales_minor"] == 10_001
@@ -82,6 +91,8 @@ def test_a_restored_site_has_the_same_books_its_secret_no_sessions_and_meters_to
     assert restored["books"] == said["books"] and restored["findings"] == [] and restored["checks"] > 10
     assert restored["meters_to_read"] == 2
     assert (new / "secret").read_text().strip() == "k" * 48
+    assert (new / "vault.key").read_bytes() == b"opens the vault" and restored["files"] == ["secret", "vault.key"]
+    assert {path.stat().st_mode & 0o777 for path in (new / "secret", new / "vault.key")} == {0o600}
     with at_rest(new) as server, psycopg.connect(server.dsn) as there:
         assert figures(there) == said["books"]
         assert there.execute("SELECT count(*) FROM django_session").fetchone() == (0,)
@@ -139,6 +150,31 @@ def test_a_backup_that_cannot_be_made_says_why_and_leaves_the_old_one(sold: Mapp
     assert file.read_bytes() == b"the last good one"
 
 
+def test_a_database_that_holds_something_is_backed_up_before_it_is_changed(
+    sold: Mapping[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read({"PREWATT_HOME": str(home), "PREWATT_DATABASE_URL": dsn()})
+    monkeypatch.delenv("PREWATT_BACKUP_KEY", raising=False)
+    monkeypatch.delenv("PREWATT_SECRET_KEY", raising=False)
+    assert keep_before(config, dsn()) is None, "there is nothing to migrate"
+    for day in (1, 2, 3):
+        (home / "backups").mkdir(exist_ok=True)
+        (home / "backups" / f"before-migration-2020010{day}T000000Z.backup").touch()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions' RETURNING name, applied")
+        [(name, at)] = cursor.fetchall()
+        try:
+            taken = keep_before(config, dsn())
+        finally:
+            cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', %s, %s)", [name, at])
+    assert taken is not None and taken.books["sales"] == 2
+    kept = sorted(path.name for path in (home / "backups").iterdir())
+    assert len(kept) == 3 and kept[-1] == taken.path.name and kept[0].startswith("before-migration-20200102")
+    own = (home / "secret").read_text().strip()
+    opened = check(taken.path, key=own, server=18, pg_bin="")
+    assert opened.manifest.books == taken.books, "sealed with the home's secret"
+
+
 def _wheel_16() -> Path:
     wheel = wheel_bin()
     assert wheel is not None
@@ -180,3 +216,30 @@ def test_an_exchange_that_was_broken_off_is_taken_back(home: Path) -> None:
     with at_rest(site) as server, psycopg.connect(server.dsn) as there:
         assert there.execute("SELECT count(*) FROM mark").fetchone() == (0,)
     assert not (site / "upgrade").exists()
+
+
+def test_the_keeper_makes_one_when_it_is_due_says_so_and_tells_a_failure(
+    sold: Mapping[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**sold, "PREWATT_BACKUP_DIR": str(home / "disk")}.items():
+        monkeypatch.setenv(name, value)
+    config = read({"PREWATT_HOME": str(home / "site"), "PREWATT_DATABASE_URL": dsn(), "PREWATT_DEMO": "0"})
+    plan = backup_watch.planned()
+    assert plan is not None
+    backup_keeper.look(config, plan)
+    [made] = (home / "disk").iterdir()
+    last = backup_watch.status(config.home)
+    assert last is not None and last.code == "" and last.bytes == made.stat().st_size
+    backup_keeper.look(config, plan)
+    assert [*(home / "disk").iterdir()] == [made], "one a day"
+    assert diagnosis.backup_last(config)
+    made.unlink()
+    monkeypatch.setattr(backup_keeper, "take", _no_room)
+    backup_keeper.look(config, plan)
+    with pytest.raises(diagnosis.Wrong, match="backup_disk_full"):
+        diagnosis.backup_last(config)
+    assert Heartbeat.objects.get(part="backup").detail == {"failed": "backup_disk_full"}
+
+
+def _no_room(*given: object, **named: object) -> NoReturn:
+    raise StartRefused("backup_disk_full", path="disk", free_mib=1, need_mib=2)

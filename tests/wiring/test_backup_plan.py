@@ -42,7 +42,7 @@ def test_one_is_due_when_the_last_is_older_than_its_hour(
 
 def test_a_name_tells_its_time_and_other_files_are_not_ours() -> None:
     assert made_at(name_of(NOW)) == NOW
-    for name in ("prewatt-latest.backup", "notes.txt", "prewatt-20261121T040000Z.backup.part", "before-migration-x.backup"):
+    for name in ("prewatt-latest.backup", "notes.txt", "prewatt-20261121T040000Z.backup.part", "before-x.backup"):
         assert made_at(name) is None
 
 
@@ -80,7 +80,7 @@ def test_a_foreign_file_is_never_superfluous() -> None:
         ({"PREWATT_BACKUP_KEY": "k"}, None),
         ({"PREWATT_BACKUP_DIR": "/srv/b"}, None),
         ({"PREWATT_BACKUP_KEY": "k", "PREWATT_BACKUP_DIR": "/srv/b"}, (Path("/srv/b"), 2)),
-        ({"PREWATT_BACKUP_KEY": "k", "PREWATT_BACKUP_DIR": "/srv/b", "PREWATT_BACKUP_HOUR": "23"}, (Path("/srv/b"), 23)),
+        ({"PREWATT_BACKUP_KEY": "k", "PREWATT_BACKUP_DIR": "/b", "PREWATT_BACKUP_HOUR": "23"}, (Path("/b"), 23)),
     ],
 )  # fmt: skip
 def test_key_and_directory_ask_for_it(environment: dict[str, str], expected: tuple[Path, int] | None) -> None:

@@ -88,7 +88,8 @@ def test_one_changed_bit_is_refused(at: int) -> None:
 def test_chunks_that_changed_places_and_bytes_that_were_added_are_refused() -> None:
     whole = sealed(bytes(3 * CHUNK_BYTES))
     begin = body_at(whole)
-    first, second, rest = whole[begin : begin + SEALED], whole[begin + SEALED : begin + 2 * SEALED], whole[begin + 2 * SEALED :]
+    first, second = whole[begin : begin + SEALED], whole[begin + SEALED : begin + 2 * SEALED]
+    rest = whole[begin + 2 * SEALED :]
     assert code(whole[:begin] + second + first + rest) == "backup_damaged"
     assert code(whole[:begin] + first + rest) == "backup_damaged"
     assert code(whole + b"x") == "backup_damaged"

@@ -92,7 +92,8 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
 _DUE_TABLE = f"""
 CREATE TEMP TABLE alarm_due ON COMMIT DROP AS
 WITH fact AS (
-    SELECT c.site_id, c.id AS circuit_id, m.line_id, r.building_id, ls.since AS line_since, l.at AS read_at, coalesce(l.status, 0) AS status,
+    SELECT c.site_id, c.id AS circuit_id, m.line_id, r.building_id, ls.since AS line_since, l.at AS read_at,
+        coalesce(l.status, 0) AS status,
         CASE s.custody WHEN 'server' THEN b.balance_minor ELSE l.balance END AS balance,
         s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, c.use, coalesce(ls.up, false) AS line_up,
         {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,

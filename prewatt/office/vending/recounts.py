@@ -1,4 +1,4 @@
-"""After a restore from a backup: meters that hold their credit have counted on since, and are read before they are sold to.
+"""After a restore from a backup: meters that hold their credit have counted on, and are read before an order goes out.
 
 What differs from the books is listed for a person and never overwritten (docs/algorithms/backup.md).
 """
@@ -23,8 +23,8 @@ LISTED_MOST: Final = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recount:
-    """A purse that was read after a restore and does not agree, or was not read yet (`read_*` None). `code`: count_higher,
-    count_lower, balance_higher, balance_lower. Balances in the credit unit of the circuit."""
+    """A purse that was read after a restore and does not agree, or was not read yet (`read_*` None). `code`:
+    count_higher, count_lower, balance_higher, balance_lower. Balances in the credit unit of the circuit."""
 
     circuit_id: int
     site_id: int
@@ -57,8 +57,8 @@ def listed(site_ids: Sequence[int] | None = None) -> list[Recount]:
     sites = None if site_ids is None else list(site_ids)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT circuit_id, site_id, since, state, code, books_count, books_balance, read_at, read_count, read_balance"
-            " FROM vending_recount WHERE state IN ('waiting', 'disputed')"
+            "SELECT circuit_id, site_id, since, state, code, books_count, books_balance, read_at, read_count,"
+            " read_balance FROM vending_recount WHERE state IN ('waiting', 'disputed')"
             " AND (%s::bigint[] IS NULL OR site_id = ANY (%s::bigint[])) ORDER BY state, circuit_id LIMIT %s",
             [sites, sites, LISTED_MOST],
         )
@@ -72,8 +72,8 @@ def settle(circuit_id: int, *, purchase_count: int, reason: str, actor: Actor, a
     """A person has looked at the meter: its count, as read last, is ours from now on, and it can be sold to again. The
     books stay as they are; what was sold and is lost is entered by hand.
 
-    Raises Refused `not_permitted`, `reason_needed`, `reason_too_long`, `recount_not_disputed`, `delivery_open` (settle it
-    first), `count_moved` (the meter was read again and shows another count).
+    Raises Refused `not_permitted`, `reason_needed`, `reason_too_long`, `recount_not_disputed`, `delivery_open` (settle
+    it first), `count_moved` (the meter was read again and shows another count).
     """
     actor.require(Act.SETTLE)
     row = call(

@@ -1,7 +1,7 @@
 """The oldest browsers the console can be used with: older ones are told so in words, not with a broken page.
 
-The limit is the style sheet's `color-mix()` (Tabler 1.6; Chromium 111, Firefox 113, Safari 16.2). A browser that does not say what
-it is passes; so do programs. docs/recipes/counter-pc.md states the limits for those who buy computers.
+The limit is the style sheet's `color-mix()` (Tabler 1.6; Chromium 111, Firefox 113, Safari 16.2). A browser that does not
+say what it is passes; so do programs. docs/recipes/counter-pc.md states the limits for those who buy computers.
 """
 
 import re
@@ -33,7 +33,10 @@ def too_old(agent: str) -> bool:
     return False
 
 
-def too_old_is_told(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+def too_old_is_told(get_response: Handler) -> Handler:
     """Middleware: pages of the console for a browser that is too old become one plain page, whatever was asked for."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:

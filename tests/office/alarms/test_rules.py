@@ -144,7 +144,9 @@ def dark_site(cast: Cast, circuits: int = 20) -> list[Circuit]:
     made = []
     for n in range(circuits):
         line = (cast.line, second)[n % 2]
-        meter = Meter.objects.create(site=cast.site, number=f"90{n:010d}", profile="pilot-spm9511", line=line, unit=50 + n)
+        meter = Meter.objects.create(
+            site=cast.site, number=f"90{n:010d}", profile="pilot-spm9511", line=line, unit=50 + n
+        )
         made.append(Circuit.objects.create(site=cast.site, meter=meter, index=1, room=room, use="common"))
     for n, circuit in enumerate(made):
         lately_read(circuit, at=NOON - timedelta(seconds=60 * n // circuits))

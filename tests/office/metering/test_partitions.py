@@ -40,8 +40,10 @@ def test_a_backup_that_reads_the_tables_is_not_waited_for() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('metering_reading_20330301') IS NULL")
         assert cursor.fetchone() == (True,)
-    address = {name: connection.settings_dict[key] for name, key in (("dbname", "NAME"), ("user", "USER"), ("host", "HOST"))}
-    with psycopg.connect(port=connection.settings_dict["PORT"], **address) as reader:
+    settings = connection.settings_dict
+    with psycopg.connect(
+        dbname=settings["NAME"], user=settings["USER"], host=settings["HOST"], port=settings["PORT"]
+    ) as reader:
         reader.execute("LOCK TABLE metering_reading IN ACCESS SHARE MODE")
         partitions.make(around=date(2033, 3, 1))
         with connection.cursor() as cursor:

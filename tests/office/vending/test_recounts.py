@@ -55,7 +55,9 @@ def claimed(scene: Scene) -> list[int]:
             " clock_timestamp() + interval '1 h') ON CONFLICT (gateway_id) DO UPDATE SET owner = 'h', epoch = 7",
             [gateway],
         )
-        cursor.execute("SELECT circuit_id FROM metering_claim('h', ARRAY[%s]::bigint[], ARRAY[7]::bigint[], 50)", [gateway])
+        cursor.execute(
+            "SELECT circuit_id FROM metering_claim('h', ARRAY[%s]::bigint[], ARRAY[7]::bigint[], 50)", [gateway]
+        )
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -1,5 +1,5 @@
 -- Circuits whose purse must be read before anything is ordered of it: after a restore the meters have counted on, and
--- an order with an old count may look like one that the meter has had. `metering_claim` gives no credit job of theirs out.
+-- an order with an old count may look like one that the meter has had. `metering_claim` gives out no order of theirs.
 CREATE TABLE metering_credithold (
     circuit_id bigint PRIMARY KEY,
     site_id bigint NOT NULL,

@@ -31,7 +31,8 @@ BEGIN
         CASE WHEN l.purchase_count = cc.purchase_count THEN l.balance END, l.use_past_zero, l.energy_wh, d.id
     FROM vending_circuitcredit cc
     LEFT JOIN metering_latest l ON l.site_id = cc.site_id AND l.circuit_id = cc.circuit_id
-    LEFT JOIN vending_delivery d ON d.circuit_id = cc.circuit_id AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')
+    LEFT JOIN vending_delivery d ON d.circuit_id = cc.circuit_id
+        AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')
     WHERE EXISTS (SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = cc.circuit_id AND sp.custody = 'meter'
                   AND sp.state IN ('open', 'closing'));
     GET DIAGNOSTICS v_count = ROW_COUNT;
@@ -40,9 +41,10 @@ BEGIN
 END $$;
 
 -- Looks at what was read since; gives how many circuits were decided. A count of ours agrees, and so does the next one
--- where the order that explains it was open in the backup: its conversation reads the witness before it writes. Any other
--- count is disputed, with the order that waits, if there is one. A balance that rose without an order is disputed too,
--- and so is one that fell by more than was used (p_tolerance_wh and a fiftieth allowed: the two are not read at once).
+-- where the order that explains it was open in the backup: its conversation reads the witness before it writes. Any
+-- other count is disputed, with the order that waits, if there is one. A balance that rose without an order is
+-- disputed too, and so is one that fell by more than was used (p_tolerance_wh and a fiftieth allowed: the two are not
+-- read at once).
 CREATE FUNCTION vending_recount_look(p_at timestamptz, p_limit integer, p_tolerance_wh bigint) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE r record; d vending_delivery; v_count integer; v_code text; v_state text; v_done integer := 0;
