@@ -23,6 +23,10 @@ register(
             zh="互感器倍率是 1 到 10000 的整数。什么都没有保存。",
         ),
         "meter_profile_unknown": Text(en="No such meter profile: {profile}.", zh="没有这个表型档案：{profile}。"),
+        "meter_needs_transparent_line": Text(
+            en="A {profile} speaks DL/T 645 and needs a transparent line (rtu-over-tcp). Nothing was saved.",
+            zh="{profile} 使用 DL/T 645，需要透明传输线路（rtu-over-tcp）。什么都没有保存。",
+        ),
         "transport_unknown": Text(en="No such transport: {transport}.", zh="没有这种传输方式：{transport}。"),
         "port_out_of_range": Text(en="A port lies between 1 and 65535.", zh="端口在 1 到 65535 之间。"),
         "line_other_site": Text(

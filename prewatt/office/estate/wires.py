@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters.profile import Protocol
 from prewatt.core.refusals import Refused
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Room, Site
@@ -74,13 +75,21 @@ def check_meter(*, number: str, profile: str, unit: int, ct_ratio: int) -> Profi
     return known
 
 
+def check_link(profile: str, transport: str) -> None:
+    """Refuses meter_needs_transparent_line: a gateway that speaks Modbus TCP passes nothing else on."""
+    known = catalogue().get(profile)
+    if known is not None and known.protocol is not Protocol.MODBUS and transport == "modbus-tcp":
+        raise Refused("meter_needs_transparent_line", profile=known.name)
+
+
 def add_meter(
     line: Line, *, number: str, profile: str, unit: int, ct_ratio: int, room: Room | None, common: bool,
     actor: str, at: datetime,
 ) -> Meter:  # fmt: skip
     """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, meter_profile_unknown,
-    unit_out_of_range, unit_taken, ratio_out_of_range."""
+    unit_out_of_range, unit_taken, ratio_out_of_range, meter_needs_transparent_line."""
     known = check_meter(number=number, profile=profile, unit=unit, ct_ratio=ct_ratio)
+    check_link(profile, line.transport)
     if Meter.objects.filter(number=number).exists():
         raise Refused("meter_number_taken", number=number)
     site = line.gateway.site
@@ -118,11 +127,14 @@ def edit_gateway(gateway: Gateway, *, name: str, host: str, actor: str, at: date
 
 
 def edit_line(line: Line, *, transport: str, port: int, baud: int, actor: str, at: datetime) -> None:
-    """Another transport, port or speed of a bus. Refuses transport_unknown, port_out_of_range."""
+    """Another transport, port or speed of a bus. Refuses transport_unknown, port_out_of_range,
+    meter_needs_transparent_line."""
     if transport not in TRANSPORTS:
         raise Refused("transport_unknown", transport=transport)
     if not 1 <= port <= 65535:
         raise Refused("port_out_of_range")
+    for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
+        check_link(profile, transport)
     before = {"transport": line.transport, "port": line.port, "baud": line.baud}
     with transaction.atomic():
         line.transport, line.port, line.baud = transport, port, baud
@@ -135,7 +147,8 @@ def edit_line(line: Line, *, transport: str, port: int, baud: int, actor: str, a
 
 
 def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime) -> None:
-    """Another bus or address for a meter that stands. Refuses unit_out_of_range, unit_taken, line_other_site.
+    """Another bus or address for a meter that stands. Refuses unit_out_of_range, unit_taken, line_other_site,
+    meter_needs_transparent_line.
 
     Its jobs are on the bus where they were asked for: callers use `metering.moves.move_meter`, which looks after them.
     """
@@ -143,6 +156,7 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
         raise Refused("unit_out_of_range")
     if line.gateway.site_id != meter.site_id:
         raise Refused("line_other_site")
+    check_link(meter.profile, line.transport)
     left = meter.line
     before = {"line": meter.line_id, "unit": meter.unit}
     try:

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from prewatt.core.meters import Profile, catalogue
+from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Custody, Site
+from prewatt.office.estate.wires import check_link
 from prewatt.office.sheets.rows import (
     BuildingRow,
     CircuitRow,
@@ -220,7 +222,19 @@ class _Examination:
         taken = there.units.setdefault((value.gateway, value.unit), value.number)
         if not wrong and taken != value.number:
             wrong = [_refusal(row, "unit_taken", unit=value.unit)]
-        return wrong
+        return wrong or self._unlinked(row, value)
+
+    def _unlinked(self, row: Row, value: MeterRow) -> list[RowRefusal]:
+        """Whether the gateway, standing or new, passes on what the meter speaks."""
+        gateways = [each for _, each in self._draft.new.get("gateways", ()) if isinstance(each, GatewayRow)]
+        gateways += self._standing.gateways.values()
+        try:
+            for gateway in gateways:
+                if gateway.code == value.gateway:
+                    check_link(value.profile, gateway.transport)
+        except Refused as refused:
+            return [_refusal(row, refused.code, **refused.params)]
+        return []
 
     def _profile_of(self, meter: str) -> Profile | None:
         """The profile of a meter that stands or comes with this file."""

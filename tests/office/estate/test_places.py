@@ -8,7 +8,7 @@ import pytest
 
 from prewatt.core.refusals import Refused
 from prewatt.office.estate import places, plans, wires
-from prewatt.office.estate.models import Building, Company, Gateway, Line, Room, Site
+from prewatt.office.estate.models import Building, Company, Gateway, Line, Meter, Room, Site
 from prewatt.office.staff.audit import trail_of
 from tests.cast import Cast, assemble
 
@@ -103,6 +103,25 @@ def test_a_building_and_a_room_change_with_a_row_in_the_trail(cast: Cast) -> Non
         places.edit_room(taken, floor=1, code="B-001", name="", area_dm2=None, actor=BY, at=AT)
 
     assert code_of(again) == "code_taken" and Room.objects.filter(code="A-102").exists()
+
+
+def test_a_meter_of_dlt645_stands_on_a_transparent_line_and_keeps_it_so(cast: Cast) -> None:
+    def add(line: Line, unit: int) -> Meter:
+        return wires.add_meter(
+            line, number=f"2026112000{unit:02d}", profile="ningju-ddzy1218", unit=unit, ct_ratio=1, room=None, common=False,
+            actor=BY, at=AT,
+        )  # fmt: skip
+
+    meter = add(cast.line, 201)
+    tcp = wires.add_line(cast.gateway, code="tcp", transport="modbus-tcp", port=502, baud=9600, actor=BY, at=AT)
+    code = "meter_needs_transparent_line"
+    assert code_of(lambda: add(tcp, 202)) == code
+    assert code_of(lambda: wires.move_meter(meter, tcp, unit=9, actor=BY, at=AT)) == code
+    assert code_of(
+        lambda: wires.edit_line(cast.line, transport="modbus-tcp", port=502, baud=9600, actor=BY, at=AT)
+    ) == code  # fmt: skip
+    assert Line.objects.get(pk=cast.line.pk).transport == "rtu-over-tcp"
+    assert not Meter.objects.filter(line=tcp).exists()
 
 
 def test_a_gateway_and_a_line_change_and_the_head_end_is_told(cast: Cast) -> None:

@@ -184,6 +184,19 @@ WRONG: list[tuple[str, int, dict[str, object], str]] = [
 ]
 
 
+def test_a_meter_of_dlt645_behind_a_modbus_tcp_gateway_is_named(site: Site, tmp_path: Path) -> None:
+    content = estate()
+    content["gateways"][0] |= {"transport": "modbus-tcp"}
+    content["meters"][0] |= {"profile": "ningju-ddzy1218"}
+
+    first, *_ = taken(site, folder(tmp_path, content)).refusals
+
+    assert (first.sheet, first.row, first.code) == ("meters", 2, "meter_needs_transparent_line")
+    assert not Meter.objects.exists()
+    content["gateways"][0] |= {"transport": "rtu-over-tcp"}
+    assert taken(site, workbook(content)).refusals == ()
+
+
 @pytest.mark.parametrize(("sheet", "place", "change", "code"), WRONG)
 def test_one_wrong_row_is_named_alone_and_nothing_is_taken(
     site: Site, tmp_path: Path, sheet: str, place: int, change: dict[str, object], code: str
