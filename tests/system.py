@@ -23,6 +23,8 @@ PACKAGE_OF = {
     "pgbench": "postgresql-contrib",
     "postgres": "postgresql",
     "fc-list": "fontconfig",
+    "nginx": "nginx-light",
+    "systemd-analyze": "systemd",
     "softhsm2-util": "softhsm2",
 }
 OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome", "google-chrome-stable")}
