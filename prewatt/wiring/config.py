@@ -40,6 +40,7 @@ NAMES = frozenset(
         "PREWATT_PKCS11_TOKEN",
         "PREWATT_PKCS11_PIN_FILE",
         "PREWATT_PUBLIC_URL",
+        "PREWATT_PROXIES",
         "PREWATT_PLAIN_HTTP",
         "PREWATT_BACKUP_KEY",
         "PREWATT_BACKUP_DIR",

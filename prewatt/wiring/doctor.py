@@ -134,6 +134,15 @@ CHECKS: dict[str, _Check] = {
         ),
         look=diagnosis.backup_last,
     ),
+    "log_in": _Check(
+        title=("log-in of who moves money", "经手资金人员的登录"),
+        mend=(
+            "let them enrol a second factor, then require it: Settings, Companies and sites (docs/decisions/log-in.md)",
+            "请让他们启用两步验证，然后在“设置 · 公司和项目”中要求使用（见 docs/decisions/log-in.md）",
+        ),
+        look=diagnosis.log_in,
+        needed=False,
+    ),
     "restored": _Check(
         title=("meters after a restore", "恢复后的电表核对"),
         mend=(

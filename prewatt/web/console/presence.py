@@ -12,15 +12,18 @@ from prewatt.office.staff.models import Operator
 
 BEGAN: Final = "began_s"  # in the session: seconds since 1970
 SEEN: Final = "seen_s"
+OWN_ADDRESSES: Final = "127.0.0.1,::1"
 HOPS_MOST: Final = 10  # entries of X-Forwarded-For that are looked at
 # Pages ask this by themselves while nobody is there
 BY_THEMSELVES: Final = ("/console/ping",)
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where the browser is. Behind a reverse proxy whose address `PREWATT_PROXIES` names (comma separated): the last
-    entry of X-Forwarded-For that is no such proxy. From anywhere else that header is not believed."""
-    proxies = {each.strip() for each in os.environ.get("PREWATT_PROXIES", "").split(",") if each.strip()}
+    """Where the browser is. Behind a reverse proxy whose address `PREWATT_PROXIES` names (comma separated; this
+    machine where `PREWATT_PUBLIC_URL` speaks TLS, since we do not): the last entry of X-Forwarded-For that is no
+    such proxy. From anywhere else that header is not believed."""
+    usual = OWN_ADDRESSES if os.environ.get("PREWATT_PUBLIC_URL", "").startswith("https:") else ""
+    proxies = {each.strip() for each in os.environ.get("PREWATT_PROXIES", usual).split(",") if each.strip()}
     address = str(request.META.get("REMOTE_ADDR", ""))
     if address in proxies:
         hops = [each.strip() for each in request.headers.get("X-Forwarded-For", "").split(",")][-HOPS_MOST:]

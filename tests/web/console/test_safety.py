@@ -115,6 +115,9 @@ def test_the_address_behind_a_proxy_is_believed_of_named_proxies_only(monkeypatc
     monkeypatch.setenv("PREWATT_PROXIES", "127.0.0.1, 10.0.0.1")
     assert presence.address_of(asked("6.6.6.6, 203.0.113.9, 10.0.0.1")) == "203.0.113.9"
     assert presence.address_of(asked("")) == "127.0.0.1"
+    monkeypatch.delenv("PREWATT_PROXIES")
+    monkeypatch.setenv("PREWATT_PUBLIC_URL", "https://power.example")
+    assert presence.address_of(asked("6.6.6.6, 203.0.113.9")) == "203.0.113.9"
 
 
 # ---------------------------------------------------------------- a password of one's own
