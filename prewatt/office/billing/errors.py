@@ -24,6 +24,10 @@ register(
             en="This contract is closed or is being closed. Nothing was opened.",
             zh="该户已销户或正在销户。没有开户。",
         ),
+        "reading_not_held": Text(
+            en="This reading is not held any more: look at the contract again. Nothing was changed.",
+            zh="该读数已不再待处理，请重新查看该户。什么都没有改。",
+        ),
         "thresholds_order": Text(
             en="Alarm 1 must not lie below alarm 2, and overdraft must not be negative. Nothing was opened.",
             zh="一级报警不能低于二级报警，透支不能为负。没有开户。",

@@ -108,7 +108,9 @@ def _closed(row: Mapping[str, Any], profile: Profile | None) -> bool | None:
     from its trip until a load flows: no register says that a hand has closed it."""
     if row["relay"] is None:
         return None
-    blind = profile is not None and profile.switch is Switch.SHUNT_TRIP and bool(profile.relay and profile.relay.derived)
+    blind = (
+        profile is not None and profile.switch is Switch.SHUNT_TRIP and bool(profile.relay and profile.relay.derived)
+    )
     return bool(row["relay"]) and not (blind and row["dark_since_trip"])
 
 

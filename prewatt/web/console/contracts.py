@@ -20,7 +20,7 @@ from prewatt.office.reports.meters import MeterFilters, changes_of_supply, lates
 from prewatt.office.reports.use import BalanceSum, balance_sum
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.models import Opening
-from prewatt.web.console import contracts_statement
+from prewatt.web.console import contracts_held, contracts_statement
 from prewatt.web.console.contracts_plot import SPANS, UsePlot, load_plot, price_unit, use_plot
 from prewatt.web.console.contracts_words import act_line, act_state, agreement, last_change, lasting, split, why
 from prewatt.web.console.lists import number
@@ -94,6 +94,7 @@ def page(ask: Ask, contract_number: str) -> HttpResponse:
     }
     month = ask.at.astimezone(ask.zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     context["statement"] = contracts_statement.shown(ask, contract, points, begins=month if row is not None else None)
+    context["held"] = contracts_held.held_of(ask, points)
     if row is None:
         context["closed_at"] = formats.when(contract.closed_at, ask.at, ask.zone) if contract.closed_at else ""
         return ask.page("ui/contract.html", context)

@@ -64,6 +64,7 @@ def action_words(action: str) -> str:
         "vending.check_now": _("Meter asked at once"),
         "billing.open": _("Server-held supply begun"),
         "billing.opened": _("Opening reading"),
+        "billing.go_on_from_held": _("Billed on from a held reading"),
         "changes.contract": _("Circuit handed over to another contract"),
         "changes.custody": _("Who holds the credit: changed"),
         "changes.give_up": _("Opening or closing given up"),

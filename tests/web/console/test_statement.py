@@ -13,7 +13,8 @@ pytestmark = pytest.mark.django_db
 
 
 def card(shop: Shop, number: str, circuit: int) -> str:
-    client = Client(headers={"Accept-Language": "en"})
+    client = Client()
+    client.cookies["django_language"] = "en"
     client.force_login(shop.cast.bob)
     page = client.get(f"/console/contracts/{number}?circuit={circuit}")
     assert page.status_code == 200
