@@ -47,7 +47,9 @@ def test_balances_are_what_was_paid_less_what_was_used_at_the_price_of_the_day()
 
 def test_it_stands_beside_the_meter_held_ones_without_taking_a_place_of_theirs() -> None:
     held, others = held_places(), places()
-    assert len(held) == 24 and {place.profile for place in held} == {"acrel-ddsy1352", "acrel-dtsy1352"}
+    assert len(held) == 24 and {place.profile for place in held} == {
+        "acrel-ddsy1352", "acrel-dtsy1352", "acrel-dtsy1352-nk", "acrel-dtsy1352-shunt"
+    }  # fmt: skip
     assert not {place.number for place in held} & {place.number for place in others}
     assert {place.line for place in held} == {"C1-1"} == {line.key for line in LINES} - {one.line for one in others}
     assert len({place.unit for place in held}) == 24

@@ -13,6 +13,7 @@ from typing import Final
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Order
+from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import RegisterImage, WrittenOrder, decode_order
 from prewatt.core.refusals import Refused
@@ -261,6 +262,8 @@ class Meter:
             forced = values.get(Quantity.FORCED_STATE, forced)
             force = Force.AUTOMATIC if not control else Force.TRIP if forced else Force.KEEP_ON
             circuit.force(force)
+            if force is Force.TRIP and self.profile.switch is Switch.SHUNT_TRIP:
+                circuit.state.hand_opened = True  # the breaker stays open until somebody closes it (`press_key`)
 
     # the registers
 

@@ -23,6 +23,7 @@ CUT: Final = "C-208"
 NEAR_ALARM: Final = "C-205"
 OVERDRAWN: Final = {"C-301": 20_000}  # may be used on credit
 _THREE_PHASE: Final = {"C-101": 1, "C-201": 1, "C-301": 20, "C-308": 1}  # room -> CT ratio
+_PROFILES: Final = {"C-201": "acrel-dtsy1352-nk", "C-308": "acrel-dtsy1352-shunt"}  # a relay inside; a breaker beside
 _NEAR_MINOR: Final = 60  # so little above its first alarm level
 _QUIET_DAYS: Final = range(12, 40, 4)  # so long ago the one who is cut bought last: the first that is long enough
 _CUT_SINCE_H: Final = 3  # at least
@@ -44,7 +45,7 @@ def _place(room: str, floor: int, unit: int) -> Place:
     a_day_minor = annual * 92 // 365
     return Place(
         desk=MALL, building=BUILDING, floor=floor, room=room, sign=names.OFFICE_SIGNS[unit - 1],
-        area_dm2=chance.randint(40, 160) * 100, number=f"2603115{unit:05d}", profile=DTSY if ratio else DDSY, line=LINE,
+        area_dm2=chance.randint(40, 160) * 100, number=f"2603115{unit:05d}", profile=_PROFILES.get(room, DTSY if ratio else DDSY), line=LINE,
         unit=unit, ct_ratio=max(1, ratio), load=LoadKind.SHOP, annual_kwh=annual, peak_w=40_000 if ratio > 1 else 7_500,
         seed=12_000 + unit, aim=Aim.ARREARS if room == CUT else Aim.NORMAL, balance_wh=None,
         tenant=names.person(600 + unit), phone=names.phone(2_000 + unit), customer_class="办公", plan="shop",

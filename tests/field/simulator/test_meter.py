@@ -238,3 +238,14 @@ def test_a_meter_can_go_back_to_what_it_remembered() -> None:
     one.go_back(memory)
     assert one.circuits[1].state.purchase_count == 0
     assert one.circuits[1].state.last_kind == ""
+
+
+def test_a_breaker_with_a_shunt_trip_is_opened_by_wire_and_closed_by_hand() -> None:
+    breaker = spm(profile=catalogue()["acrel-dtsy1352-shunt"], load=STEADY)
+    [circuit] = breaker.circuits.values()
+    assert circuit.relay_closed()
+    wish(breaker, Wish.TRIP)
+    wish(breaker, Wish.KEEP_ON)
+    assert read(breaker, Group.STATUS)[Quantity.FORCED_STATE] == 0 and not circuit.relay_closed()
+    circuit.press_key()
+    assert circuit.relay_closed()
