@@ -3,7 +3,7 @@
 Pure: values in, numbers out. A quote that is refused still has its numbers, since the page shows why. The
 texts of the refusals belong to the app that sells. Worked numbers: docs/algorithms/quote.md.
 
-`credit` is the purse's unit throughout: Wh for a meter's purse in energy, minor units for a purse in money or the books.
+`credit` is the purse's unit throughout: Wh for a meter's purse in energy, minor units for one in money or the books.
 """
 
 from dataclasses import dataclass

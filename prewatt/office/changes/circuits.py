@@ -1,8 +1,8 @@
 """Changing who is supplied by a circuit, and who holds its credit: an act with a date, a reading and a settlement.
 
-Each takes effect at the newest good reading, which must be of the last minutes: it is the last of the old supply point and
-the first of the new one, so nothing is charged twice and nothing is lost between them. A change of plan is an assignment
-with a date (`estate.plans.assign`); charging splits there.
+Each takes effect at the newest good reading, which must be of the last minutes: it is the last of the old supply point
+and the first of the new one, so nothing is charged twice and nothing is lost between them. A change of plan is an
+assignment with a date (`estate.plans.assign`); charging splits there.
 """
 
 from dataclasses import dataclass
@@ -145,8 +145,8 @@ def to_meter(change: Change, *, terms: openings.Terms) -> Opening:
         wishes.release(supply.circuit, at=change.at)
         row = openings.open_contract(
             openings.OpenCommand(
-                key=change.key, circuit=supply.circuit, customer=supply.contract.customer, terms=terms, till=change.till,
-                actor=change.actor, at=change.at, contract=supply.contract,
+                key=change.key, circuit=supply.circuit, customer=supply.contract.customer, terms=terms,
+                till=change.till, actor=change.actor, at=change.at, contract=supply.contract,
             )
         )  # fmt: skip
         _told(change, kept, supply.contract, row.supply_point, {"custody": "meter"}, "custody")

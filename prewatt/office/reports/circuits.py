@@ -46,8 +46,8 @@ class CircuitView:
 _SELECT = """
 SELECT c.id, c.site_id, m.number, c.index, r.code, k.number, m.profile, s.custody, s.credit_unit, co.currency,
     CASE s.custody WHEN 'server' THEN rb.balance_minor ELSE l.balance END,
-    CASE s.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE l.purchase_count END, l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use,
-    s.state
+    CASE s.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE l.purchase_count END,
+    l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use, s.state
 FROM estate_circuit c
 JOIN estate_meter m ON m.id = c.meter_id
 JOIN estate_site si ON si.id = c.site_id

@@ -222,13 +222,15 @@ def acts_of(circuit_ids: list[int], contract_id: int, *, since: datetime | None,
             """
 SELECT * FROM (
   SELECT a.at, a.kind, a.state, a.credit,
-    CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency ELSE coalesce(a.evidence->>'unit', 'Wh') END AS credit_unit,
+    CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency ELSE coalesce(a.evidence->>'unit', 'Wh') END
+        AS credit_unit,
     a.amount_minor, a.reason, a.actor, NULL::bigint AS opening_id
   FROM vending_act a LEFT JOIN vending_delivery d ON d.id = a.delivery_id
   JOIN estate_site s ON s.id = a.site_id JOIN estate_company co ON co.id = s.company_id
   WHERE a.circuit_id = ANY(%(circuits)s) AND (%(since)s::timestamptz IS NULL OR a.at >= %(since)s)
   UNION ALL
-  SELECT o.at, o.kind, o.state, 0, 'Wh', 0, o.code, o.actor, o.id FROM vending_opening o WHERE o.contract_id = %(contract)s
+  SELECT o.at, o.kind, o.state, 0, 'Wh', 0, o.code, o.actor, o.id FROM vending_opening o
+  WHERE o.contract_id = %(contract)s
 ) x ORDER BY at DESC LIMIT %(most)s""",
             {"circuits": circuit_ids, "contract": contract_id, "since": since, "most": most},
         )

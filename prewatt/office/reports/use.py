@@ -149,9 +149,9 @@ class BalanceSum:
 def balance_sum(site_id: int, circuit_id: int, *, since: datetime, at: datetime) -> BalanceSum | None:
     """The balance of a purse in Wh as a sum since the last reading before `since`, all from readings; None: too few.
 
-    Up to what the page shows as balance now. Which credits are in it says the meter's purchase count, not the clock: one
-    that the meter has just confirmed is in the balance that came with the confirmation. Energy is read less often than
-    the balance: what was used since its last reading is what is missing in the purse.
+    Up to what the page shows as balance now. Which credits are in it says the meter's purchase count, not the clock:
+    one that the meter has just confirmed is in the balance that came with the confirmation. Energy is read less often
+    than the balance: what was used since its last reading is what is missing in the purse.
     """
     with connection.cursor() as cursor:
         cursor.execute(

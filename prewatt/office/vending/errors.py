@@ -12,7 +12,8 @@ CONFLICT = frozenset(
         "delivery_unknown", "sale_reversed", "sale_refunded", "sale_returned", "reversal_not_last",
         "reversal_other_shift", "shift_not_open", "shift_not_yours", "shift_open_already", "shift_closed",
         "delivery_not_refused", "delivery_not_disputed", "count_moved", "act_not_asked", "refund_not_due",
-        "delivery_not_waiting", "supply_by_meter", "day_closed", "drawer_short", "drawer_differs", "credit_used", "act_in_meter", "act_not_done",
+        "delivery_not_waiting", "supply_by_meter", "day_closed", "drawer_short", "drawer_differs", "credit_used",
+        "act_in_meter", "act_not_done",
         "recount_disputed", "recount_not_disputed",
     }
 )  # fmt: skip

@@ -20,7 +20,8 @@ def ask(
 ) -> ActResult:
     """First person. Nothing is sent before a second person agrees.
 
-    Raises Refused `not_permitted`, `reason_needed`, `circuit_not_of_contract`, `contract_not_open`, `credit_malformed`, `make_up_above_most`, `make_up_above_hoarding_limit`.
+    Raises Refused `not_permitted`, `reason_needed`, `circuit_not_of_contract`, `contract_not_open`,
+    `credit_malformed`, `make_up_above_most`, `make_up_above_hoarding_limit`.
     """
     actor.require(Act.MAKE_UP_ASK)
     kept = check_reason(reason)

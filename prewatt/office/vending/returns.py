@@ -37,7 +37,8 @@ def give_back(
     """Return some credit (退电): worth the price in force, rounded down. The money is payable once confirmed.
 
     Server-held, minor units off the balance in the books, at once.
-    Raises Refused `not_permitted`, `circuit_not_of_contract`, `contract_not_open`, `delivery_open`, `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`.
+    Raises Refused `not_permitted`, `circuit_not_of_contract`, `contract_not_open`, `delivery_open`,
+    `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`.
     """
     actor.require(Act.RETURN_CREDIT)
     kept = check_reason(reason)

@@ -18,7 +18,8 @@ def reverse(sale: Sale, *, reason: str, actor: Actor, key: str, at: datetime) ->
 
     Raises Refused `not_permitted`, `reason_needed`, `key_required`, `key_reused`, `key_busy`,
     `sale_reversed`, `sale_refunded`, `credit_in_meter`, `delivery_unknown` (it may have been sent), `credit_used`
-    (server-held: more of it than a tenth, or than the overdraft permits), `reversal_not_last`, `reversal_other_shift`, `shift_not_yours`, `day_closed`.
+    (server-held: more of it than a tenth, or than the overdraft permits), `reversal_not_last`,
+    `reversal_other_shift`, `shift_not_yours`, `day_closed`.
     """
     actor.require(Act.REVERSE)
     kept = check_reason(reason)

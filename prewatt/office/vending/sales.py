@@ -24,8 +24,8 @@ from prewatt.office.vending.receipts import sale_data
 
 logger = logging.getLogger(__name__)
 
-# a quote grows stale when a price begins, the meter is read, or a shared balance moves: of twenty who sell to one balance
-# at once each round lets one through
+# a quote grows stale when a price begins, the meter is read, or a shared balance moves: of twenty who sell to one
+# balance at once each round lets one through
 QUOTE_ATTEMPTS: Final = 20
 RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
 # what changed between quote and lock: quoted anew, a refusal then has its numbers from the new quote
@@ -90,7 +90,8 @@ def sell(command: SellCommand) -> SaleResult:
 
     Raises Refused: `key_required`, `key_reused`, `key_busy`, `not_permitted`, `tender_unknown`,
     `reference_needed`, `amount_malformed_minor`, `amount_too_small`, `amount_above_limit`,
-    `circuit_not_of_contract`, `contract_not_open`, `plan_missing`, `delivery_open`, `hoarding_limit`, `balance_unknown`, `till_unknown`, `shift_not_open`,
+    `circuit_not_of_contract`, `contract_not_open`, `plan_missing`, `delivery_open`,
+    `hoarding_limit`, `balance_unknown`, `till_unknown`, `shift_not_open`,
     `shift_not_yours`, `day_closed`, `storage_full`.
     """
     sold = sell_once(command)

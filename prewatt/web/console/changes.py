@@ -176,8 +176,8 @@ def custody(ask: Ask, contract_number: str) -> HttpResponse:
         return to_meter(_change(ask, point), terms=meter_terms(form, chosen))
 
     says = (
-        _("The office holds the credit from now on: the books count down and the server switches. The meter's purse must "
-          "be empty; return its credit first, and sell it again afterwards.")
+        _("The office holds the credit from now on: the books count down and the server switches. The meter's purse "
+          "must be empty; return its credit first, and sell it again afterwards.")
         if to_books
         else _("The meter holds the credit from now on: it is opened as a new one is. The balance must be zero; return "
                "it first, and sell it again afterwards.")

@@ -30,7 +30,10 @@ def follows(row: BoardRow, wanted: Wish, at: datetime, zone: ZoneInfo) -> tuple[
             if row.power_w and not unknown:
                 load += _(", with %s kW running") % formats.power(row.power_w)
             told = load + (
-                _(". The balance stays. It stays off, also after a purchase, until somebody gives it back to automatic.")
+                _(
+                    ". The balance stays. It stays off, also after a purchase, until somebody gives it back to "
+                    "automatic."
+                )
                 if row.custody == "server"
                 else _(
                     ". The credit stays in the meter. It stays off, also after a purchase, until somebody gives it "

@@ -67,7 +67,7 @@ def tills_of(ask: Ask) -> list[Till]:
 
 def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, list[Field]]:
     """The three parts of the form."""
-    unit = price_unit(company.currency)
+    unit, chosen = price_unit(company.currency), ask.request.GET.get("circuit", "")
     plans = [
         (str(plan.pk), plan.name, f"{format_price(version.price.normalize())} {unit}")
         for plan, version in priced_plans(company.pk, ask)
@@ -88,9 +88,9 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
                 kind="select",
                 required=True,
                 options=rooms,
-                value=ask.request.GET.get("circuit", ""),
+                value=chosen,
             ),
-            custody_field(next((each for each in circuits if str(each.pk) == ask.request.GET.get("circuit", "")), None)),
+            custody_field(next((each for each in circuits if str(each.pk) == chosen), None)),
         ],
         "newcomer": [
             Field(name="name", label=_("Name"), most=120),

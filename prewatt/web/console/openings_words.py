@@ -152,7 +152,10 @@ def refusal_words(one: Opening, ask: Ask) -> tuple[str, str]:
         shown = formats.money(abs(balance), company.currency, company.exponent)
     said = message(
         one.code, get_language() or "zh-hans",
-        {"balance": shown, "number": one.supply_point.circuit.meter.number, "why": one.read_values.get("why", formats.DASH)},
+        {
+            "balance": shown, "number": one.supply_point.circuit.meter.number,
+            "why": one.read_values.get("why", formats.DASH),
+        },
     )  # fmt: skip
     if one.kind == Opening.Kind.CLOSE:
         return said, _("The contract stays open.")

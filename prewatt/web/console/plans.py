@@ -223,8 +223,8 @@ def assign(ask: Ask, contract_number: str) -> HttpResponse:
         crumb=_("Contract %s") % contract.number,
         refused=refused,
         says=_(
-            "Credit in the meter stays as it is; what is sold, or charged by the office, from then on has the new plan's "
-            "price."
+            "Credit in the meter stays as it is; what is sold, or charged by the office, from then on has the new "
+            "plan's price."
         ),
     )
 

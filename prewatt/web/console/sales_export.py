@@ -25,8 +25,8 @@ def headings() -> list[str]:
 
 
 def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_minor: int, most: int) -> bytes:
-    """One sheet of at most `most` rows; one that is cut says so. Amounts and credit are numbers with two decimals, times
-    are times of the site."""
+    """One sheet of at most `most` rows; one that is cut says so. Amounts and credit are numbers with two decimals,
+    times are times of the site."""
     whole, rows = len(rows) <= most, rows[:most]
     held = BytesIO()
     book = xlsxwriter.Workbook(held, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})

@@ -206,7 +206,8 @@ def _load(ask: Ask, full: SaleFull, row: BoardRow | None) -> dict[str, Any]:
 def _notice(ask: Ask, full: SaleFull, row: BoardRow | None) -> Notice | None:
     sale, now = full.sale, full.now
     if sale.state == "reversed":
-        gone = _("Its credit left the balance.") if now.delivery.credit_account_id else _("Nothing went into the meter.")
+        held = now.delivery.credit_account_id is not None
+        gone = _("Its credit left the balance.") if held else _("Nothing went into the meter.")
         return Notice(kind="info", happened=_("This sale was reversed"), not_done=gone,
                       do=_("The money was paid back from the drawer; the receipt of the reversal is below."),
         )  # fmt: skip

@@ -49,7 +49,8 @@ def held_steps(ask: Ask, full: SaleFull, row: BoardRow | None) -> list[dict[str,
     after = supply_after(now.delivery, at=ask.at)
     if sale.state == "reversed" or after is None or now.state is not DeliveryState.CONFIRMED:
         reversed_at = now.delivery.settled_at if sale.state == "reversed" else None
-        return [*steps, step(ask, "todo", pgettext("step", "Supply"), _("Reversed: the balance is as before"), reversed_at)]
+        said = _("Reversed: the balance is as before")
+        return [*steps, step(ask, "todo", pgettext("step", "Supply"), said, reversed_at)]
     return [*steps, _wished(ask, after), _switched(ask, full, after), _load(ask, full, after)]
 
 
@@ -75,7 +76,8 @@ def _switched(ask: Ask, full: SaleFull, after: SupplyAfter) -> dict[str, Any]:
     if after.tag is not None:
         return step(ask, "refused", name, _("Maintenance tag of %s: it is not closed") % after.tag)
     if not full.line_up:
-        return step(ask, "unknown", name, _("Gateway %s is lost; it closes within one poll of its return") % full.gateway)
+        lost = _("Gateway %s is lost; it closes within one poll of its return") % full.gateway
+        return step(ask, "unknown", name, lost)
     if after.relay == 0:
         return step(ask, "now", name, _("The relay is still open; the command is sent until it is read as closed"))
     return step(ask, "unknown", name, _("The meter was never read"))

@@ -76,7 +76,8 @@ FAULTS = {
     "receipt_numbers": "UPDATE vending_till SET next_receipt = next_receipt + 1",
     "in_delivery": f"UPDATE vending_delivery SET value_minor = value_minor + 1 WHERE sale_id = {SALE}",
     "refund_payable": "UPDATE vending_act SET state = 'refused' WHERE kind = 'refund'",
-    "running_balance": "INSERT INTO ledger_runningbalance SELECT id, site_id, 1, now() FROM ledger_account ON CONFLICT DO NOTHING",
+    "running_balance": "INSERT INTO ledger_runningbalance SELECT id, site_id, 1, now() FROM ledger_account"
+    " ON CONFLICT DO NOTHING",
     "money": "UPDATE payments_payment SET amount_minor = amount_minor + 1",
     "drawer_not_empty": "UPDATE vending_shift SET closed_at = now()",
 }

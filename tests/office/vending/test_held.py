@@ -158,11 +158,9 @@ def test_a_return_leaves_the_balance_at_once_and_is_paid_out_once(scene: Scene) 
     act = returned(scene, 2000)
     assert (act.state, act.amount_minor, books.running(account)) == ("done", 2000, 3000)
     assert returned(scene, 2000).pk == act.pk
-    assert act.delivery is not None
-    paid = returns.refund(act.delivery, till_id=scene.w2.pk, reason="out", actor=scene.bob, key="f1", at=AT).act
-    assert paid.amount_minor == 2000
+    assert paid_out(scene, act, "f1").amount_minor == 2000
     assert code_of(
-        lambda: returns.refund(act.delivery, till_id=scene.w2.pk, reason="out", actor=scene.bob, key="f2", at=AT)  # type: ignore[arg-type]
+        lambda: paid_out(scene, act, "f2")
     ) == "refund_not_due"
     assert code_of(lambda: take_back(act, reason="x", actor=scene.bob, key="b1", at=AT)) == "sale_refunded"
     assert books.books(scene.company.pk).of(AccountKind.REFUND_PAYABLE) == 0
@@ -181,7 +179,7 @@ def test_a_return_that_was_a_mistake_is_taken_back(scene: Scene) -> None:
     )  # fmt: skip
     assert code_of(lambda: take_back(act, reason="x", actor=scene.bob, key="b2", at=AT)) == "act_not_done"
     assert code_of(
-        lambda: returns.refund(act.delivery, till_id=scene.w2.pk, reason="out", actor=scene.bob, key="f", at=AT)  # type: ignore[arg-type]
+        lambda: paid_out(scene, act, "f")
     ) == "refund_not_due"
     agreed(scene)
 
@@ -197,10 +195,15 @@ def test_the_whole_of_a_sale_is_returned_then_reversed_or_refunded_never_both(sc
     reverse(sale, reason="x", actor=scene.alice, key="r1", at=AT)
     assert (books.running(account), books.books(scene.company.pk).of(AccountKind.REFUND_PAYABLE)) == (0, 0)
     assert code_of(
-        lambda: returns.refund(act.delivery, till_id=scene.w2.pk, reason="x", actor=scene.bob, key="f", at=AT)  # type: ignore[arg-type]
+        lambda: paid_out(scene, act, "f")
     ) == "sale_reversed"
     assert code_of(lambda: take_back(act, reason="x", actor=scene.bob, key="b", at=AT)) == "sale_reversed"
     agreed(scene)
+
+
+def paid_out(scene: Scene, act: Act, key: str) -> Act:
+    assert act.delivery is not None
+    return returns.refund(act.delivery, till_id=scene.w2.pk, reason="out", actor=scene.bob, key=key, at=AT).act
 
 
 def asked(scene: Scene, credit: int = 700, key: str = "m1") -> Act:
