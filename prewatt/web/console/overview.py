@@ -146,7 +146,7 @@ def told_of(event: Happening) -> str:
 
 
 def _log(seen: Overview, at: datetime, zone: ZoneInfo, dark_ids: set[int]) -> list[dict[str, object]]:
-    lines = []
+    lines: list[dict[str, object]] = []
     for event in seen.happenings[-LOG_MOST:]:
         going_on = event.ended_at is None
         is_dark = event.kind == "opened" and event.circuit_id in dark_ids and going_on
