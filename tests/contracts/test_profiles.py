@@ -14,7 +14,7 @@ import pytest
 
 from prewatt.core.meters import Custody, Profile, catalogue
 from prewatt.core.meters.drivers import DRIVERS, Await, Finished, MeterAddress, Send, converse
-from prewatt.core.meters.drivers.modbus import READ_GROUPS
+from prewatt.core.meters.drivers.looks import READ_GROUPS
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Verdict, Wish
 from prewatt.core.meters.model import inside
 from prewatt.core.meters.profile import Group, Protocol, Switch

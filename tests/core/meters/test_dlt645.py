@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prewatt.core.meters import catalogue, load
 from prewatt.core.meters.dataitems import decode_answer, encode_answer
 from prewatt.core.meters.drivers import Finished, MeterAddress, Send, address_of, clock_broadcast, converse
-from prewatt.core.meters.drivers.modbus import READ_GROUPS
+from prewatt.core.meters.drivers.looks import READ_GROUPS
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.model import DATA_KINDS, Group, Kind
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -326,8 +326,7 @@ TEXT = toml("ningju-ddzy1218")
         ('di = "04000402"\ntype = "digits"\nsize = 6', 'di = "04000402"\nat = 1\ntype = "digits"\nsize = 6',
          "profile_not_in_block"),
         ("circuits = 1", "circuits = 2", "profile_value"),
-        ('quantity = "balance"\ngroup = "purse"\ndi = "00900100"', 'quantity = "balance"\ngroup = "purse"\ndi = "03320601"',
-         "profile_overlap"),
+        ('"balance"\ngroup = "purse"\ndi = "00900100"', '"balance"\ngroup = "purse"\ndi = "03320601"', "profile_overlap"),
         ("set = [4, 6]", "set = []", "profile_value"),
         ('fact = "kept_on"', 'fact = "coffee"', "profile_value"),
         ('fact = "kept_on"\ndi = "04000503"', 'fact = "kept_on"\ndi = "04000504"', "profile_not_in_block"),

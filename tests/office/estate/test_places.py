@@ -108,8 +108,8 @@ def test_a_building_and_a_room_change_with_a_row_in_the_trail(cast: Cast) -> Non
 def test_a_meter_of_dlt645_stands_on_a_transparent_line_and_keeps_it_so(cast: Cast) -> None:
     def add(line: Line, unit: int) -> Meter:
         return wires.add_meter(
-            line, number=f"2026112000{unit:02d}", profile="ningju-ddzy1218", unit=unit, ct_ratio=1, room=None, common=False,
-            actor=BY, at=AT,
+            line, number=f"202611200{unit}", profile="ningju-ddzy1218", unit=unit, ct_ratio=1, room=None,
+            common=False, actor=BY, at=AT,
         )  # fmt: skip
 
     meter = add(cast.line, 201)

@@ -13,7 +13,7 @@ from prewatt.core.meters.codes import BLOCKS_CLOSING
 from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD, decode_answer
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
-from prewatt.core.meters.drivers.modbus import (
+from prewatt.core.meters.drivers.looks import (
     LOOK_AGAIN_MS,
     READ_GROUPS,
     RELAY_READS,

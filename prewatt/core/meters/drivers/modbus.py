@@ -4,7 +4,6 @@ No script ever writes a balance, sends a write twice, or believes a write that w
 """
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Final
 
 from prewatt.core.meters.codes import (
     BLOCKS_CLOSING,
@@ -14,6 +13,16 @@ from prewatt.core.meters.codes import (
 )
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
 from prewatt.core.meters.drivers.exchange import Ask, Exchange, Pause, Script
+from prewatt.core.meters.drivers.looks import (
+    LOOK_AGAIN_MS,
+    LOOK_HARD_MS,
+    PURSE,
+    READ_GROUPS,
+    RELAY_READS,
+    RELAY_SETTLE_MS,
+    SUPPLY,
+    TRY_MISSES,
+)
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.model import Custody, Group, Profile, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -36,29 +45,7 @@ from prewatt.core.wire.modbus import (
     WriteReply,
 )
 
-RELAY_READS: Final = 3  # a contactor moves within a second; then a person has to look
-RELAY_SETTLE_MS: Final = 600
-TRY_MISSES: Final = 2  # blocks in a row without any answer: nobody is there
-# Quiet before each further look. Where the past would show the same: longer than a duplicate takes. Where only the
-# past could show it, and a person would be called or money given back: longer than any reply is late.
-LOOK_AGAIN_MS: Final = (1_200, 2_400, 4_800, 4_800)
-LOOK_HARD_MS: Final = (6_500, 6_500, 6_500)
-
 Values = dict[Quantity, int]
-# What two looks must agree on before anything is claimed; the rest may move meanwhile.
-PURSE: Final = (
-    Quantity.PURCHASE_COUNT,
-    Quantity.LAST_ORDER_KIND,
-    Quantity.LAST_ORDER_AMOUNT,
-    Quantity.PURCHASED_TOTAL,
-    Quantity.ORDER_RESULT,
-)
-SUPPLY: Final = (Quantity.FORCE_CONTROL, Quantity.FORCED_STATE, Quantity.RELAY, Quantity.STATUS)
-READ_GROUPS: Final[Mapping[Intent, tuple[Group, ...]]] = {
-    Intent.READ_STATUS: (Group.STATUS,),
-    Intent.READ_REGISTERS: (Group.REGISTERS,),
-    Intent.READ_PURSE: (Group.IDENTITY, Group.STATUS, Group.PURSE, Group.SETTINGS),
-}
 
 
 class _Talk:
