@@ -134,6 +134,24 @@ CHECKS: Final[dict[str, LiteralString]] = {
         FROM ledger_runningbalance r
         FULL JOIN (SELECT * FROM balance WHERE key LIKE 'credit:%%') b ON b.id = r.account_id
         WHERE r.balance_minor IS DISTINCT FROM -b.booked""",
+    # what was charged and released against the entries that say so
+    "charge_unbooked": """
+        SELECT c.site_id, 'entry ' || c.entry_id, 'charges ' || c.amount || ', booked ' || coalesce(t.amount, 0)
+            || ' of account ' || c.account_id
+        FROM (SELECT u.site_id, u.entry_id, coalesce(sp.credit_account_id, 0) AS account_id,
+                  sum(u.amount_minor) AS amount
+              FROM billing_charge u LEFT JOIN estate_supplypoint sp ON sp.id = u.supply_point_id
+              WHERE u.entry_id IS NOT NULL GROUP BY 1, 2, 3) c
+        LEFT JOIN LATERAL (SELECT sum(t.amount_minor) AS amount FROM ledger_transfer t
+            WHERE t.site_id = c.site_id AND t.entry_id = c.entry_id AND t.debit_account_id = c.account_id) t ON true
+        WHERE t.amount IS DISTINCT FROM c.amount""",
+    "release_unbooked": """
+        SELECT r.site_id, 'entry ' || r.entry_id, 'releases ' || r.amount || ', booked ' || coalesce(t.amount, 0)
+        FROM (SELECT site_id, entry_id, sum(amount_minor) AS amount FROM billing_release
+              WHERE entry_id IS NOT NULL GROUP BY 1, 2) r
+        LEFT JOIN LATERAL (SELECT sum(t.amount_minor) AS amount FROM ledger_transfer t
+            WHERE t.site_id = r.site_id AND t.entry_id = r.entry_id) t ON true
+        WHERE t.amount IS DISTINCT FROM r.amount""",
     "money": """
         SELECT coalesce(m.site_id, p.site_id), 'account ' || coalesce(m.key, p.key),
             'books ' || coalesce(m.moved, 0) || ', payments ' || coalesce(p.paid, 0)
