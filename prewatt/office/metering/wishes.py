@@ -15,6 +15,7 @@ from prewatt.core.meters.jobs import Intent, Job, Wish
 from prewatt.core.meters.model import Custody, Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
+from prewatt.core.tariffs.supply import Opening, opening_of
 from prewatt.office.estate.models import Circuit
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.jobs import drop_queued, enqueue
@@ -145,7 +146,7 @@ def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int |
         )  # fmt: skip
         if row.wish != Wish.AUTOMATIC:
             return None
-        if closed and blocked_closing(circuit, at=at) is not None:
+        if closed and _must_stay_open(row, at=at):
             drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")
             return None
         if not _at_work(circuit) and agrees(row, latest(circuit)):
@@ -153,6 +154,19 @@ def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int |
             return None
         key = f"relay:decided:{decided.value}:{circuit.pk}:{at.isoformat()}"
         return command(circuit, effective(row), key=key, actor="system", at=at)
+
+
+def _must_stay_open(row: RelayWish, *, at: datetime) -> bool:
+    """May this relay not be closed by us? Besides what blocks anybody: the server closes nothing again of which no
+    bit says that it was ours to open."""
+    if blocked_closing(row.circuit, at=at) is not None:
+        return True
+    now, profile = latest(row.circuit), catalogue().get(row.circuit.meter.profile)
+    if row.decided is None or row.wish != Wish.AUTOMATIC or now.relay != 0 or profile is None:
+        return False
+    bits = frozenset(bit for bit, mask in BITS.items() if now.status & mask)
+    tells = StatusBit.COMMAND_TRIP in profile.status_bits
+    return opening_of(bits, for_credit=False, tells=tells) is Opening.UNKNOWN
 
 
 def _at_work(circuit: Circuit) -> bool:
@@ -320,7 +334,7 @@ def _end_keep_on(row: RelayWish, *, at: datetime) -> int:
             before={"wish": "keep_on"}, after={"wish": "automatic"},
         )  # fmt: skip
         told = _told(row.circuit, Wish.AUTOMATIC, row)
-        if told is Wish.KEEP_ON and blocked_closing(row.circuit, at=at) is not None:
+        if told is Wish.KEEP_ON and _must_stay_open(row, at=at):
             return 0
         command(row.circuit, told, key=f"relay:end:{row.pk}:{at.isoformat()}", actor="system", at=at)
     return 1
@@ -329,12 +343,12 @@ def _end_keep_on(row: RelayWish, *, at: datetime) -> int:
 def _again(found: RelayWish, *, at: datetime) -> int:
     """Command once more, by the wish as it stands under the lock: it may have changed since it was found."""
     with transaction.atomic():
-        circuit = Circuit.objects.select_for_update(no_key=True).get(pk=found.circuit_id)
+        Circuit.objects.select_for_update(no_key=True).get(pk=found.circuit_id)
         row = RelayWish.objects.select_related("circuit__meter").get(pk=found.pk)
         wish = effective(row)
-        if wish is not effective(found) or (wish is not Wish.TRIP and blocked_closing(circuit, at=at) is not None):
+        if wish is not effective(found) or (wish is not Wish.TRIP and _must_stay_open(row, at=at)):
             return 0
-        command(circuit, wish, key=f"relay:again:{row.pk}:{at.isoformat()}", actor="system", at=at)
+        command(row.circuit, wish, key=f"relay:again:{row.pk}:{at.isoformat()}", actor="system", at=at)
     return 1
 
 

@@ -176,6 +176,20 @@ def test_nothing_is_closed_under_a_maintenance_tag_and_all_is_once_it_is_off() -
     assert wishes.sweep(at=LATER + 3 * MINUTE) == 1 and told(shop) == ["keep_on"]
 
 
+@pytest.mark.parametrize("how", [None, StatusBit.OVERLOAD_TRIP, StatusBit.HAND_OPENED, StatusBit.KEPT_ON])
+def test_what_somebody_or_something_else_has_opened_is_not_closed_for_money(how: StatusBit | None) -> None:
+    shop = opened()
+    supply.sweep(at=LATER)
+    obeyed(shop, LATER)
+    seen(shop, (0, how), LATER)
+    shop.pay(5_000)
+    assert supply.sweep(at=LATER + MINUTE) == 1 and told(shop) == []
+    seen(shop, (0, how), LATER + 2 * MINUTE)
+    assert wishes.sweep(at=LATER + 2 * MINUTE) == 0
+    assert (one(shop).decision.state, one(shop).decision.closed) == (rule.SupplyState.BLOCKED, True)
+    assert "late_restore" in alarms_of(shop, LATER + 10 * MINUTE), "a person has to look"
+
+
 def test_a_tag_takes_back_the_closing_that_waits() -> None:
     shop = opened()
     shop.pay(5_000)
