@@ -40,6 +40,21 @@ register(
             en="A command for this meter is on its way. It was not moved. Try again when the command has ended.",
             zh="这块电表还有命令没有完成。没有改动。请等命令结束后再试。",
         ),
+        "settings_not_open": Text(
+            en="Nobody buys from this meter's own purse now: there is nothing agreed to write. Nothing was changed.",
+            zh="现在没有用户使用这块表的表内计费：没有约定的参数可下发。什么都没有改。",
+        ),
+        "settings_unchanged": Text(
+            en="All of this is agreed already. Nothing was written.", zh="参数与约定一致。什么都没有下发。"
+        ),
+        "settings_alarm_order": Text(
+            en="Alarm level 1 warns first: it cannot be below level 2. Nothing was written.",
+            zh="一级报警先报：不能低于二级报警。什么都没有下发。",
+        ),
+        "settings_running": Text(
+            en="Settings are on their way to this meter already. Wait until they have ended.",
+            zh="这块表已有参数正在下发。请等待完成。",
+        ),
         "tag_exists": Text(en="A maintenance tag hangs here already.", zh="这里已经挂了检修牌。"),
         "tag_unknown": Text(en="No maintenance tag hangs here.", zh="这里没有检修牌。"),
     }

@@ -222,6 +222,7 @@ def _permitted(ask: Ask) -> dict[str, bool]:
         "relay": may(role, Act.RELAY),
         "tag": may(role, Act.TAG),
         "estate": may(role, Act.ESTATE),
+        "settings": may(role, Act.METER_SETTINGS),
     }
 
 

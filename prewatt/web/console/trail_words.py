@@ -54,6 +54,7 @@ def action_words(action: str) -> str:
         "estate.plan_version": _("Price entered"),
         "estate.plan_assign": _("Plan assigned"),
         "metering.wish": _("Relay wish"),
+        "metering.settings": _("Meter settings"),
         "metering.tag_hang": _("Maintenance tag hung"),
         "metering.tag_remove": _("Maintenance tag taken off"),
         "alarms.seen": _("Alarm seen"),

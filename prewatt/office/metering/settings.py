@@ -1,0 +1,126 @@
+"""Settings written into a meter that stands (参数下发): alarm levels, overdraft, hoarding and load limits, one or several.
+
+The driver writes once and reads back; only what the meter then shows becomes what was agreed with the contract.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from prewatt.core.meters import catalogue
+from prewatt.core.meters.jobs import Intent, Job, Verdict
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.registers import encode_value
+from prewatt.core.refusals import Refused
+from prewatt.office.estate.models import Circuit, Custody, SupplyPoint
+from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.metering.jobs import decode, enqueue
+from prewatt.office.metering.models import JobRow, JobState
+from prewatt.office.staff.actors import Actor
+from prewatt.office.staff.audit import audit
+from prewatt.office.staff.roles import Act
+
+# what may be written by hand, and the column of the supply point that holds what was agreed
+WRITABLE: Final[Mapping[Quantity, str]] = {
+    Quantity.ALARM_LEVEL_1: "alarm_1",
+    Quantity.ALARM_LEVEL_2: "alarm_2",
+    Quantity.OVERDRAFT_LIMIT: "overdraft",
+    Quantity.HOARDING_LIMIT: "hoarding_limit",
+    Quantity.LOAD_LIMIT: "load_limit_w",
+}
+LIFE: Final = timedelta(minutes=15)  # a setting that arrives hours later surprises whoever changed his mind
+PREFIX: Final = "settings:"  # of the keys of these jobs; an opening's have others
+TASK: Final = "metering.settings_done"
+
+
+def writable(circuit: Circuit) -> list[Quantity]:
+    """What this circuit's meter lets us write, in the order of `WRITABLE`."""
+    profile = catalogue().get(circuit.meter.profile)
+    return [each for each in WRITABLE if profile is not None and each in profile.settings]
+
+
+def supply_of(circuit: Circuit) -> SupplyPoint:
+    """The open supply point whose credit this meter holds. Raises Refused `settings_not_open`."""
+    found = SupplyPoint.objects.filter(circuit=circuit, state=SupplyPoint.State.OPEN, custody=Custody.METER).first()
+    if found is None:
+        raise Refused("settings_not_open")
+    return found
+
+
+def write(
+    circuit: Circuit, wanted: Mapping[Quantity, int], *, reason: str, actor: Actor, request_key: str, at: datetime
+) -> int:
+    """Ask the head-end to write; the id of the job. Only what differs from what was agreed is written.
+
+    Raises Refused `not_permitted`, `settings_not_open`, `setting_not_supported`, `settings_unchanged`,
+    `settings_alarm_order`, `value_too_fine`, `value_out_of_range`, `settings_running` (retry).
+    """
+    actor.require(Act.METER_SETTINGS)
+    profile = catalogue().get(circuit.meter.profile)
+    with transaction.atomic():
+        Circuit.objects.select_for_update().get(pk=circuit.pk)
+        supply = supply_of(circuit)
+        agreed = {quantity: int(getattr(supply, column)) for quantity, column in WRITABLE.items()}
+        key = f"{PREFIX}{request_key}:{circuit.pk}"
+        known = JobRow.objects.filter(key=key).first()
+        if known is not None:
+            return int(known.pk)
+        changed = {quantity: value for quantity, value in wanted.items() if agreed.get(quantity) != value}
+        if profile is None or not set(wanted) <= profile.settings & set(WRITABLE):
+            raise Refused("setting_not_supported")
+        if not changed:
+            raise Refused("settings_unchanged")
+        after = {**agreed, **changed}
+        if after[Quantity.ALARM_LEVEL_1] < after[Quantity.ALARM_LEVEL_2]:
+            raise Refused("settings_alarm_order")
+        for quantity, value in changed.items():
+            if value < 0:
+                raise Refused("value_out_of_range", quantity=quantity.value, value=value)
+            encode_value(profile.registers[quantity], value)
+        if running(circuit):
+            raise Refused("settings_running", retry=True)
+        job_id = enqueue(
+            key=key, circuit_id=circuit.pk, at=at, actor=actor.key, expires_at=at + LIFE, then_task=TASK,
+            job=Job(intent=Intent.WRITE_SETTINGS, circuit_index=circuit.index, settings=changed),
+            then_args={"circuit_id": circuit.pk},
+        )  # fmt: skip
+        audit(
+            at=at, actor=actor.key, action="metering.settings", site_id=circuit.site_id, object_type="circuit",
+            object_id=str(circuit.pk), reason=reason,
+            before={WRITABLE[quantity]: agreed[quantity] for quantity in changed},
+            after={WRITABLE[quantity]: value for quantity, value in changed.items()},
+        )  # fmt: skip
+    return job_id
+
+
+def running(circuit: Circuit) -> bool:
+    """Whether settings are on their way to this circuit's meter."""
+    waiting = JobRow.objects.filter(circuit=circuit, state__in=(JobState.QUEUED, JobState.CLAIMED))
+    return waiting.filter(intent=Intent.WRITE_SETTINGS.value).exists()
+
+
+def settle(circuit_id: int) -> bool:
+    """What the meter was read back with becomes what is agreed; True when something changed. Harmless when repeated.
+
+    A write that ended otherwise changes nothing here: the page shows it among the commands.
+    """
+    with transaction.atomic():
+        rows = JobRow.objects.filter(
+            circuit_id=circuit_id, intent=Intent.WRITE_SETTINGS.value, key__startswith=PREFIX, state=JobState.DONE
+        )
+        job = rows.order_by("-pk").first()
+        supply = (
+            SupplyPoint.objects.select_for_update()
+            .filter(circuit_id=circuit_id, state=SupplyPoint.State.OPEN, custody=Custody.METER)
+            .first()
+        )
+        if job is None or supply is None or job.verdict != Verdict.DONE or job.created_at < supply.valid_from:
+            return False
+        read = {WRITABLE[each]: job.values.get(each.value) for each in decode(job.payload).settings if each in WRITABLE}
+        new = {column: value for column, value in read.items() if value is not None}
+        if {column: getattr(supply, column) for column in new} == new:
+            return False
+        SupplyPoint.objects.filter(pk=supply.pk).update(**new)
+    return True

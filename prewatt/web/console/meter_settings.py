@@ -1,0 +1,105 @@
+"""Write the settings of a meter that stands: alarm levels, overdraft, hoarding and load limits."""
+
+import secrets
+from collections.abc import Mapping
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from prewatt.core.meters.names import label
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.refusals import Refused
+from prewatt.core.units import currency, format_amount, parse_amount, parse_energy
+from prewatt.office.metering import settings
+from prewatt.office.staff.actors import of_operator
+from prewatt.office.staff.roles import Act
+from prewatt.web.console.circuits import circuit_or_404
+from prewatt.web.console.settings import told
+from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, reason, roles_of, text
+from prewatt.web.console.views_base import Ask, console
+from prewatt.web.ui import formats
+
+HINTS = {Quantity.HOARDING_LIMIT, Quantity.LOAD_LIMIT}  # where 0 means none
+
+
+def _shown(quantity: Quantity, value: int, unit: str) -> str:
+    """A value as it is typed: kW and kWh with what decimals it has, money with its own."""
+    if quantity is Quantity.LOAD_LIMIT or unit == "Wh":
+        return f"{value // 1000}.{value % 1000:03d}".rstrip("0").rstrip(".")
+    return format_amount(value, currency(unit)).replace(",", "")
+
+
+def _typed(form: QueryDict, quantity: Quantity, unit: str) -> int:
+    """What was typed, in the unit of the quantity; kW have the three decimals of kWh."""
+    typed = form.get(quantity.value, "").strip() or "0"
+    if quantity is Quantity.LOAD_LIMIT or unit == "Wh":
+        return parse_energy(typed)
+    return parse_amount(typed, currency(unit))
+
+
+def _fields(quantities: list[Quantity], agreed: Mapping[Quantity, int], unit: str) -> list[Field]:
+    language = get_language() or "zh-hans"
+    return [
+        Field(
+            name=each.value,
+            label=f"{label(each, language)}, {'kW' if each is Quantity.LOAD_LIMIT else formats.credit_unit_word(unit)}",
+            kind="decimal",
+            value=_shown(each, agreed[each], unit),
+            most=12,
+            hint=_("0: none.") if each in HINTS else "",
+        )
+        for each in quantities
+    ] + [Field(name="reason", label=_("Reason"), required=True, most=255)]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.METER_SETTINGS))
+def page(ask: Ask, circuit_id: int) -> HttpResponse:
+    """What is agreed now, to be changed; the meter is written to at once and read back."""
+    circuit, row = circuit_or_404(ask, circuit_id)
+    back = f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}"
+    quantities = settings.writable(circuit)
+    try:
+        supply = settings.supply_of(circuit)
+    except Refused as closed:
+        refused = {"said": closed.message(get_language() or "zh-hans"), "code": closed.code}
+        return ask.page("ui/error.html", {"told": {"kind": "refused", "happened": refused["said"], "not_done": "",
+                                                   "do": "", "code": refused["code"]}}, status=409)  # fmt: skip
+    agreed = {each: int(getattr(supply, column)) for each, column in settings.WRITABLE.items()}
+    fields, refused = _fields(quantities, agreed, supply.credit_unit), {}
+    if ask.request.method == "POST":
+        form = ask.request.POST
+
+        def act() -> None:
+            settings.write(
+                circuit,
+                {each: _typed(form, each, supply.credit_unit) for each in quantities},
+                reason=reason(form),
+                actor=of_operator(ask.operator),
+                request_key=f"{ask.operator.pk}:{text(form, 'request_key', 64) or secrets.token_urlsafe(12)}",
+                at=ask.at,
+            )
+
+        refused = attempt(act)
+        if not refused:
+            told(ask, _("Asked. It holds once the meter has shown it; see its commands."))
+            return redirect(back)
+        fields = kept(fields, form)
+    return form_page(
+        ask,
+        title=_("Settings of meter %s") % circuit.meter.number,
+        fields=fields,
+        submit=_("Write and read back"),
+        back=back,
+        crumb=_("Meter %s") % circuit.meter.number,
+        refused=refused or None,
+        says=_("%(room)s: only what differs is written, once, and read back. The balance is not touched.")
+        % {"room": f"{row.room} {row.room_name}".strip()},
+    )
+
+
+urlpatterns = [path("circuits/<int:circuit_id>/settings", page, name="circuit-settings")]
