@@ -26,6 +26,7 @@ _FLOORS = {
     "vending": 4,
     "billing": 4,
     "alarms": 5,
+    "changes": 5,
     "sheets": 5,
     "reports": 6,
 }

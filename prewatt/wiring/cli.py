@@ -78,6 +78,12 @@ def _import(config: configuration.Config, given: argparse.Namespace) -> int:
     return run(config, given.path, site=given.site, dry_run=given.dry_run, out=sys.stdout)
 
 
+def _password(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.password import run
+
+    return run(config, given.login, out=sys.stdout)
+
+
 def _migrate(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.migrate import run
 
@@ -142,6 +148,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "up": (_up, "start everything and keep it running", "启动并看护全部进程"),
     "init": (_init, "found a company and its first site, in an empty database", "在空数据库中建立公司和第一个项目"),
     "import": (_import, "take an estate over from a spreadsheet", "从电子表格导入楼栋、电表和户"),
+    "password": (_password, "a new password for who has lost his own", "为忘记密码的操作员设新密码"),
     "web": (_web, "pages and API", "网页与接口"),
     "stream": (_stream, "live stream for the console", "实时数据流"),
     "headend": (_headend, "read and command the meters", "前置机：抄表与控制"),
@@ -180,6 +187,7 @@ def parser() -> argparse.ArgumentParser:
         ("company", "NAME"), ("currency", "CNY"), ("timezone", "Asia/Shanghai"), ("site", "NAME"), ("admin", "LOGIN"),
     ):  # fmt: skip
         made["init"].add_argument(f"--{name}", required=True, metavar=example)
+    made["password"].add_argument("login", metavar="LOGIN")
     made["import"].add_argument("path", type=Path, metavar="PATH", help="an .xlsx file, or a folder of .csv files")
     made["import"].add_argument("--dry-run", action="store_true", help="only say what would be done")
     made["import"].add_argument("--site", default="", metavar="CODE", help="which site, where there are several")

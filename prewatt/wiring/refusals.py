@@ -189,6 +189,11 @@ _REFUSALS: Mapping[str, _Refusal] = {
         en="there is no company in this database yet; run prewatt init first (see the README), or set PREWATT_DEMO=1 "
         "for the demo",
     ),
+    "login_unknown": _Refusal(
+        exit=Exit.USAGE,
+        zh="没有在用的操作员 {login}；什么都没有改",
+        en="there is no operator {login}, or he has been deactivated; nothing was changed",
+    ),
     "site_needed": _Refusal(
         exit=Exit.USAGE,
         zh="请用 --site 指明项目代码，其中之一：{sites}",

@@ -15,7 +15,7 @@ from prewatt.office.staff.models import ApiKey, Operator, Role
 from prewatt.office.vending.models import Till
 from prewatt.wiring import config, production, up
 from prewatt.wiring.demo import trade
-from prewatt.wiring.parts import init, take_over
+from prewatt.wiring.parts import init, password, take_over
 from prewatt.wiring.refusals import Exit, StartRefused
 from tests.cast import NOON
 
@@ -81,6 +81,21 @@ def test_a_login_that_cannot_be_used_leaves_nothing_behind() -> None:
     with pytest.raises(StartRefused) as refused:
         init._found(init.Founding(company="L", currency="CNY", timezone="UTC", site="L", admin="Li Na"), at=NOON)
     assert refused.value.code == "founding_invalid" and not Company.objects.exists() and not Operator.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_lost_his_password_is_given_one_by_the_house(given: config.Config) -> None:
+    told = init._found(FOUNDING, at=datetime.now(UTC))
+    Operator.objects.update(must_change_password=False)
+    out = io.StringIO()
+    assert password.run(given, "li", out=out) == 0
+    said = json.loads(out.getvalue().removeprefix("PREWATT-PASSWORD "))
+    admin = Operator.objects.get(username="li")
+    assert said["login"] == "li" and admin.check_password(said["password"]) and admin.must_change_password
+    assert not admin.check_password(told["password"])
+    with pytest.raises(StartRefused) as refused:
+        password.run(given, "nobody", out=out)
+    assert (refused.value.code, refused.value.exit) == ("login_unknown", Exit.USAGE)
 
 
 @pytest.mark.django_db(transaction=True)

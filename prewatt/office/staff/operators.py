@@ -102,10 +102,11 @@ def set_active(operator: Operator, active: bool, *, actor: Actor | None, at: dat
 
 
 def set_password(
-    operator: Operator, password: str, *, actor: Actor | None, at: datetime, but_session: str = ""
-) -> None:
+    operator: Operator, password: str, *, actor: Actor | None, at: datetime, but_session: str = "",
+    must_change: bool | None = None,
+) -> None:  # fmt: skip
     """His own, or another's by an administrator, which he must then change. The trail says that it changed, never
-    to what. Every session of his ends, except `but_session`, from which he changes it.
+    to what. Every session of his ends, except `but_session`, from which he changes it. `must_change` as in `add`.
 
     Raises Refused `not_permitted`, `password_too_short`, `password_too_long`, `password_unchanged`.
     """
@@ -115,7 +116,7 @@ def set_password(
     hashed = _hashed(password)
     if his_own and check_password(password, operator.password):
         raise Refused("password_unchanged")
-    must_change = actor is not None and not his_own
+    must_change = actor is not None and not his_own if must_change is None else must_change
     with transaction.atomic():
         Operator.objects.filter(pk=operator.pk).update(password=hashed, must_change_password=must_change)
         sessions.end_all(operator.pk, why=sessions.Why.PASSWORD, at=at, but=but_session)

@@ -55,6 +55,11 @@ def run(config: Config, founding: Founding, *, out: TextIO, err: TextIO) -> int:
     return 0
 
 
+def made_password() -> str:
+    """One that is typed once, and changed then."""
+    return "".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(_PASSWORD_LENGTH))
+
+
 def _check(founding: Founding) -> None:
     """The words that were given, before a database is touched."""
     for name, value in (("--company", founding.company), ("--site", founding.site)):
@@ -81,7 +86,7 @@ def _refuse_second(dsn: str) -> None:
 
 
 def _found(founding: Founding, *, at: datetime) -> dict[str, str]:
-    """All rows in one transaction; what the READY-like line says."""
+    """All rows in one transaction; what the line says."""
     from django.db import connection, transaction
 
     from prewatt.office.estate import places
@@ -91,7 +96,7 @@ def _found(founding: Founding, *, at: datetime) -> dict[str, str]:
     from prewatt.office.vending import shifts
 
     zh = language() == CHINESE
-    password = "".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(_PASSWORD_LENGTH))
+    password = made_password()
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
