@@ -143,6 +143,15 @@ def test_a_silent_meter_is_asked_twice_and_a_read_with_no_number_asks_whoever_is
     assert step.data.hex().upper() == "FEFEFEFE68AAAAAAAAAAAA68110436383337B916"
 
 
+def test_a_line_that_claims_to_be_fast_is_waited_for_as_the_model_needs() -> None:
+    def timeout_ms(baud: int) -> int:
+        step = converse(DTZY, MeterAddress(unit=1, number=NUMBER), REGISTERS, transport="rtu", baud=baud).next()
+        assert isinstance(step, Send)
+        return step.timeout_ms
+
+    assert timeout_ms(115_200) == timeout_ms(9_600) == timeout_ms(2_400) < timeout_ms(1_200)
+
+
 @pytest.mark.parametrize(
     ("number", "address"),
     [("260311005207", "260311005207"), ("123456", "000000123456"), ("99260311005207", "260311005207"), ("", "A" * 12)],

@@ -5,6 +5,7 @@ shows the past. As over Modbus, nothing is sent twice and nothing is believed th
 """
 
 from collections.abc import Collection, Generator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -335,6 +336,8 @@ class _Exchange(Talking[Frame, Frame]):
     """A Conversation over DL/T 645."""
 
     def __init__(self, script: Script, profile: Profile, bus: Bus, *, keep_frames: bool = False) -> None:
+        # an imported line says 9600 whatever its serial server is set to: wait as long as the model's own speed needs
+        bus = replace(bus, baud=min(bus.baud, profile.baud_default))
         self._sizes = {block.address: block.count for blocks in profile.blocks.values() for block in blocks}
         super().__init__(script, profile, bus, keep_frames=keep_frames)
 
