@@ -93,17 +93,18 @@ def figures() -> Iterator[Figure]:
 def _scalar(ea: Ea, goal: float | None) -> Iterator[Figure]:
     key = vending_key().decoder_key(meter_pan=meter_pans(1)[0], ti="01", ea=ea)
     yield at_least(f"sts_encode_ea{ea}", per_cpu_second(lambda: _encode(key), TOKENS), "tokens/cpu_s", goal)
-    made = [encode(_token(tid), key).digits for tid in range(TOKENS)]
+    made = [encode(token(tid), key).digits for tid in range(TOKENS)]
     yield at_least(f"sts_decode_ea{ea}", per_cpu_second(lambda: _decode(made, key), TOKENS), "tokens/cpu_s", None)
 
 
-def _token(tid: int) -> UnitsCredit:
+def token(tid: int) -> UnitsCredit:
+    """A credit token of the bench."""
     return UnitsCredit(kind=CreditKind.ELECTRICITY, tid=tid, rnd=tid & 15, amount_tenths=1234)
 
 
 def _encode(key: DecoderKey) -> None:
     for tid in range(TOKENS):
-        encode(_token(tid), key)
+        encode(token(tid), key)
 
 
 def _decode(made: list[str], key: DecoderKey) -> None:
@@ -122,7 +123,7 @@ def _vends() -> Iterator[Figure]:
             waits = []
             for pan in meter_pans(VENDS):
                 start = clock()
-                encode(_token(5_000_000), key.decoder_key(meter_pan=pan, ti="01", ea=ea))
+                encode(token(5_000_000), key.decoder_key(meter_pan=pan, ti="01", ea=ea))
                 waits.append((clock() - start) / 1_000_000)
             p99 = statistics.quantiles(waits, n=100)[98]
             met = None if goal is None else p99 < goal

@@ -15,8 +15,11 @@ from prewatt.wiring.parts import bench
 from prewatt.wiring.refusals import Exit, StartRefused
 
 FIELDS = {"bench", "metric", "value", "unit", "goal", "met", "yardstick", "runs", "min", "max", "cores"}
-UNITS = dict(zip(NAMES, ("ratio", "ratio", "us", "meters", "ms"), strict=True))
-GOALS = {"sale_tills": 0.4, "sale_one_till": 0.25, "poll_cpu_us": 1000, "meters_per_core": 60_000, "board_2000": 300}
+UNITS = dict(zip(NAMES, (
+    "ratio", "ratio", "us", "meters", "ms", "tokens/cpu_s", "ms", "meters/cpu_s", "meters/s",
+), strict=True))  # fmt: skip
+GOALS = {"sale_tills": 0.4, "sale_one_till": 0.25, "poll_cpu_us": 1000, "meters_per_core": 60_000, "board_2000": 300,
+         "sts_encode": 50_000, "sts_vend_p99": 1, "sts_key_change": 100_000, "sts_campaign": 5000}  # fmt: skip
 
 
 def _bench(home: Path, *names: str, quick: str = "1") -> "subprocess.CompletedProcess[str]":

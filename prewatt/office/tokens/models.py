@@ -84,7 +84,7 @@ class StsMeter(models.Model):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     meter = models.OneToOneField(Meter, on_delete=models.PROTECT, related_name="sts")
-    meter_pan = models.CharField(max_length=18, unique=True)
+    meter_pan = models.CharField(max_length=18)
     ea = models.CharField(max_length=2)
     tct = models.CharField(max_length=2, default="02")  # token carrier: 01 magnetic card, 02 keypad, 07 virtual
     dkga = models.CharField(max_length=2)
@@ -100,6 +100,7 @@ class StsMeter(models.Model):
     changed_at = models.DateTimeField()
 
     class Meta:
+        constraints = [UniqueConstraint(name="sts_meter_pan_once", fields=["meter_pan"])]
         indexes = [models.Index(fields=["site", "id"], name="sts_meter_site")]
 
 
@@ -153,18 +154,23 @@ class TokenRequest(models.Model):
         TEST = "test"
         KEY_CHANGE = "key_change"
 
-    message_id = models.CharField(max_length=96, unique=True)
+    # a campaign writes a million of these: no index that no question needs
+    message_id = models.CharField(max_length=96)
     digest = models.CharField(max_length=64)  # of what was asked: the same message with another content is refused
-    site = models.ForeignKey(Site, on_delete=models.PROTECT)
-    sts_meter = models.ForeignKey(StsMeter, on_delete=models.PROTECT)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, db_index=False)
+    sts_meter = models.ForeignKey(StsMeter, on_delete=models.PROTECT, db_index=False)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     content = models.JSONField()  # `asks.to_json`
     carried = models.BigIntegerField(null=True)  # what the token really carries, in the unit asked: book this
     meter_pan = models.CharField(max_length=18)
     ea = models.CharField(max_length=2)
     ti = models.CharField(max_length=2)
-    key = models.ForeignKey(StoredKey, null=True, on_delete=models.PROTECT, related_name="requests")  # null: class 1
-    new_key = models.ForeignKey(StoredKey, null=True, on_delete=models.PROTECT, related_name="key_changes")
+    key = models.ForeignKey(  # null: class 1
+        StoredKey, null=True, on_delete=models.PROTECT, related_name="requests", db_index=False
+    )
+    new_key = models.ForeignKey(
+        StoredKey, null=True, on_delete=models.PROTECT, related_name="key_changes", db_index=False
+    )
     base_date = models.SmallIntegerField(null=True)
     tid = models.IntegerField(null=True)
     rnd = models.SmallIntegerField(null=True)
@@ -183,6 +189,7 @@ class TokenRequest(models.Model):
 
     class Meta:
         constraints = [
+            UniqueConstraint(name="token_message_once", fields=["message_id"]),
             # the very promise: one token identifier of a meter never stands for two contents, across base dates too
             UniqueConstraint(name="token_tid_once", fields=["meter_pan", "tid"], condition=Q(tid__isnull=False)),
             CheckConstraint(
@@ -201,7 +208,7 @@ class TokenRequest(models.Model):
         indexes = [
             models.Index(fields=["sts_meter", "-id"], name="token_of_meter"),
             models.Index(fields=["id"], name="token_waiting", condition=Q(state="waiting")),
-            models.Index(fields=["reference"], name="token_reference", condition=~Q(reference="")),
+            models.Index(fields=["reference"], name="token_reference", condition=Q(kind="credit")),
         ]
 
 
@@ -237,7 +244,7 @@ class CampaignMeter(models.Model):
         CONFIRMED = "confirmed"  # the meter took a credit token of the new key
         REFUSED = "refused"  # no set can be made; `code` says why
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="meters")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="meters", db_index=False)
     sts_meter = models.ForeignKey(StsMeter, on_delete=models.PROTECT)
     state = models.CharField(max_length=10, choices=State.choices, default=State.NOT_ISSUED)
     code = models.CharField(max_length=64, blank=True)

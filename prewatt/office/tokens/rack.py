@@ -63,8 +63,9 @@ def open_software(settings: VaultSettings, *, at: datetime) -> SealedVault | Non
     if settings.production and not settings.software_in_production:
         raise Refused("vault_software_in_production")
     return SealedVault(
-        seal_of(secret, at), secret, production=settings.production, allowed_in_production=settings.software_in_production
-    )
+        seal_of(secret, at), secret, production=settings.production,
+        allowed_in_production=settings.software_in_production,
+    )  # fmt: skip
 
 
 def seal_of(secret: Secret, at: datetime) -> Seal:

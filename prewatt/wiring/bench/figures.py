@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-NAMES: Final = ("sale_tills", "sale_one_till", "poll_cpu_us", "meters_per_core", "board_2000")
+NAMES: Final = (
+    "sale_tills", "sale_one_till", "poll_cpu_us", "meters_per_core", "board_2000",
+    "sts_encode", "sts_vend_p99", "sts_key_change", "sts_campaign",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +32,24 @@ class Size:
     board_circuits: int
     board_days: int  # of daily use behind each circuit
     board_runs: int
+    sts_runs: int
+    sts_tokens: int
+    sts_vends: int
+    sts_meters: int
+    campaign_meters: int
 
 
 FULL: Final = Size(
     quick=False, rounds=5, sale_s=20, pgbench_scale=50, sale_circuits=80_000,
     buses=1000, meters_per_bus=30, poll_s=60, register_s=1800, settle_s=100, windows=5, window_s=20,
     board_circuits=2000, board_days=400, board_runs=15,
+    sts_runs=5, sts_tokens=20_000, sts_vends=5000, sts_meters=100_000, campaign_meters=1_000_000,
 )  # fmt: skip
 QUICK: Final = Size(
     quick=True, rounds=1, sale_s=1, pgbench_scale=1, sale_circuits=2400,
     buses=20, meters_per_bus=10, poll_s=2, register_s=60, settle_s=4, windows=2, window_s=2,
     board_circuits=2000, board_days=20, board_runs=3,
+    sts_runs=1, sts_tokens=200, sts_vends=200, sts_meters=2000, campaign_meters=1000,
 )  # fmt: skip
 
 

@@ -31,11 +31,14 @@ def run(config: Config, *, names: Sequence[str], out: TextIO, quick: bool | None
 
 
 def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figure]:
-    from prewatt.wiring.bench import board, ground, poll, sale
+    from prewatt.wiring.bench import board, ground, poll, sale, sts
 
     sales = [name for name in wanted if name.startswith("sale_")]
     polls = [name for name in wanted if name in ("poll_cpu_us", "meters_per_core")]
     program = ground.pgbench(config) if sales else None
+    if all(name in sts.GOALS and name != "sts_campaign" for name in wanted):
+        yield from sts.measure(size, wanted)  # without any database
+        return
     _allow_files()
     with ground.throw_away(config) as stands:
         if program is not None:
@@ -44,6 +47,10 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
             yield from poll.measure(stands, size, polls)
         if "board_2000" in wanted:
             yield from board.measure(stands, size)
+        if any(name.startswith("sts_") for name in wanted):
+            yield from sts.measure(size, wanted)
+        if "sts_campaign" in wanted:
+            yield from sts.campaign(stands, size)
 
 
 def _allow_files() -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from prewatt.core.refusals import Refused
 from prewatt.core.sts import Answer, Ea, KeyType
-from prewatt.office.tokens import campaign_issue, campaigns, course, issuing, keys, requests, sale
+from prewatt.office.tokens import campaign_issue, campaigns, course, issuing, keys, requests, routes, sale
 from prewatt.office.tokens.campaigns import Selection
 from prewatt.office.tokens.models import Campaign, CampaignMeter, StoredKey, StsMeter, TokenRequest
 from prewatt.office.tokens.rack import Rack
@@ -255,3 +255,19 @@ def test_a_key_change_from_the_meters_page(play: Scene) -> None:
     assert requests.of_meter(play.sts.meter_id).krn == 2 and StoredKey.objects.count() == 2
     with pytest.raises(Refused, match="key_change_needless"):
         play.asked(requests.key_change_of(requests.of_meter(play.sts.meter_id), play.new), "again")
+
+
+def test_a_list_by_route_shows_the_same_tokens_page_after_page(play: Scene) -> None:
+    more_meters(play.cast, 2)  # in no room: last
+    campaign = started(play)
+    issue_all(play, campaign)
+    first, *rest = routes.route(campaign, most=1)
+    whole = routes.route(campaign)
+
+    assert (first.room, first.meter_pan, len(first.digits), rest) == ("A-101", play.sts.meter_pan, 2, [])
+    assert [first, *routes.route(campaign, after=first.place)] == whole
+    assert [each.room for each in whole[1:]] == ["", ""]
+    assert routes.route(campaign) == whole
+    assert routes.route(campaign, states=("entered",)) == []
+    room = play.cast.shop_101.room
+    assert room and [each.room for each in routes.route(campaign, building_id=room.building_id)] == ["A-101"]

@@ -1,4 +1,5 @@
-"""kill -9 while tokens are issued: no identifier twice with another content, no token lost, none shown that is not stored."""
+"""kill -9 while tokens are issued: no identifier twice with another content, no token lost, none shown that is not
+stored."""
 
 import os
 import random

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 
 def told(**changes: Any) -> dict[str, Any]:
     return {
-        "key_file": "", "demo_key_file": False, "passphrase_file": "", "production": True, "software": False, "library": "",
-        "token": "", "pin_file": "", **changes,
+        "key_file": "", "demo_key_file": False, "passphrase_file": "", "production": True, "software": False,
+        "library": "", "token": "", "pin_file": "", **changes,
     }  # fmt: skip
 
 

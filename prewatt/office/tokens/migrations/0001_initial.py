@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
             name="StsMeter",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("meter_pan", models.CharField(max_length=18, unique=True)),
+                ("meter_pan", models.CharField(max_length=18)),
                 ("ea", models.CharField(max_length=2)),
                 ("tct", models.CharField(default="02", max_length=2)),
                 ("dkga", models.CharField(max_length=2)),
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
             name="TokenRequest",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("message_id", models.CharField(max_length=96, unique=True)),
+                ("message_id", models.CharField(max_length=96)),
                 ("digest", models.CharField(max_length=64)),
                 (
                     "kind",
@@ -189,6 +189,7 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="requests",
@@ -198,6 +199,7 @@ class Migration(migrations.Migration):
                 (
                     "new_key",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="key_changes",
@@ -213,8 +215,16 @@ class Migration(migrations.Migration):
                         to="tokens.tokenproposal",
                     ),
                 ),
-                ("site", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="estate.site")),
-                ("sts_meter", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="tokens.stsmeter")),
+                (
+                    "site",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="estate.site"),
+                ),
+                (
+                    "sts_meter",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="tokens.stsmeter"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -241,7 +251,10 @@ class Migration(migrations.Migration):
                 (
                     "campaign",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="meters", to="tokens.campaign"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="meters",
+                        to="tokens.campaign",
                     ),
                 ),
                 ("sts_meter", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="tokens.stsmeter")),
@@ -288,6 +301,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["site", "id"], name="sts_meter_site"),
         ),
         migrations.AddConstraint(
+            model_name="stsmeter",
+            constraint=models.UniqueConstraint(fields=("meter_pan",), name="sts_meter_pan_once"),
+        ),
+        migrations.AddConstraint(
             model_name="tokenproposal",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -323,9 +340,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="tokenrequest",
-            index=models.Index(
-                condition=models.Q(("reference", ""), _negated=True), fields=["reference"], name="token_reference"
-            ),
+            index=models.Index(condition=models.Q(("kind", "credit")), fields=["reference"], name="token_reference"),
+        ),
+        migrations.AddConstraint(
+            model_name="tokenrequest",
+            constraint=models.UniqueConstraint(fields=("message_id",), name="token_message_once"),
         ),
         migrations.AddConstraint(
             model_name="tokenrequest",
