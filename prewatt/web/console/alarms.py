@@ -14,7 +14,7 @@ from prewatt.office.reports import alarms as report
 from prewatt.office.reports.alarms import AlarmFilters, AlarmRow
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
-from prewatt.web.console import menu
+from prewatt.web.console import menu, restored
 from prewatt.web.console.lists import Cell, Choice, in_unit, number, remembered, with_, workbook
 from prewatt.web.console.meters import buildings_of
 from prewatt.web.console.panel import alarm_words
@@ -83,6 +83,7 @@ def page(ask: Ask) -> HttpResponse:
         "first_page": with_(query, PATH),
         "clear": f"{PATH}?clear",
         "export": f"{PATH}/export?{query.urlencode()}",
+        "restored": len(restored.waiting(ask)),
         "can_see": may(ask.operator.role, Act.ALARMS),
     }
     return ask.page("ui/alarms.html", context)
