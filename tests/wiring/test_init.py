@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +21,7 @@ from prewatt.wiring.demo import trade
 from prewatt.wiring.parts import init, password, take_over
 from prewatt.wiring.refusals import Exit, StartRefused
 from tests.cast import NOON
+from tests.wiring.stage import ROOT
 
 FOUNDING = init.Founding(company="Lakeside", currency="CNY", timezone="Asia/Shanghai", site="Lake", admin="li")
 
@@ -143,6 +147,18 @@ def test_a_real_site_is_not_served_in_the_clear_or_with_a_known_secret(environ: 
         assert (refused.code, refused.exit) == (code, Exit.USAGE)
     else:
         assert code == ""
+
+
+@pytest.mark.parametrize(("url", "secure"), [("https://power.example", True), ("", False)])
+def test_behind_tls_no_cookie_leaves_without_it(url: str, secure: bool) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "from django.conf import settings as s; print(s.SESSION_COOKIE_SECURE,"
+         " s.CSRF_COOKIE_SECURE, s.SECURE_HSTS_SECONDS > 0, s.CSRF_TRUSTED_ORIGINS == [%r], 'power.example' in"
+         " s.ALLOWED_HOSTS)" % url],
+        cwd=ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": "prewatt.wiring.settings", "PREWATT_PUBLIC_URL": url},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == [str(secure)] * 5
 
 
 @pytest.mark.parametrize("text", ["power.example", "ftp://power.example", "https://power.example/x", "https://a b"])
