@@ -76,7 +76,8 @@ class Afternoon:
         self.site = Running.in_directory(directory, {"PREWATT_DEMO": "0", **env})
         self.contracts = contracts
         meters = [
-            ForeignMeter(unit=unit, number=str(unit), energy_wh=1_234_560.0 * unit)
+            # the place of the number is known from one source only: some hold nothing there
+            ForeignMeter(unit=unit, number=number_of(unit) if unit % 2 else "0", energy_wh=1_234_560.0 * unit)
             for unit in range(1, len(contracts) + 1)
         ]
         self.line = ForeignLine(*meters, port=self.site.base + 5).plug()
