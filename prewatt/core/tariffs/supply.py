@@ -154,8 +154,11 @@ def _wished(facts: Facts, *, at: datetime) -> tuple[bool, Cause]:
 
 
 def _blocked(facts: Facts, *, closed: bool, at: datetime) -> Block | None:
-    """What forbids it; opening is never forbidden. A relay that is closed already is not closed onto anything; one never seen is only
-    told to stay under our command, which a tag forbids too."""
+    """What forbids it; opening is never forbidden.
+
+    A relay that is closed already is not closed onto anything; one never seen is only told to stay under our command,
+    which a tag forbids too.
+    """
     if facts.switch is Switch.NONE:
         return Block.NO_SWITCH
     if not closed:

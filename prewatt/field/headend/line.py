@@ -183,7 +183,8 @@ class Line:
     async def _run(self) -> None:
         wait_s = RECONNECT_FIRST_S
         # what is open behind this line is tried at each poll interval at least
-        longest_s = max(RECONNECT_FIRST_S, min(RECONNECT_MAX_S, self._ground.settings.status_s / (1 + RECONNECT_JITTER)))
+        within_s = self._ground.settings.status_s / (1 + RECONNECT_JITTER)
+        longest_s = max(RECONNECT_FIRST_S, min(RECONNECT_MAX_S, within_s))
         while not self._stopped():
             error = await self._connect()
             if error is None:

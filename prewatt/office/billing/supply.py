@@ -11,8 +11,8 @@ from typing import Any, Final, LiteralString
 
 from django.db import connection, transaction
 
-from prewatt.core.meters.catalogue import catalogue
-from prewatt.core.meters.model import Profile, Switch
+from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.tariffs import supply as rule
 from prewatt.office.estate.models import Circuit

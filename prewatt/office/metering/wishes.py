@@ -10,9 +10,9 @@ from typing import LiteralString
 
 from django.db import connection, transaction
 
-from prewatt.core.meters.catalogue import catalogue
+from prewatt.core.meters import Custody, catalogue
 from prewatt.core.meters.jobs import Intent, Job, Wish
-from prewatt.core.meters.model import Custody, Switch
+from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.supply import Opening, opening_of
@@ -123,7 +123,8 @@ def decide(circuit: Circuit, closed: bool, *, cause: str, at: datetime) -> int |
     """Store what the server-held credit says of a supply, and tell the relay where the operator leaves it automatic.
 
     The id of the relay job; None where nothing is sent now: the operator's word stands before it, closing is blocked
-    (a tag, an overload) and `sweep` closes once it may, or the meter is seen to stand so already. A command that waits for the opposite is dropped.
+    (a tag, an overload) and `sweep` closes once it may, or the meter is seen to stand so already. A command that waits
+    for the opposite is dropped.
     Refuses never_cut.
     """
     if not closed and circuit.never_cut:

@@ -45,7 +45,8 @@ def _place(room: str, floor: int, unit: int) -> Place:
     a_day_minor = annual * 92 // 365
     return Place(
         desk=MALL, building=BUILDING, floor=floor, room=room, sign=names.OFFICE_SIGNS[unit - 1],
-        area_dm2=chance.randint(40, 160) * 100, number=f"2603115{unit:05d}", profile=_PROFILES.get(room, DTSY if ratio else DDSY), line=LINE,
+        area_dm2=chance.randint(40, 160) * 100, number=f"2603115{unit:05d}",
+        profile=_PROFILES.get(room, DTSY if ratio else DDSY), line=LINE,
         unit=unit, ct_ratio=max(1, ratio), load=LoadKind.SHOP, annual_kwh=annual, peak_w=40_000 if ratio > 1 else 7_500,
         seed=12_000 + unit, aim=Aim.ARREARS if room == CUT else Aim.NORMAL, balance_wh=None,
         tenant=names.person(600 + unit), phone=names.phone(2_000 + unit), customer_class="办公", plan="shop",

@@ -17,7 +17,10 @@ FIRST_NUMBER: Final = 30_200_001
 
 
 def write_held_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -> dict[str, str]:
-    """A contract for each tenant and its openings; meter number -> contract number. Readings follow, then `open_held`."""
+    """A contract for each tenant and its openings; meter number -> contract number.
+
+    Readings follow, then `open_held`.
+    """
     opened = now - timedelta(days=DAYS, hours=1)
     shared = shared_with(wanted)
     tenants = [place for place in wanted if place.number not in shared]

@@ -1,4 +1,4 @@
-"""A server-held circuit over real sockets: closed, drained, cut, paid, restored, and paid again while the line was down.
+"""A server-held circuit over real sockets: closed, drained, cut, paid, restored, paid again while the line was down.
 
 The books are three lines here; the rule, the head-end, the wire and the simulated meter are those of the product. A
 tap on the wire keeps every write.
