@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -136,6 +138,6 @@ def test_a_gateway_and_a_line_change_and_the_head_end_is_told(cast: Cast) -> Non
         ({"transport": "carrier-pigeon"}, "transport_unknown"),
         ({"port": 70_000}, "port_out_of_range"),
     ):
-        given = {"transport": "modbus-tcp", "port": 502, "baud": 9600, **changes}
-        assert code_of(lambda given=given: wires.edit_line(line, **given, actor=BY, at=AT)) == code  # type: ignore[misc]
+        given: dict[str, Any] = {"transport": "modbus-tcp", "port": 502, "baud": 9600, **changes}
+        assert code_of(partial(wires.edit_line, line, actor=BY, at=AT, **given)) == code
     assert code_of(lambda: wires.edit_gateway(gateway, name="x", host=" ", actor=BY, at=AT)) == "name_needed"
