@@ -1,7 +1,7 @@
 """The oldest browsers the console can be used with: older ones are told so in words, not with a broken page.
 
-The limit is the style sheet's `color-mix()` (Tabler 1.6; Chromium 111, Firefox 113, Safari 16.2). A browser that does not
-say what it is passes; so do programs. docs/recipes/counter-pc.md states the limits for those who buy computers.
+The limit is the style sheet's `color-mix()` (Tabler 1.6; Chromium 111, Firefox 113, Safari 16.2). A browser that does
+not say what it is passes; so do programs. docs/recipes/counter-pc.md states the limits for those who buy computers.
 """
 
 import re
@@ -18,6 +18,7 @@ _FIREFOX: Final = re.compile(r"Firefox/(\d+)")
 _SAFARI: Final = re.compile(r"Version/(\d+)(?:\.(\d+))?.*Safari/")
 _MOST: Final = 512  # characters of a User-Agent that are looked at
 _PAGES: Final = "/console/"
+Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 def too_old(agent: str) -> bool:
@@ -31,9 +32,6 @@ def too_old(agent: str) -> bool:
             version = (int(found[1]), int(found[2] or 0)) if name == "Safari" else (int(found[1]), 0)
             return version < OLDEST[name]
     return False
-
-
-Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 def too_old_is_told(get_response: Handler) -> Handler:
