@@ -68,9 +68,9 @@ def vending_key(dkga: Dkga = Dkga.HMAC, *, krn: int = 1) -> VendingKey:
     return VendingKey(dkga=dkga, value=value, sgc="123456", krn=krn, kt=KeyType.DUTK, base_date=BaseDate.Y2014)
 
 
-def meter_pans(count: int) -> list[str]:
-    """`count` different meters."""
-    serials = (f"11{number:08d}" for number in range(count))
+def meter_pans(count: int, *, first: int = 0) -> list[str]:
+    """`count` different meters; those from `first` on."""
+    serials = (f"11{number:08d}" for number in range(first, first + count))
     return [MeterPan.of_drn(serial + str(luhn_digit(serial))).digits for serial in serials]
 
 

@@ -19,17 +19,21 @@ SOURCE_SECRET: Final = "insecure-only-for-checks-and-tests"
 # as `wiring.demo.trade` makes them, which needs Django; a test holds the two together
 DEMO_KEY, DEMO_PASSWORD = "demo", "prewatt-demo"
 DEMO_LOGINS: Final = ("cashier", "dormdesk", "manager", "finance", "electrician", "admin")
+VAULTS: Final = ("PREWATT_VAULT_KEY_FILE", "PREWATT_VAULT_PASSPHRASE_FILE")
+ON: Final = ("1", "true", "yes", "on")
 _HASH_FAMILY: Final = "argon2"  # how Django begins what argon2 itself says
 
 
 def check_settings(config: Config, environ: Mapping[str, str] | None = None) -> None:
-    """Raises `secret_insecure`, `cookies_insecure`; nothing for a demo."""
+    """Raises `secret_insecure`, `vault_not_allowed`, `cookies_insecure`; nothing for a demo."""
     env = os.environ if environ is None else environ
     if config.demo:
         return
     secret = env.get("PREWATT_SECRET_KEY", "")
     if secret and (secret == SOURCE_SECRET or len(secret) < SHORTEST_SECRET):
         raise StartRefused("secret_insecure", least=SHORTEST_SECRET)
+    if (env.get(VAULTS[0]) or env.get(VAULTS[1])) and env.get("PREWATT_VAULT_SOFTWARE", "").lower() not in ON:
+        raise StartRefused("vault_not_allowed")
     if config.public_url.startswith("https://") or config.plain_http:
         return
     if config.public_url or not _is_loopback(config.bind):

@@ -224,6 +224,12 @@ _REFUSALS: Mapping[str, _Refusal] = {
         en="PREWATT_SECRET_KEY is the one of the source code or shorter than {least} characters; unset it, and Prewatt "
         "makes one",
     ),
+    "vault_not_allowed": _Refusal(
+        exit=Exit.USAGE,
+        zh="软件密钥库不是经认证的密码机；正式站点要使用它，请明确设 PREWATT_VAULT_SOFTWARE=1",
+        en="the software key vault is no certified security module; a real site that uses it says so with "
+        "PREWATT_VAULT_SOFTWARE=1",
+    ),
     "cookies_insecure": _Refusal(
         exit=Exit.USAGE,
         zh="PREWATT_BIND={bind} 会把登录会话以明文送过网络；请用 HTTPS 反向代理并设 PREWATT_PUBLIC_URL=https://…，"

@@ -34,11 +34,11 @@ def estate(meters: int, *, at: datetime) -> tuple[Rack, Campaign]:
     company = Company.objects.create(name="Bench", currency="CNY", exponent=2)
     site = Site.objects.create(company=company, code="bench", name="Bench")
     gateway = Gateway.objects.create(site=site, code="G", name="G", host="127.0.0.1")
-    pans = meter_pans(meters)
     with transaction.atomic(), connection.cursor() as cursor:
         for first in range(0, meters, PER_LINE):
             line = Line.objects.create(gateway=gateway, code=str(first // PER_LINE), transport="rtu-over-tcp", port=1)
-            cursor.execute(_METERS, [site.pk, line.pk, pans[first : first + PER_LINE], at])
+            pans = meter_pans(min(PER_LINE, meters - first), first=first)
+            cursor.execute(_METERS, [site.pk, line.pk, pans, at])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE estate_meter, tokens_stsmeter")
     secret = Secret(kind="key_file", value=os.urandom(KEY_BYTES))
