@@ -30,6 +30,7 @@ class DataMeter:
     extra: dict[int, bytes] = field(default_factory=dict)  # identifiers with longer answers
     needs_key: bool = False  # a close only permits
     stuck: bool = False  # takes commands, and its relay stays
+    refuses: set[Command] = field(default_factory=set)  # commands it does not know
     deaf: bool = False  # answers 9C and does nothing
     told: list[Command] = field(default_factory=list)  # commands obeyed
     writes: int = 0  # frames of function 1C heard
@@ -75,7 +76,7 @@ class DataMeter:
             return refuse(request, self.number, UNAUTHORISED)
         until = datetime.strptime(data[10:16].hex(), "%S%M%H%d%m%y")
         self.valid_until.append(until)
-        if until < self.clock:
+        if until < self.clock or Command(data[8]) in self.refuses:
             return refuse(request, self.number, OTHER)
         if not self.deaf:
             self._obey(Command(data[8]))

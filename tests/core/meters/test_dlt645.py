@@ -255,6 +255,15 @@ def test_an_answer_is_not_a_movement() -> None:
     assert (outcome.verdict, outcome.code) == (UNKNOWN, "relay_not_moved")
 
 
+def test_a_meter_that_cannot_keep_the_power_on_is_closed_all_the_same_and_says_what_it_refused() -> None:
+    one = meter(word=OPEN | COMMAND_OPEN, refuses={Command.KEEP_POWER_ON})
+    outcome = DataLine(one).run(AUTOMATIC)
+    assert (outcome.verdict, outcome.code, one.closed) == (REFUSED, "dlt645_other_error", True)
+    assert outcome.values[Quantity.RELAY] == 1
+    unlit = meter(word=OPEN | COMMAND_OPEN, refuses={Command.KEEP_POWER_ON, Command.CLOSE})
+    assert (DataLine(unlit).run(AUTOMATIC).verdict, unlit.closed) == (REFUSED, False)
+
+
 def test_a_delayed_trip_is_not_given_again() -> None:
     one = meter(word=COMMAND_OPEN)
     outcome = DataLine(one).run(TRIP)

@@ -299,13 +299,18 @@ def _relay(talk: _Talk, relay: RelayCommand, wish: Wish) -> Script:
     until = clock + timedelta(minutes=relay.valid_minutes)
     if until.year > LAST_YEAR:
         return talk.end(Verdict.REFUSED, "meter_clock_unreadable")
+    unkept: str | None = None
     for command in wanted:
         talk.sent = True
         reply = yield Asking(control(talk.address, command, until, talk.access), write=True)
         ended = yield from _witness(talk, command, reply)
-        if ended is not None:
+        if ended is None:
+            continue
+        if command is not Command.KEEP_POWER_ON or ended.verdict is not Verdict.REFUSED:
             return ended
-    return (yield from _followed(talk, commands))
+        unkept = ended.code  # a meter that cannot keep the power on must not stay dark for it: close it all the same
+    followed = yield from _followed(talk, commands)
+    return followed if unkept is None or followed.verdict is not Verdict.DONE else talk.end(Verdict.REFUSED, unkept)
 
 
 def _witness(talk: _Talk, command: Command, reply: Frame | None) -> Part:
