@@ -63,7 +63,7 @@ def sell_until(afternoon: Afternoon, circuits: dict[int, dict[str, object]], unt
                played: Played) -> None:  # fmt: skip
     chance, number = random.Random(seed), 0
     while time.monotonic() < until:
-        unit, amount, number = chance.randint(1, METERS), chance.randint(50, 400), number + 1
+        unit, amount, number = chance.randint(1, METERS), chance.randint(100, 400), number + 1
         status, answer = 0, dict[str, Any]()
         while status != 201:
             try:
