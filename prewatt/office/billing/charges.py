@@ -33,7 +33,10 @@ def sweep(*, at: datetime) -> int:
             raise
         except DatabaseError:
             logger.exception("a batch of charges behind supply point %s failed", after)
-            after = _one_by_one(after, at=at)
+            tried = _one_by_one(after, at=at)
+            if tried == after:
+                break
+            after = tried
             continue
         assert row is not None
         if row[0] is None:
