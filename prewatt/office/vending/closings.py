@@ -31,7 +31,7 @@ def close_contract(supply: SupplyPoint, *, key: str, till: Till, actor: Actor, a
         if first is not None:
             return first
         CircuitCredit.objects.select_for_update().filter(circuit=supply.circuit).first()
-        if supply.state != "open" or supply.contract.state != "open":
+        if supply.custody != "meter" or supply.state != "open" or supply.contract.state != "open":
             raise Refused("contract_not_open")
         _nothing_on_its_way(supply)
         SupplyPoint.objects.filter(pk=supply.pk).update(state="closing")
