@@ -74,3 +74,17 @@ def test_who_may_not_see_the_contract_is_told_that_there_is_none(shop: Shop) -> 
     path = f"/contracts/{shop.contract.number}/statement"
     assert code(caller(shop, shop.cast.charlie).get(path)) == (404, "contract_unknown")
     assert code(caller(shop, shop.cast.bob).get("/contracts/39999999/statement")) == (404, "contract_unknown")
+
+
+def test_the_ends_of_the_calendar_are_times_too(shop: Shop) -> None:
+    status, body = ask(shop, "?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z")
+    assert (status, body["used_minor"], body["closing_minor"]) == (200, 92, 4908)
+
+
+def test_without_times_it_is_all_since_the_first_supply_until_now(shop: Shop) -> None:
+    status, told = ask(shop, "?from=&to=")
+    assert status == 200
+    assert (
+        told["opening_minor"] + told["paid_minor"] - told["returned_minor"] - told["used_minor"]
+        == (told["closing_minor"])
+    )
