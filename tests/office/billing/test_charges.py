@@ -1,6 +1,6 @@
 """What is charged, at which price, and what is not."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -282,3 +282,26 @@ def test_the_worked_numbers_of_the_document() -> None:
         (400, "1.1", 44), (3000, "1.1", 330), (1200, "1.1", 132),
     ]  # fmt: skip
     assert (shop.balance, shop.progress.carried_minor) == (-901, Decimal("0.6"))
+
+
+@pytest.mark.parametrize(
+    ("exponent", "price", "minor", "carried"),
+    [(0, "805.1", 905, "0.7375"), (2, "0.92", 103, "0.5000"), (3, "0.0025", 2, "0.8125")],
+)
+def test_other_currencies_have_other_minor_units(exponent: int, price: str, minor: int, carried: str) -> None:
+    shop = waiting()
+    query("UPDATE estate_company SET exponent = %s RETURNING 1", [exponent])
+    shop.new_price(timedelta(0), price)
+    shop.read_and_sweep(timedelta(0), OPENING_WH)
+    shop.read_and_sweep(HOUR, OPENING_WH + 1125)
+    assert (-shop.balance, shop.progress.carried_minor) == (minor, Decimal(carried))
+
+
+def test_a_day_of_twenty_three_hours_is_a_day() -> None:
+    shop = waiting()
+    query("UPDATE estate_site SET timezone = 'Europe/Berlin' RETURNING 1", [])
+    shop.read(datetime(2027, 3, 27, 12, tzinfo=UTC) - NOON, OPENING_WH)
+    shop.read_and_sweep(datetime(2027, 3, 29, 12, tzinfo=UTC) - NOON, OPENING_WH + 48_000)
+    assert [(charge.ends - charge.begins, charge.wh) for charge in shop.charges] == [
+        (11, 11_000), (23, 23_000), (14, 14_000),
+    ]  # fmt: skip
