@@ -78,8 +78,8 @@ FAULTS = {
     "refund_payable": "UPDATE vending_act SET state = 'refused' WHERE kind = 'refund'",
     "running_balance": "INSERT INTO ledger_runningbalance SELECT id, site_id, 1, now() FROM ledger_account"
     " ON CONFLICT DO NOTHING",
-    "charge_unbooked": "INSERT INTO billing_charge SELECT site_id, 1, 1, now() - interval '1 day', now(), 0, 9, 9, 1, 1, 9,"
-    f" 0, {ENTRY} FROM vending_till LIMIT 1",
+    "charge_unbooked": "INSERT INTO billing_charge SELECT site_id, 1, 1, now() - interval '1 day', now(), 0, 9, 9, 1,"
+    f" 1, 9, 0, {ENTRY} FROM vending_till LIMIT 1",
     "release_unbooked": "INSERT INTO billing_release SELECT site_id, 1, 1, now() - interval '1 day', now(), 9, 1, 1,"
     f" {ENTRY} FROM vending_till LIMIT 1",
     "money": "UPDATE payments_payment SET amount_minor = amount_minor + 1",
