@@ -41,9 +41,13 @@ def begin(operator: Operator, *, session_key: str, address: str, browser: str, a
     assert session_key, operator.pk
     with transaction.atomic():
         OperatorSession.objects.filter(operator=operator, seen_at__lt=at - KEPT).delete()
-        OperatorSession.objects.create(
-            session_key=session_key, operator=operator, address=address[:45], browser=browser[:BROWSER_MOST],
-            began_at=at, seen_at=at,
+        # two first requests of one session may come at once
+        OperatorSession.objects.get_or_create(
+            session_key=session_key,
+            defaults={
+                "operator": operator, "address": address[:45], "browser": browser[:BROWSER_MOST], "began_at": at,
+                "seen_at": at,
+            },
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -189,6 +189,8 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
             return formats.scaled(value, 3), ""
         case Quantity.FREQUENCY:
             return formats.scaled(value, 3, 2), "Hz"
+        case Quantity.CLOCK:
+            return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S"), "UTC"
         case Quantity.METER_NUMBER:
             return f"{value:012d}", ""
         case _:
