@@ -24,10 +24,10 @@ from prewatt.office.tokens.asks import KeyChangeAsk, MeterTestAsk, from_json, to
 from prewatt.office.tokens.keys import name_of
 from prewatt.office.tokens.models import TokenRequest
 from prewatt.office.tokens.rack import Rack
+from prewatt.office.tokens.tasks import SWEEP_AFTER
 from prewatt.office.tokens.vault import Holder, KeyChangeOrder, Order, TokenOrder
 
 State = TokenRequest.State
-SWEEP_AFTER: Final = timedelta(seconds=5)  # a request this old has lost whoever asked for it
 SWEEP_MOST: Final = 200  # requests of one sweep: the next one follows in seconds
 log = logging.getLogger(__name__)
 

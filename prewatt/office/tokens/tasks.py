@@ -1,4 +1,8 @@
-"""Background jobs of tokens. Each looks at the rows again before it acts."""
+"""Background jobs of tokens. Each looks at the rows again before it acts.
+
+Every process that sets Django up reads this file: what encodes tokens (numpy, ciphers) is imported by the job that has
+something to encode.
+"""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -8,9 +12,9 @@ from django.db import connection
 from procrastinate.contrib.django import app
 
 from prewatt.core.refusals import Refused
-from prewatt.office.tokens import campaign_issue, campaigns, issuing, opened
 from prewatt.office.tokens.models import Campaign, CampaignMeter, TokenRequest
 
+SWEEP_AFTER: Final = timedelta(seconds=5)  # a request this old has lost whoever asked for it
 ROUND: Final = timedelta(seconds=20)  # what one round of a campaign may take: other jobs wait meanwhile
 log = logging.getLogger(__name__)
 
@@ -29,8 +33,10 @@ def _now() -> datetime:
 def sweep(timestamp: int) -> None:
     """Tokens whose process died between request and digits."""
     at = _now()
-    if TokenRequest.objects.filter(state=TokenRequest.State.WAITING, asked_at__lte=at - issuing.SWEEP_AFTER).exists():
-        issuing.sweep(rack=opened.rack(at=at), at=at)
+    if TokenRequest.objects.filter(state=TokenRequest.State.WAITING, asked_at__lte=at - SWEEP_AFTER).exists():
+        from prewatt.office.tokens import issuing, opened
+
+        issuing.sweep(rack=opened.rack(at=at), at=at, after=SWEEP_AFTER)
 
 
 @app.periodic(cron="* * * * * */30")
@@ -38,12 +44,18 @@ def sweep(timestamp: int) -> None:
 def issue_campaigns(timestamp: int) -> None:
     """Running campaigns, batch after batch for some seconds. Those that go with a purchase are issued by it."""
     begun = _now()
-    for campaign in Campaign.objects.filter(state=campaigns.State.RUNNING, with_next_purchase=False).order_by("id"):
-        left = CampaignMeter.objects.filter(campaign=campaign, state=campaigns.MeterState.NOT_ISSUED)
-        while left.exists() and (at := _now()) < begun + ROUND:
-            try:
-                if not campaign_issue.issue_batch(campaign.pk, rack=opened.rack(at=at), at=at).claimed:
-                    break  # another process holds what is left
-            except Refused as refused:
-                log.warning("campaign %d: %s", campaign.pk, refused.code)
-                break
+    for campaign in Campaign.objects.filter(state=Campaign.State.RUNNING, with_next_purchase=False).order_by("id"):
+        left = CampaignMeter.objects.filter(campaign=campaign, state=CampaignMeter.State.NOT_ISSUED)
+        while left.exists() and (at := _now()) < begun + ROUND and _batch(campaign.pk, at):
+            pass
+
+
+def _batch(campaign_id: int, at: datetime) -> bool:
+    """One batch; False when nothing was to be claimed (another process holds what is left) or the vault refused."""
+    from prewatt.office.tokens import campaign_issue, opened
+
+    try:
+        return campaign_issue.issue_batch(campaign_id, rack=opened.rack(at=at), at=at).claimed > 0
+    except Refused as refused:
+        log.warning("campaign %d: %s", campaign_id, refused.code)
+        return False
