@@ -24,7 +24,14 @@ from prewatt.office.vending.models import Opening, Receipt, Till
 from prewatt.web.console.contracts import contract_or_404, points_of
 from prewatt.web.console.contracts_plot import price_unit
 from prewatt.web.console.lists import number
-from prewatt.web.console.openings_held import custody_field, money_fields, start_fields, start_held, wants_server
+from prewatt.web.console.openings_held import (
+    able_of,
+    custody_field,
+    money_fields,
+    start_fields,
+    start_held,
+    wants_server,
+)
 from prewatt.web.console.openings_words import found_words, refusal_words, steps_of
 from prewatt.web.console.settings_fields import Field, attempt, energy, form_page, kept, pick, roles_of, say, text
 from prewatt.web.console.views_base import Ask, console, stale_limit
@@ -61,17 +68,19 @@ def tills_of(ask: Ask) -> list[Till]:
     """The windows of this site, the operator's own open one first."""
     shift = shifts.open_shift_of(ask.operator.pk, ask.site.id)
     own = shift.till_id if shift else None
-    tills = Till.objects.filter(site_id=ask.site.id, needs_shift=True).order_by("code")
+    every = list(Till.objects.filter(site_id=ask.site.id).order_by("code"))
+    tills = [till for till in every if till.needs_shift] or every
     return sorted(tills, key=lambda till: till.pk != own)
 
 
 def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, list[Field]]:
-    """The three parts of the form."""
+    """The parts of the form; of a circuit that was chosen beforehand only what its meter can."""
     unit, chosen = price_unit(company.currency), ask.request.GET.get("circuit", "")
     plans = [
         (str(plan.pk), plan.name, f"{format_price(version.price.normalize())} {unit}")
         for plan, version in priced_plans(company.pk, ask)
     ]
+    able = able_of(next((each for each in circuits if str(each.pk) == chosen), None))
     rooms = [
         (
             str(each.pk),
@@ -90,7 +99,7 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
                 options=rooms,
                 value=chosen,
             ),
-            custody_field(next((each for each in circuits if str(each.pk) == chosen), None)),
+            custody_field(able),
         ],
         "newcomer": [
             Field(name="name", label=_("Name"), most=120),
@@ -98,10 +107,8 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
             Field(name="customer_class", label=_("Class"), most=32, listed=customer_classes(company.pk)),
         ],
         "plan": [Field(name="plan", label=_("Plan"), kind="select", required=True, options=plans)],
-        "terms": terms_fields(),
-        "money": money_fields(ask),
-        "start": start_fields(ask),
-        "end": [
+        "terms": terms_fields() if "meter" in able else [],
+        "found": [
             Field(
                 name="act",
                 label=_("When the meter still holds credit"),
@@ -112,7 +119,11 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
                     ("take_over", _("take it over"), _("it becomes this customer's, booked as opening credit")),
                     ("clear", _("clear it"), _("it is deleted in the meter; nobody gets it back")),
                 ],
-            ),
+            )
+        ],
+        "money": money_fields(ask) if "server" in able else [],
+        "start": start_fields(ask),
+        "end": [
             Field(
                 name="till",
                 label=_("Till of the slip"),

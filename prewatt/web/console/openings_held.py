@@ -18,14 +18,18 @@ from prewatt.web.console.settings_fields import Field, local, moment, text
 from prewatt.web.console.views_base import Ask
 
 
-def custody_field(chosen: Circuit | None) -> Field:
+def able_of(chosen: Circuit | None) -> list[str]:
+    """The custodies that the meter of a circuit can; both while none is chosen."""
+    profile = catalogue().get(chosen.meter.profile) if chosen is not None else None
+    return sorted(profile.custody) if profile is not None else ["meter", "server"]
+
+
+def custody_field(able: list[str]) -> Field:
     """Who holds the credit; of a meter that was chosen beforehand only what it can do."""
     words = [
         ("meter", _("in the meter"), _("it counts down and trips by itself; thresholds in kWh")),
         ("server", _("in the office"), _("the books count down, the server switches; thresholds in money")),
     ]
-    profile = catalogue().get(chosen.meter.profile) if chosen is not None else None
-    able = sorted(profile.custody) if profile is not None else ["meter", "server"]
     auto = [("", _("as the meter can"), _("in the meter where it has a purse of its own, else in the office"))]
     return Field(
         name="custody", label=_("Who holds the credit"), kind="radio", value=able[0] if len(able) == 1 else "",
