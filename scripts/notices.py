@@ -32,9 +32,10 @@ _GLYPHS = ("@tabler/icons", "as drawn in prewatt/web/ui/glyphs.svg", "MIT")
 _CLASSIFIER = "License :: OSI Approved :: "
 _HEAD = """# Third-party notices
 
-Prewatt is licensed under Apache-2.0 (LICENSE). It runs on the work of others, under their licences. Python packages are not part of
-this repository: `make setup` installs them as published, each with its full licence text in its `.dist-info` directory. Files under
-`prewatt/web/ui/static/vendor` and `tests/browser/vendor` are copies of published releases; their licence texts lie beside them.
+Prewatt is licensed under Apache-2.0 (LICENSE). It runs on the work of others, under their licences. Python packages
+are not part of this repository: `make setup` installs them as published, each with its full licence text in its
+`.dist-info` directory. Files under `prewatt/web/ui/static/vendor` and `tests/browser/vendor` are copies of published
+releases; their licence texts lie beside them.
 
 Written by `scripts/notices.py`; a test keeps it current.
 """
