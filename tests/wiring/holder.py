@@ -47,9 +47,10 @@ def main() -> int:
     except StartRefused as refused:
         sys.stdout.write(json.dumps({"refused": refused.code, "text": refused.message("en")}) + "\n")
         return int(refused.exit)
+    # before it is said: who reads it may send the signal at once
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     sys.stdout.write(json.dumps({"dsn": dsn, "postmaster": postgres.pid, "data": str(postgres.place.data)}) + "\n")
     sys.stdout.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.sigwait({signal.SIGTERM})
     postgres.stop()
     return 0
