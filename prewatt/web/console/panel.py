@@ -34,6 +34,8 @@ def why_dark(row: BoardRow, at: datetime, zone: ZoneInfo) -> str:
         return _("Off by our command: %s.") % (row.wish_reason or formats.DASH)
     if row.custody == "server" and row.balance is not None and row.balance <= 0:
         return _("Off: the balance is %s. Power returns by itself after the next purchase.") % _amount(row.balance, row)
+    if row.custody == "server" and row.balance is not None and not row.has(StatusBit.HAND_OPENED):
+        return _("Off; the balance is %s, so it is being closed again.") % _amount(row.balance, row)
     if row.has(StatusBit.CREDIT_TRIP) or row.state is CircuitState.ARREARS:
         return _("Off: the credit is used up. Power returns when the next purchase is in the meter.")
     if row.has(StatusBit.HAND_OPENED):

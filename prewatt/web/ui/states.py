@@ -42,6 +42,7 @@ BADGES: dict[str, Look] = {
     "tag": Look(css="b-tag", word=_("Maintenance"), letter=pgettext_lazy("badge", "M")),
 }
 
+BOOKED = Look(css="d-confirmed", word=pgettext_lazy("delivery", "Booked"), icon="check")
 DELIVERIES: dict[str, Look] = {
     "waiting": Look(css="d-waiting", word=pgettext_lazy("delivery", "Waiting"), icon="clock"),
     "sent": Look(css="d-sent", word=pgettext_lazy("delivery", "Sent"), icon="send"),

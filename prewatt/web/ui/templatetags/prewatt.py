@@ -17,7 +17,7 @@ from prewatt.web.console.menu import entries_for
 from prewatt.web.console.views_base import shell_of
 from prewatt.web.ui import assets, formats
 from prewatt.web.ui.csp import stream_origin
-from prewatt.web.ui.states import BADGES, DELIVERIES, ROLES, STATES
+from prewatt.web.ui.states import BADGES, BOOKED, DELIVERIES, ROLES, STATES
 
 register = template.Library()
 Context = template.Context
@@ -77,9 +77,9 @@ def badge(name: str) -> SafeString:
 
 
 @register.simple_tag
-def delivery(value: str) -> SafeString:
-    """The result of a delivery: word, colour and shape."""
-    look = DELIVERIES[value]
+def delivery(value: str, unit: str = "Wh") -> SafeString:
+    """The result of a delivery: word, colour and shape. Credit in money is the books': no meter confirms it."""
+    look = BOOKED if value == "confirmed" and unit != "Wh" else DELIVERIES[value]
     mark = icon(look.icon) if look.icon else ""
     return format_html('<span class="pw-d {}" data-delivery="{}">{}{}</span>', look.css, value, mark, look.word)
 
