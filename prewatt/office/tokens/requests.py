@@ -164,6 +164,12 @@ def standing(message_id: str) -> TokenRequest | None:
     return TokenRequest.objects.filter(message_id=message_id).first()
 
 
+def of_reference(reference: str) -> TokenRequest | None:
+    """The credit request that belongs to a sale ("sale:17"), newest first; None when it has none."""
+    rows = TokenRequest.objects.filter(reference=reference, kind=TokenRequest.Kind.CREDIT)
+    return rows.order_by("-id").first()
+
+
 ACT_OF: Final = {
     Kind.CREDIT: Act.SELL,
     Kind.FREE_CREDIT: Act.TOKEN_AGREE,

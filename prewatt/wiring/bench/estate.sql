@@ -39,10 +39,12 @@ INSERT INTO metering_daily (site_id, circuit_id, day, used_wh, last_energy_wh, l
     FROM :each i, generate_series(:now - make_interval(days => :days), :now, interval '1 day') d WHERE :days > 0;
 INSERT INTO vending_till (id, site_id, code, name, needs_shift, next_receipt)
     SELECT t, 1, 'T' || t, 'Till ' || t, false, 1 FROM generate_series(1, 8) t;
-INSERT INTO staff_operator (id, password, username, name, role, language, is_active, created_at)
-    VALUES (1, '!', 'bench', 'Bench', 'cashier', 'zh-hans', true, :then);
+INSERT INTO staff_operator (id, password, username, name, role, language, is_active, created_at, must_change_password,
+    totp_secret, totp_last_step)
+    VALUES (1, '!', 'bench', 'Bench', 'cashier', 'zh-hans', true, :then, false, '', 0);
 INSERT INTO staff_scope (operator_id, company_id) VALUES (1, 1);
-INSERT INTO metering_relaywish (circuit_id, wish, reason, until, actor, set_at)
-    SELECT i, 'keep_on', 'cold store', :now + interval '1 day', 'bench', :then FROM :each i WHERE :days > 0 AND i % 97 = 0;
+INSERT INTO metering_relaywish (circuit_id, wish, reason, until, actor, set_at, decided_cause)
+    SELECT i, 'keep_on', 'cold store', :now + interval '1 day', 'bench', :then, '' FROM :each i
+    WHERE :days > 0 AND i % 97 = 0;
 INSERT INTO metering_linestate (line_id, up, error, since, at, replies, timeouts)
     SELECT id, id % 11 <> 0, '', :then, :now, 0, 0 FROM estate_line WHERE :days > 0;

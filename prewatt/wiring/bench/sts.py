@@ -39,8 +39,9 @@ def measure(size: Size, names: Sequence[str]) -> Iterator[Figure]:
 
 def _figure(name: str, metric: str, unit: str, runs: Sequence[float], *, at_least: bool = True) -> Figure:
     return Figure(
-        bench=name, metric=metric, unit=unit, runs=runs, goal=GOALS[name], at_least=at_least, digits=0 if at_least else 4
-    )
+        bench=name, metric=metric, unit=unit, runs=runs, goal=GOALS[name], at_least=at_least,
+        digits=0 if at_least else 4,
+    )  # fmt: skip
 
 
 def _rates(work: Callable[[], None], count: int, runs: int) -> list[float]:

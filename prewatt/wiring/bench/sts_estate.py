@@ -1,4 +1,4 @@
-"""What a key-change campaign is measured over: meters written straight into the tables, two vending keys, one campaign."""
+"""What a key-change campaign is measured over: meters written straight into the tables, two vending keys."""
 
 import os
 from datetime import datetime
@@ -23,8 +23,8 @@ WITH made AS (
     INSERT INTO estate_meter (site_id, number, profile, line_id, unit, ct_ratio)
     SELECT %s, pan, 'pilot-spm9511', %s, place, 1 FROM unnest(%s::text[]) WITH ORDINALITY AS u (pan, place)
     RETURNING id, site_id, number)
-INSERT INTO tokens_stsmeter (site_id, meter_id, meter_pan, ea, tct, dkga, sgc, ti, krn, kt, ken, base_date, three_tokens,
-    credit_kind, revision, changed_at)
+INSERT INTO tokens_stsmeter (site_id, meter_id, meter_pan, ea, tct, dkga, sgc, ti, krn, kt, ken, base_date,
+    three_tokens, credit_kind, revision, changed_at)
 SELECT site_id, id, number, '07', '02', '04', '123456', '01', 1, 2, 255, 2014, false, 0, 1, %s FROM made
 """
 

@@ -175,6 +175,8 @@ def test_a_set_goes_with_the_next_purchase_and_with_each_until_it_is_entered(pla
     keypad = play.keypad()
     campaign = started(play, purchase=True)
     first = sold(play, "sale:1")
+    found = requests.of_reference("sale:1")
+    assert found and found.pk == first.credit.request_id and requests.of_reference("sale:9") is None
     slip = sale.issue_sale(first, rack=play.rack, at=NOON)
 
     assert [len(each) for each in slip.sets] == [2] and states(campaign) == {"delivered": 1}
