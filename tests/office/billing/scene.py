@@ -126,7 +126,8 @@ def put(rows: Iterable[tuple[Circuit, datetime, int, int]]) -> None:
 def waiting(**changes: Any) -> Shop:
     """Opened from NOON on, and not read yet."""
     cast = assemble()
-    SupplyPoint.objects.filter(circuit=cast.shop_102).update(state="closed", valid_to=NOON - HOUR)
+    ended = changes.get("valid_from", NOON) - HOUR
+    SupplyPoint.objects.filter(circuit=cast.shop_102).update(state="closed", valid_to=ended)
     customer = Customer.objects.create(company=cast.company, name="Wang")
     contract = Contract.objects.create(site=cast.site, number="30010202", customer=customer, state="opening")
     return Shop(cast, cast.shop_102, contract, supplied(cast, contract, cast.shop_102, **changes))

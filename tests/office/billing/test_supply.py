@@ -222,8 +222,19 @@ def test_an_ended_supply_point_releases_its_relay_as_it_stands() -> None:
     supply.sweep(at=LATER)
     SupplyPoint.objects.filter(pk=shop.supply.pk).update(state="closed", valid_to=LATER)
     assert supply.sweep(at=LATER + MINUTE) == 1
-    assert (decided(shop), told(shop)) == ((None, ""), [])
-    assert supply.sweep(at=LATER + 2 * MINUTE) == 0
+    assert not RelayWish.objects.filter(circuit=shop.circuit).exists() and told(shop) == []
+    seen(shop, OPEN, LATER + 2 * MINUTE)
+    assert supply.sweep(at=LATER + 2 * MINUTE) == wishes.sweep(at=LATER + 2 * MINUTE) == 0, "it stays cut"
+
+
+def test_the_operators_word_outlives_the_supply_point() -> None:
+    shop = opened()
+    supply.sweep(at=LATER)
+    say(shop, Wish.TRIP, at=LATER)
+    SupplyPoint.objects.filter(pk=shop.supply.pk).update(state="closed", valid_to=LATER)
+    assert supply.sweep(at=LATER + MINUTE) == 1
+    row = RelayWish.objects.get(circuit=shop.circuit)
+    assert (row.wish, row.decided, row.decided_cause) == ("trip", None, "")
 
 
 def test_the_steps_after_a_payment_are_shown() -> None:
