@@ -81,7 +81,7 @@ def _import(config: configuration.Config, given: argparse.Namespace) -> int:
 def _password(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.password import run
 
-    return run(config, given.login, out=sys.stdout)
+    return run(config, given.login, no_second_factor=given.no_second_factor, out=sys.stdout)
 
 
 def _migrate(config: configuration.Config, given: argparse.Namespace) -> int:
@@ -188,6 +188,7 @@ def parser() -> argparse.ArgumentParser:
     ):  # fmt: skip
         made["init"].add_argument(f"--{name}", required=True, metavar=example)
     made["password"].add_argument("login", metavar="LOGIN")
+    made["password"].add_argument("--no-second-factor", action="store_true", help="take it off: the telephone is lost")
     made["import"].add_argument("path", type=Path, metavar="PATH", help="an .xlsx file, or a folder of .csv files")
     made["import"].add_argument("--dry-run", action="store_true", help="only say what would be done")
     made["import"].add_argument("--site", default="", metavar="CODE", help="which site, where there are several")

@@ -133,12 +133,13 @@ def _known_there(name: str, address: str) -> bool:
     return OperatorSession.objects.filter(operator__username=name, address=address[:45]).exists()
 
 
-def forgive(username: str, *, actor: Actor, at: datetime) -> int:
-    """Forget every count against a name, as an administrator may; how many counters there were.
+def forgive(username: str, *, actor: Actor | None, at: datetime) -> int:
+    """Forget every count against a name, as an administrator may, or the house itself (None); how many there were.
 
     Raises Refused `not_permitted`.
     """
-    actor.require(Act.OPERATORS)
+    if actor is not None:
+        actor.require(Act.OPERATORS)
     name = username.lower()
     with transaction.atomic():
         pairs, _ = LoginGuard.objects.filter(kind="pair", subject__startswith=f"{name} ").delete()
@@ -147,5 +148,11 @@ def forgive(username: str, *, actor: Actor, at: datetime) -> int:
         if owner is not None:
             codes, _ = LoginGuard.objects.filter(kind="code", subject=str(owner.pk)).delete()
             names += codes
-            audit(at=at, actor=actor.key, action="staff.login_forgive", object_type="operator", object_id=str(owner.pk))
+            audit(
+                at=at,
+                actor=actor.key if actor else "system",
+                action="staff.login_forgive",
+                object_type="operator",
+                object_id=str(owner.pk),
+            )
     return pairs + names

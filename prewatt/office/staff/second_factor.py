@@ -94,15 +94,18 @@ def check(operator: Operator, code: str, *, at: datetime) -> None:
             raise Refused("code_wrong")
 
 
-def take_off(operator: Operator, *, actor: Actor, at: datetime, code: str = "", by_company: bool = False) -> None:
-    """His own against a code of now, where no rule asks for it; another's by an administrator (a lost telephone).
+def take_off(
+    operator: Operator, *, actor: Actor | None, at: datetime, code: str = "", by_company: bool = False
+) -> None:
+    """His own against a code of now, where no rule asks for it; another's by an administrator (a lost telephone), or
+    by the house itself (None).
 
     Raises Refused `not_permitted`, `second_factor_off`, `second_factor_needed`, `code_wrong`.
     """
-    his_own = actor.operator_id == operator.pk
-    if not his_own:
+    his_own = actor is not None and actor.operator_id == operator.pk
+    if actor is not None and not his_own:
         actor.require(Act.OPERATORS)
-    elif required(operator.role, by_company=by_company):
+    if his_own and required(operator.role, by_company=by_company):
         raise Refused("second_factor_needed")
     with transaction.atomic():
         row: Operator = Operator.objects.select_for_update().get(pk=operator.pk)
@@ -112,7 +115,7 @@ def take_off(operator: Operator, *, actor: Actor, at: datetime, code: str = "", 
             raise Refused("code_wrong")
         Operator.objects.filter(pk=row.pk).update(totp_secret=b"", totp_on_at=None, totp_last_step=0)
         RecoveryCode.objects.filter(operator=row).delete()
-        _audit(row, "staff.second_factor_off", actor.key, at)
+        _audit(row, "staff.second_factor_off", actor.key if actor else "system", at)
     operator.totp_on_at, operator.totp_secret = None, b""
 
 

@@ -247,3 +247,14 @@ def test_it_is_taken_off_by_its_code_or_by_an_administrator_and_not_against_the_
     second_factor.take_off(alice, actor=ada, at=later)
     assert code_of(lambda: second_factor.check(alice, code, at=later)) == "second_factor_off"
     assert not Operator.objects.get(pk=alice.pk).totp_secret and second_factor.codes_left(alice) == 0
+
+
+def test_the_house_itself_lets_the_only_administrator_in_again() -> None:
+    ada = added("ada", Role.ADMINISTRATOR)
+    enrolled(ada)
+    fails("ada", STRANGER, 5)
+    guard.forgive("ada", actor=None, at=AT)
+    guard.begin("ada", STRANGER, at=AT)
+    second_factor.take_off(ada, actor=None, at=AT)
+    assert not second_factor.is_on(Operator.objects.get(pk=ada.pk))
+    assert AuditRow.objects.filter(actor="system", action="staff.second_factor_off").count() == 1
