@@ -176,13 +176,17 @@ def _at_work(circuit: Circuit) -> bool:
 
 
 def release(circuit: Circuit, *, at: datetime) -> None:
-    """The credit is no longer the server's: what it decided is forgotten, the relay stays as it stands."""
+    """The credit is no longer the server's: what it decided is forgotten, the relay stays as it stands.
+
+    Where the operator said nothing, no wish is left: an automatic one would close what was cut when it ended.
+    """
     with transaction.atomic():
         Circuit.objects.select_for_update(no_key=True).get(pk=circuit.pk)
         changed = RelayWish.objects.filter(circuit=circuit, decided__isnull=False).update(
             decided=None, decided_cause="", decided_at=None
         )
         if changed:
+            RelayWish.objects.filter(circuit=circuit, wish=Wish.AUTOMATIC.value).delete()
             drop_queued(circuit_ids=[circuit.pk], intent=Intent.RELAY, code="superseded")
             audit(
                 at=at, actor="system", action="metering.decided", site_id=circuit.site_id, object_type="circuit",
