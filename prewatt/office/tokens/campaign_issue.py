@@ -209,7 +209,7 @@ def _lost(campaign: Campaign, request_ids: Sequence[int]) -> int:
 def deliver(row: CampaignMeter, *, actor: Actor, at: datetime) -> None:
     """The set is in the customer's or the fitter's hand: tokens from now on are made under the new key.
 
-    Told twice changes nothing. Raises Refused `not_permitted`, `campaign_meter_state`.
+    Told twice changes nothing. Raises Refused `not_permitted`, `campaign_meter_state`, `sts_meter_changed`.
     """
     actor.require(Act.TOKENS)
     with transaction.atomic():
@@ -218,7 +218,8 @@ def deliver(row: CampaignMeter, *, actor: Actor, at: datetime) -> None:
             return
         if locked.state != MeterState.ISSUED:
             raise Refused("campaign_meter_state", state=locked.state)
-        _hand_over(locked, actor.key, at)
+        if not _hand_over(locked, actor.key, at):
+            raise Refused("sts_meter_changed")
 
 
 def with_sale(sts: StsMeter, *, actor: str, at: datetime) -> list[int]:
@@ -239,15 +240,17 @@ def with_sale(sts: StsMeter, *, actor: str, at: datetime) -> list[int]:
         if row.state == MeterState.ISSUED:
             if not row.campaign.with_next_purchase or row.campaign.state == State.ENDED:
                 continue
-            _hand_over(row, actor, at)
+            if not _hand_over(row, actor, at):
+                continue  # the meter's record was repaired past this set: it stays with the office, the sale goes on
         if row.request_id is not None:
             found.append(row.request_id)
     return found[-SETS_HELD_MOST:]
 
 
-def _hand_over(row: CampaignMeter, actor: str, at: datetime) -> None:
+def _hand_over(row: CampaignMeter, actor: str, at: datetime) -> bool:
     assert row.request is not None, "issued sets have a request"
     if not adopt(row.request, actor=actor, at=at):
-        raise Refused("sts_meter_changed")
+        return False
     row.state, row.changed_at = MeterState.DELIVERED, at
     row.save(update_fields=["state", "changed_at"])
+    return True

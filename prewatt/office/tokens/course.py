@@ -88,10 +88,11 @@ def handed_over(request_id: int, *, actor: str, at: datetime) -> bool:
 
 
 def _set_entered(request: TokenRequest, actor: str, at: datetime) -> None:
-    adopt(request, actor=actor, at=at)
+    # the campaign's row before the meter's, as a sale locks them
     CampaignMeter.objects.filter(
         request=request, state__in=[CampaignMeter.State.ISSUED, CampaignMeter.State.DELIVERED]
     ).update(state=CampaignMeter.State.ENTERED, changed_at=at)
+    adopt(request, actor=actor, at=at)
 
 
 def _confirm(request: TokenRequest, at: datetime) -> None:

@@ -216,6 +216,13 @@ def test_a_set_that_the_meter_moved_past_is_not_handed_out(play: Scene) -> None:
     assert states(campaign) == {"issued": 1}
 
 
+def test_a_set_that_the_meter_moved_past_does_not_stop_its_sales(play: Scene) -> None:
+    campaign = started(play, purchase=True)
+    issue_all(play, campaign)
+    StsMeter.objects.update(ti="09")
+    assert sold(play, "sale:1").sets == () and states(campaign) == {"issued": 1}
+
+
 def test_the_same_request_key_gives_the_same_campaign(play: Scene) -> None:
     assert drafted(play).pk == drafted(play).pk
     with pytest.raises(Refused, match="token_message_reused"):
