@@ -11,7 +11,8 @@ from prewatt.office.vending import act_errors, errors, history, shifts
 from prewatt.office.vending.errors import CONFLICT, NOT_FOUND
 
 ROOTS = [Path(app.__file__).parent for app in (ledger, payments, staff, vending) if app.__file__]
-NOT_CODES = {"sold", "replayed", "done", "unknown"}  # outcomes and states
+# outcomes and states; what a recount found (`recounts`) is a finding in a list, no refusal
+NOT_CODES = {"sold", "replayed", "done", "unknown", "disputed", "balance_higher", "balance_lower"}
 LOADED = (act_errors, errors, history, shifts)
 
 
