@@ -1,6 +1,7 @@
 """The demo's server-held circuits: sixty days that the books will charge to the fen, one near its alarm, one cut."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from prewatt.wiring.demo.held import CUT, NEAR_ALARM, SHARED, held_pasts, held_places
 from prewatt.wiring.demo.past import price_change, prices
 from prewatt.wiring.demo.places import LINES, places
+from prewatt.wiring.demo.site_file import free_ports
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 20, 2, 7, 33, tzinfo=UTC)
@@ -61,3 +63,10 @@ def test_purchases_are_made_at_the_counters_hours_and_a_shared_account_has_one_b
         bought = pasts[place.number].purchases
         assert (len(bought) == 0) == (place.room in SHARED)
         assert all(9 <= each.at.astimezone(ZONE).hour < 18 and each.at < NOW for each in bought)
+
+
+def test_no_simulated_line_takes_a_port_that_the_site_itself_will_listen_on(tmp_path: Path) -> None:
+    count = len(LINES)
+    first = free_ports(tmp_path, count)
+    assert len(set(first)) == count
+    assert not set(free_ports(tmp_path, count, taken={first[3]})) & set(first)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -17,16 +18,17 @@ from prewatt.wiring.home import DEMO_NAME, SITE_NAME, write_private
 logger = logging.getLogger(__name__)
 
 
-def load(home: Path, *, at: datetime) -> bool:
+def load(home: Path, *, at: datetime, taken: Collection[int] = ()) -> bool:
     """Load the demo unless a company exists already; True when it was loaded.
 
     The database is written in one transaction: a load that was killed leaves nothing and runs again. The
     simulator's file and the logins are written before the commit, so that they are there when the site is.
+    `taken`: ports that no simulated line may have, also while nobody listens on them yet.
     """
     if Company.objects.exists():
         return False
     wanted = places()
-    ports = dict(zip([line.key for line in LINES], site_file.free_ports(home, len(LINES)), strict=True))
+    ports = dict(zip([line.key for line in LINES], site_file.free_ports(home, len(LINES), taken), strict=True))
     pasts = {place.number: past_of(place, now=at, zone=write.ZONE) for place in wanted}
     held, held_past = held_pasts(held_places(), now=at, zone=write.ZONE)
     wanted, pasts = [*wanted, *held], {**pasts, **held_past}

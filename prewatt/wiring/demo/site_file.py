@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -22,14 +22,14 @@ class NoPorts(Exception):
     """No run of free ports was found for the simulated serial servers."""
 
 
-def free_ports(home: Path, count: int) -> list[int]:
-    """A run of free ports, begun at a place of its own for each home. Raises NoPorts."""
+def free_ports(home: Path, count: int, taken: Collection[int] = ()) -> list[int]:
+    """A run of free ports without the `taken` ones, begun at a place of its own for each home. Raises NoPorts."""
     seed = int.from_bytes(blake2b(str(home.absolute()).encode(), digest_size=4).digest())
     blocks = (PORTS_TO - PORTS_FROM) // count
     for number in range(_TRIES):
         first = PORTS_FROM + (seed + number) % blocks * count
         run = list(range(first, first + count))
-        if all(_is_free(port) for port in run):
+        if not set(run) & set(taken) and all(_is_free(port) for port in run):
             return run
     raise NoPorts(f"{count} ports between {PORTS_FROM} and {PORTS_TO}")
 

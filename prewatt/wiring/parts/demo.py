@@ -17,7 +17,9 @@ def run(config: Config, *, out: TextIO) -> int:
         set_up_django(config, dsn, part="demo")
         from prewatt.wiring.demo import load
 
-        loaded = load(config.home, at=datetime.now(UTC))
+        loaded = load(
+            config.home, at=datetime.now(UTC), taken={config.port, config.stream_port, config.sim_port}
+        )
     if not loaded:
         zh = language() == CHINESE
         out.write("已有公司数据，未装载演示站点\n" if zh else "there is a company already; nothing was loaded\n")
