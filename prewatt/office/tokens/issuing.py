@@ -22,9 +22,8 @@ from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
 from prewatt.office.tokens.asks import KeyChangeAsk, MeterTestAsk, from_json, token
 from prewatt.office.tokens.keys import name_of
-from prewatt.office.tokens.models import TokenRequest
+from prewatt.office.tokens.models import SWEEP_AFTER, TokenRequest
 from prewatt.office.tokens.rack import Rack
-from prewatt.office.tokens.tasks import SWEEP_AFTER
 from prewatt.office.tokens.vault import Holder, KeyChangeOrder, Order, TokenOrder
 
 State = TokenRequest.State

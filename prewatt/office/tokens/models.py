@@ -5,10 +5,15 @@ written once. What may change of a request is its course (state, tries, what is 
 database refuses every other change (`sql/0001_tokens.sql`).
 """
 
+from datetime import timedelta
+from typing import Final
+
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 
 from prewatt.office.estate.models import Company, Meter, Site
+
+SWEEP_AFTER: Final = timedelta(seconds=5)  # a request that waits so long has lost whoever asked for it
 
 
 class VaultSeal(models.Model):

@@ -12,9 +12,8 @@ from django.db import connection
 from procrastinate.contrib.django import app
 
 from prewatt.core.refusals import Refused
-from prewatt.office.tokens.models import Campaign, CampaignMeter, TokenRequest
+from prewatt.office.tokens.models import SWEEP_AFTER, Campaign, CampaignMeter, TokenRequest
 
-SWEEP_AFTER: Final = timedelta(seconds=5)  # a request this old has lost whoever asked for it
 ROUND: Final = timedelta(seconds=20)  # what one round of a campaign may take: other jobs wait meanwhile
 log = logging.getLogger(__name__)
 
