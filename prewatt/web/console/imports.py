@@ -12,9 +12,8 @@ from typing import Final
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.urls import path
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from prewatt.core.refusals import Refused
@@ -33,10 +32,16 @@ from prewatt.web.console.views_base import Ask, console
 REFUSALS_SHOWN: Final = 500  # a file with more faults is mended from the first ones on
 ROLES: Final = roles_of(Act.ESTATE) & roles_of(Act.PLANS)
 NAMES: Final = {
-    "buildings": pgettext_lazy("sheet", "Buildings"), "rooms": pgettext_lazy("sheet", "Rooms"), "gateways": pgettext_lazy("sheet", "Gateways"), "meters": pgettext_lazy("sheet", "Meters"),
-    "circuits": pgettext_lazy("sheet", "Circuits"), "plans": pgettext_lazy("sheet", "Plans"), "customers": pgettext_lazy("sheet", "Customers"),
-    "contracts": pgettext_lazy("sheet", "Contracts"), "supply_points": pgettext_lazy("sheet", "Supply points"),
-}  # fmt: skip
+    "buildings": pgettext_lazy("sheet", "Buildings"),
+    "rooms": pgettext_lazy("sheet", "Rooms"),
+    "gateways": pgettext_lazy("sheet", "Gateways"),
+    "meters": pgettext_lazy("sheet", "Meters"),
+    "circuits": pgettext_lazy("sheet", "Circuits"),
+    "plans": pgettext_lazy("sheet", "Plans"),
+    "customers": pgettext_lazy("sheet", "Customers"),
+    "contracts": pgettext_lazy("sheet", "Contracts"),
+    "supply_points": pgettext_lazy("sheet", "Supply points"),
+}
 
 
 def content_of(upload: "UploadedFile[bytes] | None") -> Content:
