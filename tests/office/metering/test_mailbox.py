@@ -294,7 +294,7 @@ def test_the_frames_of_a_try_are_kept_with_its_row_and_its_values_are_readings(
     outcome = Outcome(verdict=Verdict.DONE, values={Quantity.BALANCE: 42}, frames=(frame,))
     one.report([JobReport(claimed=claimed, outcome=outcome, started_at=at, finished_at=at)])
     row = JobRow.objects.get()
-    assert row.state == "done" and frames_of(row.frames) == (frame,)
+    assert row.state == "done" and row.frames is not None and frames_of(row.frames) == (frame,)
     with connection.cursor() as cursor:
         cursor.execute("SELECT balance FROM metering_latest WHERE circuit_id = %s", [cast.shop_101.pk])
         assert cursor.fetchone() == (42,)
