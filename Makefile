@@ -47,7 +47,7 @@ browser: setup-dev ## the console and the portal in a real Chromium
 bench: setup ## the figures of `prewatt bench`, as JSON lines
 	@exec $(BIN)/prewatt bench
 
-soak: setup-dev ## the long run; PREWATT_SOAK_S says how many seconds (900 unless told)
+soak: setup-dev ## the long run; PREWATT_SOAK_S says how many seconds (a day unless told)
 	@exec $(BIN)/python scripts/check.py --soak
 
 docs: setup-dev ## check that links in the documents resolve and recipes exist

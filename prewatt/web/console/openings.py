@@ -80,6 +80,7 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
         (str(plan.pk), plan.name, f"{format_price(version.price.normalize())} {unit}")
         for plan, version in priced_plans(company.pk, ask)
     ]
+    priceless = "" if plans else _("No plan has a price that holds now: a manager enters it in the settings.")
     able = able_of(next((each for each in circuits if str(each.pk) == chosen), None))
     rooms = [
         (
@@ -106,7 +107,7 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
             Field(name="phone", label=_("Phone"), most=32),
             Field(name="customer_class", label=_("Class"), most=32, listed=customer_classes(company.pk)),
         ],
-        "plan": [Field(name="plan", label=_("Plan"), kind="select", required=True, options=plans)],
+        "plan": [Field(name="plan", label=_("Plan"), kind="select", required=True, options=plans, hint=priceless)],
         "terms": terms_fields() if "meter" in able else [],
         "found": [
             Field(

@@ -83,7 +83,7 @@ def _roles() -> list[tuple[str, str, str]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @console(roles=roles_of(Act.OPERATORS))
 def new(ask: Ask) -> HttpResponse:
-    """Enter an operator; what he may see is given on his page."""
+    """Enter an operator with the first of what he may see; more is given on his page."""
     fields = [
         Field(name="username", label=_("User name"), required=True, most=64, hint=_("a-z, 0-9, dot, dash, underscore")),
         Field(name="name", label=_("Name"), required=True, most=64),
@@ -96,12 +96,15 @@ def new(ask: Ask) -> HttpResponse:
             most=128,
             hint=_("%d characters or more.") % staff.MIN_PASSWORD,
         ),
+        Field(name="scope", label=_("May see"), kind="select", options=_scopes_to_give(ask), required=True),
     ]
     form, refused = ask.request.POST, None
     if ask.request.method == "POST":
         made: list[Operator] = []
-        refused = attempt(
-            lambda: made.append(
+
+        def act() -> None:
+            scope = _scope(ask, form.get("scope", ""))
+            made.append(
                 staff.add(
                     username=text(form, "username", 64),
                     name=text(form, "name", 64),
@@ -111,9 +114,11 @@ def new(ask: Ask) -> HttpResponse:
                     at=ask.at,
                 )
             )
-        )
+            staff.give_scope(made[0], **scope, actor=of_operator(ask.operator), at=ask.at)
+
+        refused = attempt(act)
         if not refused:
-            told(ask, _("Entered. He sees nothing until a scope is given."))
+            told(ask, _("Entered. At the first log-in he chooses a password of his own."))
             return redirect(f"{PATH}/operators/{made[0].pk}")
         fields = kept(fields, form)
     return form_page(
@@ -202,18 +207,15 @@ def _carry_out(ask: Ask, one: Operator) -> None:
 
 
 def _give(ask: Ask, one: Operator, wanted: str) -> None:
+    staff.give_scope(one, **_scope(ask, wanted), actor=of_operator(ask.operator), at=ask.at)
+
+
+def _scope(ask: Ask, wanted: str) -> dict[str, int | None]:
+    """What `give_scope` takes, of a choice among `_scopes_to_give`. Raises Refused `scope_malformed`."""
     if wanted not in {value for value, _label, _kind in _scopes_to_give(ask)}:
         raise Refused("scope_malformed")
     kind, _colon, pk = wanted.partition(":")
-    ids = {"company": None, "site": None, "building": None} | {kind: int(pk)}
-    staff.give_scope(
-        one,
-        company_id=ids["company"],
-        site_id=ids["site"],
-        building_id=ids["building"],
-        actor=of_operator(ask.operator),
-        at=ask.at,
-    )
+    return {"company_id": None, "site_id": None, "building_id": None} | {f"{kind}_id": int(pk)}
 
 
 # ---------------------------------------------------------------- API keys

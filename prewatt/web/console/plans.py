@@ -23,9 +23,9 @@ from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
 
-def _tomorrow(ask: Ask) -> datetime:
+def _midnight(ask: Ask, days: int) -> datetime:
     here = ask.at.astimezone(ask.zone)
-    return (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (here + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _company(ask: Ask) -> Company:
@@ -72,7 +72,7 @@ def _version(one: PlanVersion, versions: list[PlanVersion], ask: Ask) -> dict[st
     }
 
 
-def _price_fields(ask: Ask) -> list[Field]:
+def _price_fields(ask: Ask, *, days: int, hint: str) -> list[Field]:
     return [
         Field(
             name="price", label=_("Price, %s") % price_unit(ask.site.currency), kind="decimal", required=True, most=16
@@ -82,8 +82,8 @@ def _price_fields(ask: Ask) -> list[Field]:
             label=_("Holds from"),
             kind="datetime-local",
             required=True,
-            value=local(_tomorrow(ask), ask.zone),
-            hint=_("Only the future: what was sold stays sold at its price."),
+            value=local(_midnight(ask, days), ask.zone),
+            hint=hint,
         ),
     ]
 
@@ -103,25 +103,21 @@ def new(ask: Ask) -> HttpResponse:
     fields = [
         Field(name="code", label=_("Code"), required=True, most=32),
         Field(name="name", label=_("Name"), required=True, most=64),
-        *_price_fields(ask),
+        *_price_fields(ask, days=0, hint=_("Its first price may begin in the past: nothing was sold by it yet.")),
     ]
     if ask.request.method == "POST":
 
-        def act() -> None:
-            valid_from = _from(ask)
-            if valid_from < ask.at:
-                raise Refused("plan_version_past")
-            plans.add_plan(
+        refused = attempt(
+            lambda: plans.add_plan(
                 company,
                 code=text(form, "code", 32),
                 name=text(form, "name", 64),
                 price=parse_price(form.get("price", "")),
-                valid_from=valid_from,
+                valid_from=_from(ask),
                 actor=ask.actor,
                 at=ask.at,
             )
-
-        refused = attempt(act)
+        )
         if not refused:
             return redirect(f"{PATH}/plans")
         fields = kept(fields, form)
@@ -142,7 +138,8 @@ def version(ask: Ask, plan_id: int) -> HttpResponse:
     """A new price of a plan, from a moment in the future on; says for how many it will hold."""
     plan = _plan_or_404(ask, plan_id)
     now = plan.versions.filter(valid_from__lte=ask.at).order_by("-valid_from").first()
-    fields, form, refused = _price_fields(ask), ask.request.POST, None
+    form, refused = ask.request.POST, None
+    fields = _price_fields(ask, days=1, hint=_("Only the future: what was sold stays sold at its price."))
     if ask.request.method == "POST":
         refused = attempt(
             lambda: plans.add_version(
@@ -194,7 +191,7 @@ def assign(ask: Ask, contract_number: str) -> HttpResponse:
             label=_("Holds from"),
             kind="datetime-local",
             required=True,
-            value=local(_tomorrow(ask), ask.zone),
+            value=local(_midnight(ask, 1), ask.zone),
         ),
     ]
     refused, back = None, f"/console/contracts/{contract.number}"

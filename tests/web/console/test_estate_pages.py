@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from prewatt.office.alarms.models import Alarm
-from prewatt.office.estate.models import Customer, Meter
+from prewatt.office.estate.models import Customer, Meter, Plan
 from prewatt.office.metering.models import JobRow, RelayWish
 from prewatt.office.staff.models import AuditRow, Operator, Role, Scope
 from prewatt.office.vending.models import Opening
@@ -300,3 +300,21 @@ def test_a_tag_hangs_and_comes_off(cast: Cast) -> None:
     again = client.post(f"{address}/tag", {"name": "Zhang", "reason": "breaker", "until": later})
     assert again.status_code == 422 and b'data-code="tag_exists"' in again.content
     assert client.post(f"{address}/untag").status_code == 302
+
+
+def test_the_first_price_of_a_plan_may_begin_in_the_past(cast: Cast) -> None:
+    form = {"code": "P9", "name": "Shops", "price": "0.8125", "valid_from": "2020-01-01T00:00"}
+    assert as_(cast.bob).post("/console/settings/plans/new", form).status_code == 302
+    assert Plan.objects.get(code="P9").versions.get().valid_from.year == 2019  # midnight in Shanghai
+
+
+def test_a_new_operator_is_given_what_he_may_see(cast: Cast) -> None:
+    admin: Operator = Operator.objects.create(username="ada", name="Ada", role="administrator", created_at=OPENED)
+    Scope.objects.create(operator=admin, site_id=cast.site.pk)
+    form = {"username": "anna", "name": "Anna", "role": "cashier", "password": "first-pass-1"}
+    client, address = as_(admin), "/console/settings/operators/new"
+    elsewhere = client.post(address, {**form, "scope": f"company:{cast.company.pk}"})
+    assert elsewhere.status_code == 422 and b'data-code="scope_malformed"' in elsewhere.content
+    assert not Operator.objects.filter(username="anna").exists()
+    assert client.post(address, {**form, "scope": f"site:{cast.site.pk}"}).status_code == 302
+    assert Scope.objects.get(operator__username="anna").site_id == cast.site.pk
