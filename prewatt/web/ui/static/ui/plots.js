@@ -22,7 +22,8 @@
 
   function use(d) {
     var bands = { silent: true, label: { color: token("ink-2"), fontSize: 12, position: "insideTopLeft", distance: 6 }, data: d.prices.map(function (p, i) {
-      return [{ xAxis: p.from, name: p.name, itemStyle: { color: token(i % 2 ? "brand-soft" : "sunk") } }, { xAxis: p.to }];
+      var late = p.from > d.from + (d.to - d.from) * 0.75; // its name would run off the right edge
+      return [{ xAxis: p.from, name: p.name, itemStyle: { color: token(i % 2 ? "brand-soft" : "sunk") }, label: late ? { position: "insideTopRight" } : {} }, { xAxis: p.to }];
     }) };
     var unnamed = { silent: true, data: bands.data.map(function (b) { return [{ xAxis: b[0].xAxis, itemStyle: b[0].itemStyle }, b[1]]; }) };
     var x = function (i, show) { return { type: "time", gridIndex: i, min: d.from, max: d.to, splitLine: { show: false }, axisTick: { show: false }, axisLine: { lineStyle: { color: token("line-strong") } },
