@@ -188,3 +188,21 @@ class SupplyEvent(models.Model):
             models.Index(fields=["site_id", "at"], name="supply_event_site"),
             models.Index(fields=["circuit_id", "-at"], name="supply_event_circuit"),
         ]
+
+
+class WantedSetting(models.Model):
+    """One version of what somebody wanted a writable parameter of a meter to be (参数版本). Never changed but by how its
+    write ended; the newest of a quantity is what is wanted now.
+    """
+
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT, db_index=False)
+    quantity = models.CharField(max_length=32)  # core.meters.quantities.Quantity
+    value = models.BigIntegerField()  # in the quantity's unit
+    before = models.BigIntegerField()  # what was agreed until then
+    reason = models.CharField(max_length=255)
+    actor = models.CharField(max_length=80)
+    set_at = models.DateTimeField()
+    job = models.ForeignKey(JobRow, on_delete=models.PROTECT, db_index=False)  # commands are kept, reads are not
+
+    class Meta:
+        indexes = [models.Index(fields=["circuit", "quantity", "-id"], name="wanted_setting_newest")]

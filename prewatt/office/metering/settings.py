@@ -1,6 +1,7 @@
 """Settings written into a meter that stands (参数下发): alarm levels, overdraft, hoarding and load limits, one or several.
 
-The driver writes once and reads back; only what the meter then shows becomes what was agreed with the contract.
+The driver writes once and reads back; only what the meter then shows becomes what was agreed with the contract. Each
+value that was wanted stays as a version (`WantedSetting`); what is known of it is `metering.parameters`.
 """
 
 from collections.abc import Mapping
@@ -9,15 +10,17 @@ from typing import Final
 
 from django.db import transaction
 
-from prewatt.core.meters import catalogue
+from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.jobs import Intent, Job, Verdict
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import encode_value
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Custody, SupplyPoint
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.metering import parameters
 from prewatt.office.metering.jobs import decode, enqueue
-from prewatt.office.metering.models import JobRow, JobState
+from prewatt.office.metering.models import JobRow, JobState, WantedSetting
+from prewatt.office.metering.parameters import ParameterState
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -30,29 +33,46 @@ WRITABLE: Final[Mapping[Quantity, str]] = {
     Quantity.HOARDING_LIMIT: "hoarding_limit",
     Quantity.LOAD_LIMIT: "load_limit_w",
 }
+OF_THE_METER: Final = frozenset({Quantity.LOAD_LIMIT})  # not its purse's: also where the books hold the credit
 LIFE: Final = timedelta(minutes=15)  # a setting that arrives hours later surprises whoever changed his mind
 PREFIX: Final = "settings:"  # of the keys of these jobs; an opening's have others
 TASK: Final = "metering.settings_done"
 
 
 def writable(circuit: Circuit) -> list[Quantity]:
-    """What this circuit's meter lets us write, in the order of `WRITABLE`."""
-    profile = catalogue().get(circuit.meter.profile)
-    return [each for each in WRITABLE if profile is not None and each in profile.settings]
+    """What this circuit's meter lets us write now, in the order of `WRITABLE`."""
+    profile, supply = catalogue().get(circuit.meter.profile), _supply(circuit)
+    if profile is None or supply is None:
+        return []
+    return [each for each in WRITABLE if _may_write(profile, supply, each)]
+
+
+def _may_write(profile: Profile, supply: SupplyPoint, quantity: Quantity) -> bool:
+    return quantity in profile.settings and (supply.custody == Custody.METER or quantity in OF_THE_METER)
+
+
+def _supply(circuit: Circuit) -> SupplyPoint | None:
+    return SupplyPoint.objects.filter(circuit=circuit, state=SupplyPoint.State.OPEN).first()
 
 
 def supply_of(circuit: Circuit) -> SupplyPoint:
-    """The open supply point whose credit this meter holds. Raises Refused `settings_not_open`."""
-    found = SupplyPoint.objects.filter(circuit=circuit, state=SupplyPoint.State.OPEN, custody=Custody.METER).first()
+    """The open supply point with which these parameters are agreed. Raises Refused `settings_not_open`."""
+    found = _supply(circuit)
     if found is None:
         raise Refused("settings_not_open")
     return found
 
 
+def agreed_with(supply: SupplyPoint) -> dict[Quantity, int]:
+    """What is agreed of each parameter."""
+    return {quantity: int(getattr(supply, column)) for quantity, column in WRITABLE.items()}
+
+
 def write(
     circuit: Circuit, wanted: Mapping[Quantity, int], *, reason: str, actor: Actor, request_key: str, at: datetime
 ) -> int:
-    """Ask the head-end to write; the id of the job. Only what differs from what was agreed is written.
+    """Ask the head-end to write; the id of the job. Only what differs from what was agreed is written, and what is
+    agreed but known to stand otherwise in the meter, or not known at all since a write that was not answered.
 
     Raises Refused `not_permitted`, `settings_not_open`, `setting_not_supported`, `settings_unchanged`,
     `settings_alarm_order`, `value_too_fine`, `value_out_of_range`, `settings_running` (retry).
@@ -61,15 +81,17 @@ def write(
     profile = catalogue().get(circuit.meter.profile)
     with transaction.atomic():
         Circuit.objects.select_for_update().get(pk=circuit.pk)
-        supply = supply_of(circuit)
-        agreed = {quantity: int(getattr(supply, column)) for quantity, column in WRITABLE.items()}
         key = f"{PREFIX}{request_key}:{circuit.pk}"
         known = JobRow.objects.filter(key=key).first()
         if known is not None:
             return int(known.pk)
-        changed = {quantity: value for quantity, value in wanted.items() if agreed.get(quantity) != value}
-        if profile is None or not set(wanted) <= profile.settings & set(WRITABLE):
+        supply = supply_of(circuit)
+        agreed = agreed_with(supply)
+        if supply.custody != Custody.METER and not set(wanted) & OF_THE_METER:
+            raise Refused("settings_not_open")
+        if profile is None or not all(each in WRITABLE and _may_write(profile, supply, each) for each in wanted):
             raise Refused("setting_not_supported")
+        changed = _differing(circuit, wanted, agreed)
         if not changed:
             raise Refused("settings_unchanged")
         after = {**agreed, **changed}
@@ -86,6 +108,15 @@ def write(
             job=Job(intent=Intent.WRITE_SETTINGS, circuit_index=circuit.index, settings=changed),
             then_args={"circuit_id": circuit.pk},
         )  # fmt: skip
+        WantedSetting.objects.bulk_create(
+            [
+                WantedSetting(
+                    circuit=circuit, quantity=quantity.value, value=value, before=agreed[quantity], reason=reason,
+                    actor=actor.key, set_at=at, job_id=job_id,
+                )
+                for quantity, value in changed.items()
+            ]
+        )  # fmt: skip
         audit(
             at=at, actor=actor.key, action="metering.settings", site_id=circuit.site_id, object_type="circuit",
             object_id=str(circuit.pk), reason=reason,
@@ -93,6 +124,18 @@ def write(
             after={WRITABLE[quantity]: value for quantity, value in changed.items()},
         )  # fmt: skip
     return job_id
+
+
+def _differing(
+    circuit: Circuit, wanted: Mapping[Quantity, int], agreed: Mapping[Quantity, int]
+) -> dict[Quantity, int]:
+    """What is to be written: also what was agreed, where the meter is known to show, or may hold, something else."""
+    doubtful = {
+        each.quantity
+        for each in parameters.of_circuit(circuit.pk, agreed)
+        if each.state in (ParameterState.DIFFERS, ParameterState.UNKNOWN, ParameterState.REFUSED)
+    }
+    return {each: value for each, value in wanted.items() if agreed.get(each) != value or each in doubtful}
 
 
 def running(circuit: Circuit) -> bool:
@@ -104,7 +147,7 @@ def running(circuit: Circuit) -> bool:
 def settle(circuit_id: int) -> bool:
     """What the meter was read back with becomes what is agreed; True when something changed. Harmless when repeated.
 
-    A write that ended otherwise changes nothing here: the page shows it among the commands.
+    A write that ended otherwise changes nothing here: the page says of each parameter what is known.
     """
     with transaction.atomic():
         rows = JobRow.objects.filter(
@@ -113,7 +156,7 @@ def settle(circuit_id: int) -> bool:
         job = rows.order_by("-pk").first()
         supply = (
             SupplyPoint.objects.select_for_update()
-            .filter(circuit_id=circuit_id, state=SupplyPoint.State.OPEN, custody=Custody.METER)
+            .filter(circuit_id=circuit_id, state=SupplyPoint.State.OPEN)
             .first()
         )
         if job is None or supply is None or job.verdict != Verdict.DONE or job.created_at < supply.valid_from:

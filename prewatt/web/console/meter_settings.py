@@ -1,20 +1,20 @@
-"""Write the settings of a meter that stands: alarm levels, overdraft, hoarding and load limits."""
+"""Write the settings of a meter that stands: alarm levels, overdraft, hoarding and load limits; all, or a single one."""
 
 import secrets
 from collections.abc import Mapping
 
-from django.http import HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
 from prewatt.core.units import currency, format_amount, parse_amount, parse_energy
-from prewatt.office.metering import settings
+from prewatt.office.metering import parameters, settings
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.web.console.circuits import circuit_or_404
@@ -61,15 +61,18 @@ def _fields(quantities: list[Quantity], agreed: Mapping[Quantity, int], unit: st
 def page(ask: Ask, circuit_id: int) -> HttpResponse:
     """What is agreed now, to be changed; the meter is written to at once and read back."""
     circuit, row = circuit_or_404(ask, circuit_id)
-    back = f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}"
-    quantities = settings.writable(circuit)
+    back = f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}#parameters"
+    only = ask.request.GET.get("only", "")
+    quantities = [each for each in settings.writable(circuit) if only in ("", each.value)]
     try:
         supply = settings.supply_of(circuit)
     except Refused as closed:
         refused = {"said": closed.message(get_language() or "zh-hans"), "code": closed.code}
         return ask.page("ui/error.html", {"told": {"kind": "refused", "happened": refused["said"], "not_done": "",
                                                    "do": "", "code": refused["code"]}}, status=409)  # fmt: skip
-    agreed = {each: int(getattr(supply, column)) for each, column in settings.WRITABLE.items()}
+    if not quantities:
+        raise Http404
+    agreed = settings.agreed_with(supply)
     fields, refused = _fields(quantities, agreed, supply.credit_unit), {}
     if ask.request.method == "POST":
         form = ask.request.POST
@@ -102,4 +105,17 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
     )
 
 
-urlpatterns = [path("circuits/<int:circuit_id>/settings", page, name="circuit-settings")]
+@require_POST
+@console(roles=roles_of(Act.READ_NOW))
+def read(ask: Ask, circuit_id: int) -> HttpResponse:
+    """Ask the meter for its parameters: what resolves an unknown."""
+    circuit, _row = circuit_or_404(ask, circuit_id)
+    parameters.read_settings(circuit, request_key=secrets.token_urlsafe(12), at=ask.at, actor=ask.actor)
+    told(ask, _("Asked. The values and their time follow as soon as the meter has answered."))
+    return redirect(f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}#parameters")
+
+
+urlpatterns = [
+    path("circuits/<int:circuit_id>/settings", page, name="circuit-settings"),
+    path("circuits/<int:circuit_id>/settings/read", read, name="circuit-settings-read"),
+]

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from prewatt.core.meters import catalogue
 from prewatt.office.estate import wires
-from prewatt.office.estate.models import Building, Line, Meter, Room
+from prewatt.office.estate.models import Building, Circuit, Line, Meter, Room
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering import moves
 from prewatt.office.reports import meters as report
@@ -32,6 +32,7 @@ from prewatt.web.console.lists import (
     with_,
     workbook,
 )
+from prewatt.web.console.meters_parameters import parameter_card
 from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
 from prewatt.web.console.tiles import badges_of
@@ -210,6 +211,9 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
         "full_clock": formats.clock_seconds(latest["full_at"], ask.zone) if latest and latest["full_at"] else "",
         "events": relay_events(report.changes_of_supply(row.circuit_id), board, ask.at, ask.zone),
         "jobs": job_lines(jobs, ask.at, ask.zone),
+        "parameters": parameter_card(
+            Circuit.objects.select_related("meter").get(pk=row.circuit_id), row, profile, ask.at, ask.zone
+        ),
         "can": _permitted(ask),
     }
     return ask.page("ui/meter.html", context)

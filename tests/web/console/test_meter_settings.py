@@ -1,5 +1,7 @@
 """The settings page of a meter: typed in kWh and kW, written once, refused in words."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -7,7 +9,7 @@ from prewatt.core.meters.quantities import Quantity
 from prewatt.office.metering.jobs import decode
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.models import Operator
-from tests.cast import Cast, assemble
+from tests.cast import NOON, Cast, assemble
 
 pytestmark = pytest.mark.django_db
 TYPED = {"alarm_level_1": "80", "alarm_level_2": "10", "overdraft_limit": "0", "hoarding_limit": "2000",
@@ -57,3 +59,30 @@ def test_who_may_not_and_where_nothing_is_agreed(cast: Cast) -> None:
     assert as_(cast.charlie).get(f"/console/circuits/{cast.shop_101.pk}/settings").status_code == 403
     answer = as_(cast.bob).get(f"/console/circuits/{cast.shop_103.pk}/settings")
     assert answer.status_code == 409 and b'data-code="settings_not_open"' in answer.content
+
+
+def parameter(page: str, quantity: str) -> str:
+    """The table's row of one parameter."""
+    return page.split(f'data-parameter="{quantity}"')[1].split("</tr>")[0]
+
+
+def test_the_meter_page_says_of_each_parameter_what_is_wanted_and_what_was_read(cast: Cast) -> None:
+    client, meter = as_(cast.bob), f"/console/meters/{cast.shop_101.meter_id}"
+    assert 'data-state="unread"' in parameter(client.get(meter).content.decode(), "alarm_level_1")
+    single = f"/console/circuits/{cast.shop_101.pk}/settings?only=alarm_level_1"
+    form = client.get(single).content.decode()
+    assert 'name="alarm_level_1"' in form and 'name="load_limit"' not in form
+    client.post(single, {"alarm_level_1": "80", "reason": "a larger shop", "request_key": "k"})
+    row = parameter(client.get(meter).content.decode(), "alarm_level_1")
+    assert 'data-state="writing"' in row and "80.00" in row and "a larger shop" in row
+    JobRow.objects.update(state="done", verdict="unknown", ever_sent=True, finished_at=NOON, code="write_unanswered")
+    page = client.get(meter).content.decode()
+    assert 'data-state="unknown"' in parameter(page, "alarm_level_1") and "50.00 → 80.00 kWh" in page
+    client.post(f"/console/circuits/{cast.shop_101.pk}/settings/read")
+    assert JobRow.objects.latest("pk").intent == "read_purse"
+    JobRow.objects.filter(intent="read_purse").update(
+        state="done", verdict="done", values={"alarm_level_1": 80_000}, finished_at=NOON + timedelta(hours=1)
+    )
+    row = parameter(client.get(meter).content.decode(), "alarm_level_1")
+    assert 'data-state="agrees"' in row and "assumed" in row
+    assert client.get(single.replace("alarm_level_1", "balance")).status_code == 404

@@ -1,0 +1,168 @@
+"""What the meter page says of writable parameters: in the meter, wanted, by whom, and how the two stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.utils.functional import Promise
+from django.utils.translation import get_language, pgettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from prewatt.core.meters import Profile
+from prewatt.core.meters.jobs import Verdict
+from prewatt.core.meters.names import label
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.refusals import message, texts
+from prewatt.office.estate.models import Circuit
+from prewatt.office.metering import parameters, settings
+from prewatt.office.metering.models import JobState, WantedSetting
+from prewatt.office.metering.parameters import Parameter, ParameterState
+from prewatt.office.reports.meters import MeterRow
+from prewatt.office.vending.models import Opening
+from prewatt.web.console.meters_words import mark_of, names_of, value_words
+from prewatt.web.ui import formats
+
+STATES: Final[dict[ParameterState, tuple[Promise, str]]] = {
+    ParameterState.AGREES: (_lazy("agrees"), "d-confirmed strong"),
+    ParameterState.DIFFERS: (_lazy("differs"), "d-disputed"),
+    ParameterState.UNKNOWN: (pgettext_lazy("parameter", "unknown: read the meter"), "s-lost strong"),
+    ParameterState.WRITING: (_lazy("being written"), "d-sent"),
+    ParameterState.REFUSED: (_lazy("refused by the meter"), "d-refused"),
+    ParameterState.UNREAD: (_lazy("not read yet"), "muted"),
+    ParameterState.READ_ONLY: (_lazy("nothing agreed"), "muted"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterLine:
+    """One row of the table. `may`: it can be written now. `state` is the word of `ParameterState`."""
+
+    quantity: str
+    name: str
+    address: str
+    mark: str
+    source: str
+    read: str
+    read_unit: str
+    read_at: str
+    wanted: str
+    wanted_unit: str
+    wanted_by: str
+    said: str
+    state: str
+    css: str
+    why: str
+    may: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionLine:
+    """One value that was wanted, and what came of it."""
+
+    at: str
+    name: str
+    change: str
+    who: str
+    reason: str
+    result: str
+    css: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterCard:
+    """The table and the versions behind it."""
+
+    lines: Sequence[ParameterLine]
+    versions: Sequence[VersionLine]
+
+
+def parameter_card(
+    circuit: Circuit, row: MeterRow, profile: Profile | None, at: datetime, zone: ZoneInfo
+) -> ParameterCard:
+    """What is known of the circuit's parameters; empty where its model has none."""
+    if profile is None or not profile.settings:
+        return ParameterCard(lines=[], versions=[])
+    may = set(settings.writable(circuit))
+    agreed, since = {}, None
+    opened: tuple[str, str] = ("", "")
+    supply = circuit.supplypoint_set.filter(state="open").first()
+    if supply is not None:
+        since = supply.valid_from
+        agreed = {each: value for each, value in settings.agreed_with(supply).items() if each in may}
+        opening = Opening.objects.filter(supply_point=supply, kind="open", state="done").order_by("-pk").first()
+        if opening is not None:
+            opened = opening.actor_name, formats.when(opening.at, at, zone)
+    known = {each.quantity: each for each in parameters.of_circuit(circuit.pk, agreed, since=since)}
+    for quantity in profile.settings:
+        known.setdefault(quantity, parameters.only_read(circuit.pk, quantity))
+    kept = parameters.versions(circuit.pk)
+    names = names_of([each.wanted_by for each in known.values()] + [each.actor for each in kept])
+    ordered = sorted(profile.settings, key=lambda each: profile.registers[each].address)
+    return ParameterCard(
+        lines=[_line(known[each], row, profile, names, opened, each in may, at, zone) for each in ordered],
+        versions=[_version(each, row, profile, names, at, zone) for each in kept],
+    )
+
+
+def _line(
+    one: Parameter, row: MeterRow, profile: Profile, names: dict[str, str], opened: tuple[str, str], may: bool,
+    at: datetime, zone: ZoneInfo,
+) -> ParameterLine:  # fmt: skip
+    register = profile.registers[one.quantity]
+    mark, source = mark_of(register)
+    read, read_unit = value_words(one.quantity, one.read, row, profile)
+    wanted, wanted_unit = value_words(one.quantity, one.wanted, row, profile)
+    word, css = STATES[one.state]
+    who, when = names.get(one.wanted_by, ""), formats.when(one.wanted_at, at, zone) if one.wanted_at else ""
+    if one.wanted is not None and not one.wanted_at:
+        who, when = opened
+        who = _("at opening, %s") % who if who else _("at opening")
+    doubt = one.state in (ParameterState.UNKNOWN, ParameterState.REFUSED)
+    return ParameterLine(
+        quantity=one.quantity.value, name=label(one.quantity, _language()),
+        address=register.place(profile.offset(row.index, shared=register.shared)), mark=mark, source=source,
+        read=read, read_unit=read_unit, read_at=formats.when(one.read_at, at, zone) if one.read_at else _("never read"),
+        wanted=wanted, wanted_unit=wanted_unit, wanted_by=" · ".join(each for each in (who, when, one.reason) if each),
+        said=one.state.value, state=str(word), css=css,
+        why=message(one.code, _language()) if doubt and one.code in texts else "", may=may,
+    )  # fmt: skip
+
+
+def _version(
+    one: WantedSetting, row: MeterRow, profile: Profile, names: dict[str, str], at: datetime, zone: ZoneInfo
+) -> VersionLine:
+    quantity = Quantity(one.quantity)
+    before, _unit = value_words(quantity, one.before, row, profile)
+    after, unit = value_words(quantity, one.value, row, profile)
+    result, css = _came_of(one)
+    return VersionLine(
+        at=formats.when(one.set_at, at, zone), name=label(quantity, _language()),
+        change=f"{before} → {after} {unit}".strip(), who=names.get(one.actor, ""), reason=one.reason, result=result,
+        css=css,
+    )  # fmt: skip
+
+
+def _came_of(one: WantedSetting) -> tuple[str, str]:
+    job = one.job
+    if job.state not in (JobState.DONE, JobState.DROPPED):
+        return _("at work"), "d-sent"
+    if job.state == JobState.DROPPED and not job.ever_sent:
+        return _("dropped, never sent"), "muted"
+    verdict = Verdict(job.verdict) if job.verdict else Verdict.UNKNOWN
+    if verdict is Verdict.SILENT and job.ever_sent:
+        verdict = Verdict.UNKNOWN
+    css = {
+        Verdict.DONE: "d-confirmed strong",
+        Verdict.REFUSED: "d-refused",
+        Verdict.SILENT: "s-lost strong",
+        Verdict.UNKNOWN: "s-lost strong",
+        Verdict.DISPUTED: "d-disputed",
+    }[verdict]
+    return label(verdict, _language()), css
+
+
+def _language() -> str:
+    return get_language() or "zh-hans"
