@@ -4,9 +4,10 @@
 draws; `World` with `SimulatedLine.answer` plays the same meters in memory under a virtual clock.
 """
 
+from prewatt.field.simulator.fields import Load, LoadKind, SiteError
 from prewatt.field.simulator.line import SimulatedLine
 from prewatt.field.simulator.process import PortTaken, Ready, run
-from prewatt.field.simulator.site import FORMAT, Load, LoadKind, Site, SiteError, load_site, site_from
+from prewatt.field.simulator.site import FORMAT, Site, load_site, site_from
 from prewatt.field.simulator.store import Store, StoreDamaged
 from prewatt.field.simulator.town import day_w, load_curve, power_w
 from prewatt.field.simulator.world import World

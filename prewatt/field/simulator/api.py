@@ -10,10 +10,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from prewatt.core.refusals import Text, message, register
+from prewatt.field.simulator.fields import LOAD_LIMIT_W, Fields, SiteError
 from prewatt.field.simulator.http import BadRequest, HttpReply, HttpRequest, json_reply
 from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.page import STYLE, display, overview, visit
-from prewatt.field.simulator.site import CIRCUIT_LIMIT, LOAD_LIMIT_W, Fields, SiteError, faults_from
+from prewatt.field.simulator.site import CIRCUIT_LIMIT, faults_from
 from prewatt.field.simulator.world import World
 
 QUERY_LIMIT: Final = 64
@@ -92,6 +93,8 @@ class Api:
                 return self._faults(request, line_id) if request.method == "POST" else _wrong_method(request, "POST")
             case ("reset-faults",):
                 return self._reset() if request.method == "POST" else _wrong_method(request, "POST")
+            case ("api", "sts", *_) | ("sts", *_) if self._world.keypads:
+                return self._keypad(request)
             case ("meters", number):
                 return self._command(request, number) if request.method == "POST" else _wrong_method(request, "POST")
         return _refusal(request, 404, "sim_not_found")
@@ -132,11 +135,45 @@ class Api:
         self._world.command(number, self._now_ms(), **changes)
         return json_reply({"number": number})
 
+    def _keypad(self, request: HttpRequest) -> HttpReply:
+        """The STS meters. What they need is loaded where there are some."""
+        from prewatt.field.simulator import keypad_api
+
+        reading, world, at_ms, lang = request.method in ("GET", "HEAD"), self._world, self._now_ms(), _lang(request)
+        posting = request.method == "POST"
+        match request.path:
+            case ("api", "sts") if reading:
+                return keypad_api.states(world, at_ms)
+            case ("api", "sts", number) if reading:
+                return keypad_api.state(world, number, at_ms)
+            case ("api", "sts", number) if posting:
+                return keypad_api.command(world, number, _json(request), at_ms)
+            case ("api", "sts", number, "keypad") if posting:
+                return keypad_api.enter(world, number, _json(request), at_ms)
+            case ("sts", number) if reading:
+                return _html(keypad_api.page(world, number, lang, at_ms, answered="answered" in request.query))
+            case ("sts", number, "display") if reading:
+                return _html(keypad_api.display_page(world, number, lang, at_ms))
+            case ("sts", number) if posting:
+                return keypad_api.visited(world, number, request, lang, at_ms, watts=_watts)
+            case ("api", "sts", _, "keypad"):
+                return _wrong_method(request, "POST")
+            case ("api", "sts") | ("sts", _, "display"):
+                return _wrong_method(request, "GET")
+            case ("api", "sts", _) | ("sts", _):
+                return _wrong_method(request, "GET, POST")
+        return _refusal(request, 404, "sim_not_found")
+
     # the page
 
     def _overview(self, request: HttpRequest) -> HttpReply:
         self._settle()
-        return _html(overview(self._world, _lang(request), request.query.get("q", "")[:QUERY_LIMIT]))
+        lang, query, above = _lang(request), request.query.get("q", "")[:QUERY_LIMIT], ""
+        if self._world.keypads:
+            from prewatt.field.simulator.keypad_page import section
+
+            above = section(self._world, lang, query)
+        return _html(overview(self._world, lang, query, above=above))
 
     def _visit(self, request: HttpRequest, number: str) -> HttpReply:
         meter = self._world.meters.get(number)
@@ -160,21 +197,24 @@ class Api:
         if "index" in form:
             changes["index"] = _number(form["index"], CIRCUIT_LIMIT, "index")
         if "load_w" in form:
-            changes["load_w"] = _number(form["load_w"], LOAD_LIMIT_W, "load_w") if form["load_w"] else None
+            changes["load_w"] = _watts(form["load_w"]) if form["load_w"] else None
         self._world.command(number, self._now_ms(), **changes)
         return HttpReply(status=303, headers={"Location": f"/visit/{number}?lang={_lang(request)}"})
 
     def _settle(self) -> None:
         now_ms = self._now_ms()
         self._world.refresh(now_ms)
-        for meter in self._world.meters.values():
-            meter.settle(now_ms)
+        self._world.settle(now_ms)
 
 
 def _number(text: str, limit: int, where: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= limit):
         raise SiteError("not_an_integer", where, f"must be an integer 0..{limit}")
     return int(text)
+
+
+def _watts(text: str) -> int:
+    return _number(text, LOAD_LIMIT_W, "load_w")
 
 
 def _json(request: HttpRequest) -> object:

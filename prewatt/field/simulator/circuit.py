@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from prewatt.core.meters.jobs import Order, OrderKind
 from prewatt.core.meters.quantities import StatusBit
-from prewatt.field.simulator.site import ENERGY_LIMIT_WH, CircuitSite, Force
+from prewatt.field.simulator.fields import ENERGY_LIMIT_WH
+from prewatt.field.simulator.site import CircuitSite, Force
 
 WATT_MS_PER_WH = 3_600_000
 OVERLOAD_DELAY_MS = 5_000  # a meter rides through the inrush of a motor

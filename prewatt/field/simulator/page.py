@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.field.simulator.circuit import Circuit
+from prewatt.field.simulator.fields import LOAD_LIMIT_W
 from prewatt.field.simulator.meter import Meter
-from prewatt.field.simulator.site import LOAD_LIMIT_W
 from prewatt.field.simulator.world import World, iso
 
 ROW_LIMIT: Final = 500  # meters on one page; the search finds the others
@@ -84,6 +84,13 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 .closed { color: #15803d } .open { color: #b91c1c; font-weight: 600 }
 iframe { border: 0; border-radius: .5rem; width: 23rem; max-width: 100%; height: 15.5rem; background: #c9d6bd }
 .lcd { background: #c9d6bd; color: #14210f; font: 1.1rem/1.6 ui-monospace, monospace; white-space: pre-wrap }
+.meter { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start }
+.keypad { flex-direction: column; align-items: stretch; max-width: 24rem }
+.keypad label { display: flex; flex-direction: column }
+.keypad input { font: 1.25rem/1.6 ui-monospace, monospace; letter-spacing: .03em; width: 24ch; max-width: 100% }
+.keypad div { display: grid; grid-template-columns: repeat(3, 1fr); gap: .4rem }
+.answer { border: 2px solid; border-radius: .4rem; padding: .5rem .8rem; margin: 0 0 .6rem; max-width: 24rem }
+.accepted { border-color: #15803d } .refused { border-color: #b91c1c }
 form { display: inline-flex; flex-wrap: wrap; gap: .4rem; margin: .3rem .6rem .3rem 0; align-items: center }
 button, input { font: inherit; padding: .35rem .8rem; min-height: 2.4rem }
 button { cursor: pointer }
@@ -107,7 +114,7 @@ def facts(circuit: Circuit, lang: str) -> list[str]:
     return [words[lang == "en"] for bit, words in _FACTS.items() if bit in status]
 
 
-def _frame(title: str, lang: str, body: str, here: str) -> str:
+def frame(title: str, lang: str, body: str, here: str) -> str:
     """A whole page with its head and the switch of language."""
     other, label = ("zh", "中文") if lang == "en" else ("en", "English")
     tongue = "en" if lang == "en" else "zh-Hans"
@@ -119,8 +126,9 @@ def _frame(title: str, lang: str, body: str, here: str) -> str:
     )
 
 
-def overview(world: World, lang: str, query: str) -> str:
-    """All meters, or those whose number, profile or line holds `query`. The world is settled."""
+def overview(world: World, lang: str, query: str, *, above: str = "") -> str:
+    """All meters, or those whose number, profile or line holds `query`, below what else there is. The world is
+    settled."""
     wanted = query.strip().lower()
     found = [meter for meter in world.meters.values() if wanted in _searched(world, meter)]
     rows = "".join(_row(world, meter, index, lang) for meter in found[:ROW_LIMIT] for index in meter.circuits)
@@ -133,10 +141,10 @@ def overview(world: World, lang: str, query: str) -> str:
         f"<p>{_w('about', lang)}</p>"
         f'<form method="get" action="/"><input type="hidden" name="lang" value="{lang}">'
         f'<input type="search" name="q" maxlength="64" value="{escape(query)}" aria-label="{_w("find", lang)}"'
-        f' placeholder="{_w("find", lang)}"><button>{_w("search", lang)}</button></form>'
+        f' placeholder="{_w("find", lang)}"><button>{_w("search", lang)}</button></form>{above}'
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
     )
-    return _frame(_w("title", lang), lang, body, "/")
+    return frame(_w("title", lang), lang, body, "/")
 
 
 def _searched(world: World, meter: Meter) -> str:
@@ -178,7 +186,7 @@ def visit(world: World, meter: Meter, lang: str) -> str:
         f"{escape(world.lines[meter.site.line].site.name)} / {meter.site.unit}</p>{parts}"
         + _form(meter, lang, "", [("silent", state, _w(word, lang))])
     )
-    return _frame(f"{_w('meter', lang)} {meter.number}", lang, body, f"/visit/{meter.number}")
+    return frame(f"{_w('meter', lang)} {meter.number}", lang, body, f"/visit/{meter.number}")
 
 
 def _form(meter: Meter, lang: str, inner: str, buttons: Sequence[tuple[str, str, str]]) -> str:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from prewatt.core.meters.jobs import OrderKind
 from prewatt.field.simulator.circuit import Accepted, CircuitState
@@ -26,12 +26,22 @@ _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS site (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS meter (number TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS fault (line TEXT PRIMARY KEY, faults TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS keypad (number TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS accepted (number TEXT NOT NULL, circuit INTEGER NOT NULL, count INTEGER NOT NULL,"
     " kind TEXT NOT NULL, amount_wh INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
     " PRIMARY KEY (number, circuit, count)) WITHOUT ROWID",
 )
 _METER_FIELDS: Final = tuple(each.name for each in fields(MeterState))
 _CIRCUIT_FIELDS: Final = tuple(each.name for each in fields(CircuitState))
+
+
+class Keypad(Protocol):
+    """An STS meter, as far as its memory goes."""
+
+    @property
+    def number(self) -> str: ...
+
+    def encoded(self) -> str: ...
 
 
 class StoreDamaged(Exception):
@@ -91,6 +101,10 @@ class Store:
                 raise StoreDamaged(f"meter {number}: {error}") from error
         return found
 
+    def keypads(self) -> dict[str, str]:
+        """What the STS meters remember, by number, as their `encoded` gave it."""
+        return dict(self._db.execute("SELECT number, state FROM keypad"))
+
     def accepted(self) -> dict[tuple[str, int], list[Accepted]]:
         """Every order ever applied, by meter number and circuit, in the order of their counts."""
         found: dict[tuple[str, int], list[Accepted]] = {}
@@ -120,17 +134,28 @@ class Store:
         )
         self._written[meter.number] = state
 
-    def snapshot(self, meters: Iterable[Meter], at_ms: int) -> None:
+    def keep_keypad(self, keypad: Keypad) -> None:
+        """An STS meter after a token: its effect and its TID in one synced transaction."""
+        state = keypad.encoded()
+        self._transaction([("REPLACE INTO keypad VALUES (?, ?)", [(keypad.number, state)])])
+        self._written[keypad.number] = state
+
+    def snapshot(self, meters: Iterable[Meter], at_ms: int, keypads: Iterable[Keypad] = ()) -> None:
         """All meters that are not as they were written last, and the time they all have been settled to."""
         states = {meter.number: _encode(meter) for meter in meters}
-        changed = [(number, state) for number, state in states.items() if self._written.get(number) != state]
+        typed = {keypad.number: keypad.encoded() for keypad in keypads}
+        changed, told = (
+            [(number, state) for number, state in each.items() if self._written.get(number) != state]
+            for each in (states, typed)
+        )
         self._transaction(
             [
                 ("REPLACE INTO meter VALUES (?, ?)", changed),
+                ("REPLACE INTO keypad VALUES (?, ?)", told),
                 ("REPLACE INTO site VALUES ('snapshot_ms', ?)", [(at_ms,)]),
             ]
         )
-        self._written.update(changed)
+        self._written.update([*changed, *told])
         self.snapshot_ms = at_ms
 
     def keep_faults(self, faults: Mapping[str, Faults]) -> None:

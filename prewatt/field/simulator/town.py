@@ -16,7 +16,7 @@ from hashlib import blake2b
 from importlib.resources import files
 from typing import Final
 
-from prewatt.field.simulator.site import Load, LoadKind
+from prewatt.field.simulator.fields import Load, LoadKind
 
 QUARTERS: Final = 96
 MINUTE_MS: Final = 60_000

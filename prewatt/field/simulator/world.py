@@ -7,16 +7,21 @@ clock: times are arguments, in ms since 1970 UTC.
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.profile import Protocol as ProtocolName
+from prewatt.core.refusals import Refused
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.data_meter import DataMeter
+from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.line import NotKept, SimulatedLine
 from prewatt.field.simulator.meter import Meter
-from prewatt.field.simulator.site import NO_FAULTS, Faults, MeterSite, Site, SiteError
+from prewatt.field.simulator.site import NO_FAULTS, Faults, MeterSite, Site
 from prewatt.field.simulator.store import Store, StoreDamaged
+
+if TYPE_CHECKING:  # the cipher behind it is dear, and most sites have no such meter
+    from prewatt.field.simulator.keypad import Entered, KeypadMeter, Memory
 
 SNAPSHOT_MS: Final = 2_000
 POWER_CUT_MS: Final = 10_000  # away for longer: the whole site had no power
@@ -43,6 +48,7 @@ class World:
             self.meters[each.number] = kind(
                 each, profile, site.timezone, at_ms=now_ms, state=state, circuits=circuits
             )
+        self.keypads = _keypads(site, store.keypads(), now_ms) if site.keypads else {}
         self.accepted: dict[tuple[str, int], list[Accepted]] = store.accepted()
         self._wake(now_ms)
         by_line: dict[str, list[Meter]] = {line.id: [] for line in site.lines}
@@ -62,17 +68,20 @@ class World:
         """
         last_ms = self._store.snapshot_ms
         if last_ms is not None and now_ms - last_ms > POWER_CUT_MS:
-            for meter in self.meters.values():
+            for meter in self._all():
                 meter.settle(last_ms + SNAPSHOT_MS)
             self.sleep(now_ms)
         elif last_ms is not None and last_ms - now_ms > POWER_CUT_MS:
             _log.warning("the host clock was set back by %s s: the meters go on from now", (last_ms - now_ms) // 1_000)
-            for meter in self.meters.values():
+            for meter in self._all():
                 meter.set_back(now_ms)
+
+    def _all(self) -> "list[Meter | KeypadMeter]":
+        return [*self.meters.values(), *self.keypads.values()]
 
     def sleep(self, now_ms: int) -> None:
         """The whole site had no power until now."""
-        for meter in self.meters.values():
+        for meter in self._all():
             meter.sleep(now_ms)
 
     # memory
@@ -85,10 +94,9 @@ class World:
 
     def snapshot(self, now_ms: int) -> None:
         """Settle all meters and keep them. A failure is told once; orders are refused meanwhile by `keep`."""
-        for meter in self.meters.values():
-            meter.settle(now_ms)
+        self.settle(now_ms)
         try:
-            self._store.snapshot(self.meters.values(), now_ms)
+            self._store.snapshot(self.meters.values(), now_ms, self.keypads.values())
         except NotKept as error:
             if not self._failing:
                 _log.error("the meters' memory cannot be written: %s", error)
@@ -97,6 +105,11 @@ class World:
         if self._failing:
             _log.info("the meters' memory can be written again")
         self._failing = False
+
+    def settle(self, now_ms: int) -> None:
+        """Let time pass for every meter."""
+        for meter in self._all():
+            meter.settle(now_ms)
 
     def refresh(self, now_ms: int) -> None:
         """Before anything is shown: no older than one snapshot interval may be what a crash would forget."""
@@ -148,13 +161,52 @@ class World:
             meter.go_back(memory)
             raise
 
+    def keypad(self, number: str) -> "KeypadMeter":
+        """An STS meter. Raises `SiteError` unknown_meter."""
+        found = self.keypads.get(number)
+        if found is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        return found
+
+    def enter(self, number: str, digits: str, at_ms: int) -> "Entered":
+        """Type a token into an STS meter; what it says is durable before it is shown. Raises `SiteError`
+        unknown_meter, `NotKept` with the meter as it was."""
+        meter = self.keypad(number)
+        meter.settle(at_ms)
+        memory = meter.remember()
+        entered = meter.enter(digits, at_ms)
+        self._keep_keypad(meter, memory)
+        return entered
+
+    def connect(self, number: str, load_w: int | None, at_ms: int) -> None:
+        """Set the load of an STS meter by hand, or give it back to its curve. Raises as `enter`."""
+        meter = self.keypad(number)
+        meter.settle(at_ms)
+        memory = meter.remember()
+        meter.circuit.connect_load(load_w)
+        self._keep_keypad(meter, memory)
+
+    def hold_key(self, number: str, at_ms: int) -> None:
+        """Somebody closes the switch of an STS meter that tripped over its power limit. Raises as `enter`."""
+        meter = self.keypad(number)
+        meter.settle(at_ms)
+        memory = meter.remember()
+        meter.circuit.press_key()
+        self._keep_keypad(meter, memory)
+
+    def _keep_keypad(self, meter: "KeypadMeter", memory: "Memory") -> None:
+        try:
+            self._store.keep_keypad(meter)
+        except NotKept:
+            meter.go_back(memory)
+            raise
+
     # what can be seen
 
     def describe(self, now_ms: int, ports: Mapping[str, int]) -> list[dict[str, object]]:
         """All meters at one moment, as GET /meters gives them. `ports` are the lines' real ports."""
         self.refresh(now_ms)
-        for meter in self.meters.values():
-            meter.settle(now_ms)
+        self.settle(now_ms)
         return [self._meter(meter, ports) for meter in self.meters.values()]
 
     def _meter(self, meter: Meter, ports: Mapping[str, int]) -> dict[str, object]:
@@ -190,6 +242,22 @@ def iso(at_ms: int) -> str:
     """ISO 8601 in UTC with milliseconds."""
     seconds, ms = divmod(at_ms, 1_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def _keypads(site: Site, kept: Mapping[str, str], now_ms: int) -> "dict[str, KeypadMeter]":
+    """The STS meters with what they remember. Raises `SiteError` (a key), `StoreDamaged`."""
+    from prewatt.field.simulator.keypad import KeypadMeter, decoded
+
+    found = {}
+    for each in site.keypads:
+        memory = None
+        if each.number in kept:
+            try:
+                memory = decoded(kept[each.number])
+            except (KeyError, TypeError, ValueError, Refused) as error:
+                raise StoreDamaged(f"STS meter {each.number}: {type(error).__name__}") from error
+        found[each.number] = KeypadMeter(each, site.timezone, at_ms=now_ms, memory=memory)
+    return found
 
 
 def _profile(meter: MeterSite, known: Mapping[str, Profile], where: str) -> Profile:

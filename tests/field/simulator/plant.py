@@ -34,16 +34,18 @@ def line(line_id: str = "a", **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def site_dict(*meters: dict[str, Any], lines: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def site_dict(
+    *meters: dict[str, Any], lines: list[dict[str, Any]] | None = None, keypads: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """A site file's content."""
     return {
         "format": "prewatt-site-1", "name": "test", "timezone": "Asia/Shanghai",
-        "lines": lines or [line()], "meters": list(meters) or [meter()],
+        "lines": lines or [line()], "meters": list(meters) or [meter()], **({"keypads": keypads} if keypads else {}),
     }  # fmt: skip
 
 
-def site(*meters: dict[str, Any], lines: list[dict[str, Any]] | None = None) -> Site:
-    return site_from(site_dict(*meters, lines=lines))
+def site(*meters: dict[str, Any], **more: Any) -> Site:
+    return site_from(site_dict(*meters, **more))
 
 
 def world(directory: Path, *meters: dict[str, Any], at_ms: int = NOON_MS, **more: Any) -> World:

@@ -23,10 +23,14 @@ START_TIMEOUT_S = 30
 class Simulator:
     """Owns one child process; the ports stay the same over restarts."""
 
-    def __init__(self, directory: Path, *meters: dict[str, Any], lines: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *meters: dict[str, Any], lines: list[dict[str, Any]] | None = None,
+        keypads: list[dict[str, Any]] | None = None,
+    ) -> None:  # fmt: skip
         self._directory = directory
         lines = lines or [line(port=free_port())]
-        (directory / "site.json").write_text(json.dumps(site_dict(*meters, lines=lines)), encoding="utf-8")
+        site = site_dict(*meters, lines=lines, keypads=keypads)
+        (directory / "site.json").write_text(json.dumps(site), encoding="utf-8")
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
         self.ports: dict[str, int] = {}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from prewatt.core.meters.jobs import OrderKind
-from prewatt.field.simulator.site import Force, LoadKind, SiteError, Transport, load_site, site_from
+from prewatt.field.simulator.fields import LoadKind, SiteError
+from prewatt.field.simulator.site import Force, Transport, load_site, site_from
 
 GOOD: dict[str, Any] = {
     "format": "prewatt-site-1",

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from prewatt.field.simulator.site import Load, LoadKind
+from prewatt.field.simulator.fields import Load, LoadKind
 from prewatt.field.simulator.town import RECIPES, LiveLoad, _published, day_w, load_curve, power_w
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
