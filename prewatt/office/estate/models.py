@@ -85,16 +85,21 @@ class Contract(models.Model):
 
 
 class Gateway(models.Model):
-    """Serial server or manager."""
+    """Serial server or manager. We connect to its `host`, or it dials in and says its `identity`."""
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     code = models.CharField(max_length=16)
     name = models.CharField(max_length=64)
-    host = models.CharField(max_length=255)
+    host = models.CharField(max_length=255, blank=True)  # "" when it dials in
+    identity = models.CharField(max_length=96, blank=True, db_default="", default="")  # `core.wire.serialserver.shown`
+    heartbeat = models.CharField(max_length=96, blank=True, db_default="", default="")  # its text, when it dials in
     revision = models.IntegerField(default=1)  # grows when a line or meter below changes
 
     class Meta:
-        constraints = [UniqueConstraint(name="gateway_code", fields=["site", "code"])]
+        constraints = [
+            UniqueConstraint(name="gateway_code", fields=["site", "code"]),
+            UniqueConstraint(name="gateway_identity", fields=["identity"], condition=~Q(identity="")),
+        ]
 
 
 class Line(models.Model):
@@ -102,7 +107,7 @@ class Line(models.Model):
 
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
     code = models.CharField(max_length=16)
-    transport = models.CharField(max_length=16)  # "rtu-over-tcp" | "modbus-tcp"
+    transport = models.CharField(max_length=16)  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" (port 0)
     port = models.IntegerField()
     baud = models.IntegerField(default=9600)
 
@@ -111,19 +116,21 @@ class Line(models.Model):
 
 
 class Meter(models.Model):
-    """Meter (电表). `number` is what is printed on it."""
+    """Meter (电表). `number` is what is printed on it. One that is never online has no line, and unit 0: it is told of
+    credit by tokens that somebody types into it."""
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     number = models.CharField(max_length=20, unique=True)
     profile = models.CharField(max_length=48)  # code of the TOML profile
-    line = models.ForeignKey(Line, on_delete=models.PROTECT)
-    unit = models.SmallIntegerField()
+    line = models.ForeignKey(Line, null=True, on_delete=models.PROTECT)
+    unit = models.SmallIntegerField(default=0)
     ct_ratio = models.IntegerField(default=1)  # what the head-end multiplies energy and power by
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             UniqueConstraint(name="meter_unit_on_line", fields=["line", "unit"], condition=Q(removed_at__isnull=True)),
+            CheckConstraint(name="meter_unit_where_line", condition=Q(line__isnull=False) | Q(unit=0)),
         ]
 
 
@@ -179,6 +186,13 @@ class Custody(models.TextChoices):
     SERVER = "server"  # 后台计费
 
 
+class Carrier(models.TextChoices):
+    """How credit reaches a meter that holds it."""
+
+    NETWORK = "network"  # as an order over its line
+    TOKEN = "token"  # as 20 STS digits that somebody types in
+
+
 class SupplyPoint(models.Model):
     """A circuit assigned to a contract, from and to (供电点). Thresholds in the circuit's credit unit."""
 
@@ -192,6 +206,7 @@ class SupplyPoint(models.Model):
     circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)
     custody = models.CharField(max_length=8, choices=Custody.choices)
     prepaid = models.BooleanField(default=True)
+    carrier = models.CharField(max_length=8, choices=Carrier.choices, default=Carrier.NETWORK, db_default="network")
     credit_unit = models.CharField(max_length=3)  # "Wh" or the company's currency
     state = models.CharField(max_length=8, choices=State.choices)
     valid_from = models.DateTimeField()
@@ -217,6 +232,10 @@ class SupplyPoint(models.Model):
                 ],
             ),
             CheckConstraint(name="supply_point_alarm_order", condition=Q(alarm_1__gte=F("alarm_2"))),
+            CheckConstraint(
+                name="supply_point_token_in_meter",
+                condition=~Q(carrier="token") | Q(custody="meter", credit_unit="Wh", prepaid=True),
+            ),
         ]
 
 

@@ -63,15 +63,20 @@ def add_line(
 def check_meter(*, number: str, profile: str, unit: int, ct_ratio: int) -> Profile:
     """The profile of a meter whose particulars make sense. Refuses meter_profile_unknown, meter_number_malformed,
     unit_out_of_range, ratio_out_of_range."""
+    known = _known(number, profile)
+    if not 1 <= unit <= 247:
+        raise Refused("unit_out_of_range")
+    if not 1 <= ct_ratio <= 10_000:
+        raise Refused("ratio_out_of_range")
+    return known
+
+
+def _known(number: str, profile: str) -> Profile:
     known = catalogue().get(profile)
     if known is None:
         raise Refused("meter_profile_unknown", profile=profile)
     if not _NUMBER.fullmatch(number):
         raise Refused("meter_number_malformed")
-    if not 1 <= unit <= 247:
-        raise Refused("unit_out_of_range")
-    if not 1 <= ct_ratio <= 10_000:
-        raise Refused("ratio_out_of_range")
     return known
 
 
@@ -108,6 +113,25 @@ def add_meter(
             )  # fmt: skip
     except IntegrityError:
         raise Refused("unit_taken", unit=unit) from None
+    return meter
+
+
+def add_keypad_meter(
+    site: Site, *, number: str, profile: str, room: Room | None, actor: str, at: datetime
+) -> Meter:
+    """A meter that is never online, with all its circuits; `wires.move_meter` gives it a line later. Refuses
+    meter_number_malformed, meter_number_taken, meter_profile_unknown."""
+    known = _known(number, profile)
+    if Meter.objects.filter(number=number).exists():
+        raise Refused("meter_number_taken", number=number)
+    with transaction.atomic():
+        meter = Meter.objects.create(site=site, number=number, profile=profile)
+        for index in range(1, known.circuits + 1):
+            Circuit.objects.create(site=site, meter=meter, index=index, room=room)
+        audit(
+            at=at, actor=actor, action="estate.meter_add", site_id=site.pk, object_type="meter",
+            object_id=str(meter.pk), after={"number": number, "profile": profile, "line": None},
+        )  # fmt: skip
     return meter
 
 
@@ -163,7 +187,7 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
         with transaction.atomic():
             meter.line, meter.unit = line, unit
             meter.save(update_fields=["line", "unit"])
-            for gateway in {left.gateway, line.gateway}:
+            for gateway in {line.gateway} if left is None else {left.gateway, line.gateway}:
                 touch(gateway)
             audit(
                 at=at, actor=actor, action="estate.meter_move", site_id=meter.site_id, object_type="meter",

@@ -30,7 +30,7 @@ BOARD_SQL = """
 SELECT c.id, c.index, c.use, c.never_cut, m.number, m.profile, m.unit,
        b.id, coalesce(b.code, ''), coalesce(b.name, ''), coalesce(b.sort, 32767), coalesce(r.floor, 0),
        coalesce(r.code, m.number), coalesce(r.name, ''),
-       g.code, n.code, coalesce(ls.up, false), ls.since,
+       coalesce(g.code, ''), coalesce(n.code, ''), coalesce(ls.up, false), ls.since,
        sp.id, sp.custody, coalesce(sp.credit_unit, 'Wh'), sp.state, coalesce(sp.alarm_1, 0), coalesce(sp.alarm_2, 0),
        coalesce(sp.load_limit_w, 0), k.number, cu.name, cu.phone,
        la.at, CASE sp.custody WHEN 'server' THEN rb.balance_minor ELSE la.balance END, la.power_w, la.relay,
@@ -42,8 +42,8 @@ FROM estate_circuit c
 JOIN estate_site s ON s.id = c.site_id
 JOIN estate_company co ON co.id = s.company_id
 JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
-JOIN estate_line n ON n.id = m.line_id
-JOIN estate_gateway g ON g.id = n.gateway_id
+LEFT JOIN estate_line n ON n.id = m.line_id
+LEFT JOIN estate_gateway g ON g.id = n.gateway_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_building b ON b.id = r.building_id
 LEFT JOIN metering_linestate ls ON ls.line_id = n.id

@@ -71,7 +71,7 @@ class MeterFilters:
 
 
 SORTS: Final = {
-    "line": ("g.code || ' ' || n.code || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"),
+    "line": ("coalesce(g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"),
     "number": ("m.number", "text"),
     "room": ("coalesce(b.code, '~') || coalesce(r.code, m.number)", "text"),
     "energy": ("coalesce(la.energy_wh, -1)", "bigint"),
@@ -83,8 +83,8 @@ _FROM: Final = (
 FROM estate_circuit c
 JOIN estate_site s ON s.id = c.site_id
 JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
-JOIN estate_line n ON n.id = m.line_id
-JOIN estate_gateway g ON g.id = n.gateway_id
+LEFT JOIN estate_line n ON n.id = m.line_id  -- one that is never online has none
+LEFT JOIN estate_gateway g ON g.id = n.gateway_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_building b ON b.id = r.building_id
 LEFT JOIN metering_linestate ls ON ls.line_id = n.id
@@ -102,14 +102,15 @@ WHERE c.site_id = %(site)s AND """
   AND (%(building)s::bigint IS NULL OR b.id = %(building)s)
   AND (%(meter)s::bigint IS NULL OR m.id = %(meter)s)
   AND (%(profile)s = '' OR m.profile = %(profile)s)
-  AND (%(health)s = '' OR %(health)s = CASE WHEN NOT coalesce(ls.up, false) THEN 'line_lost'
+  AND (%(health)s = '' OR %(health)s = CASE WHEN n.id IS NULL THEN 'no_line' WHEN NOT coalesce(ls.up, false) THEN 'line_lost'
        WHEN coalesce(ms.silent, la.at IS NULL) THEN 'silent' ELSE 'answering' END)
   AND (%(text)s = '' OR r.code ILIKE %(inside)s OR replace(r.code, '-', '') ILIKE %(start)s OR r.name ILIKE %(inside)s
        OR r.initials ILIKE %(start)s OR m.number LIKE %(inside)s OR k.number LIKE %(inside)s)
 """
 )
 _COLUMNS: Final = f"""
-c.id, m.id, m.number, c.index, m.profile, m.ct_ratio, c.use = 'common', g.code, n.code, n.id, m.unit,
+c.id, m.id, m.number, c.index, m.profile, m.ct_ratio, c.use = 'common', coalesce(g.code, ''), coalesce(n.code, ''),
+coalesce(n.id, 0), m.unit,
 coalesce(ls.up, false), coalesce(ms.silent, la.at IS NULL), coalesce(ms.misses, 0), ms.since, coalesce(b.name, ''),
 coalesce(r.code, ''), coalesce(r.name, ''), coalesce(k.number, ''), sp.custody, coalesce(sp.credit_unit, 'Wh'), la.at,
 la.full_at, la.energy_wh, la.power_w, {BALANCE},
@@ -159,7 +160,7 @@ def to_read(operator_id: int, site_id: int, filters: MeterFilters, ids: list[int
     """{circuit id: index} of what a "read now" of these filters, or of these ids, may ask; by line and address."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT c.id, c.index {_FROM} AND (%(ids)s::bigint[] IS NULL OR c.id = ANY(%(ids)s::bigint[]))"
+            f"SELECT c.id, c.index {_FROM} AND n.id IS NOT NULL AND (%(ids)s::bigint[] IS NULL OR c.id = ANY(%(ids)s::bigint[]))"
             " ORDER BY n.id, m.unit, c.index LIMIT %(most)s",
             {**_arguments(operator_id, site_id, filters), "ids": ids, "most": EXPORT_MOST},
         )

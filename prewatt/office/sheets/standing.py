@@ -111,7 +111,9 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Stan
         meters={number: _meter(each) for number, each in meter_rows.items()},
         meter_rows=meter_rows,
         strange_meters=strange,
-        units={(each.line.gateway.code, each.unit): number for number, each in meter_rows.items()},
+        units={
+            (each.line.gateway.code, each.unit): number for number, each in meter_rows.items() if each.line is not None
+        },
         circuits={key: _circuit(each) for key, each in circuits.items()},
         circuit_rows=circuits,
         plans=plans,
@@ -142,8 +144,8 @@ def _gateway(code: str, line: Line) -> GatewayRow:
 
 def _meter(meter: Meter) -> MeterRow:
     return MeterRow(
-        number=meter.number, profile=meter.profile, gateway=meter.line.gateway.code, unit=meter.unit,
-        ratio=meter.ct_ratio,
+        number=meter.number, profile=meter.profile, gateway=meter.line.gateway.code if meter.line is not None else "",
+        unit=meter.unit, ratio=meter.ct_ratio,
     )  # fmt: skip
 
 

@@ -195,7 +195,7 @@ def _result(ask: Ask, job: JobRow, meter: Meter, row: MeterRow) -> dict[str, obj
         "verdict_words": label(Verdict(job.verdict), get_language() or "zh-hans") if job.verdict else "",
         "code_words": message(job.code, get_language() or "zh-hans") if job.code in texts else "",
         "other_number": f"{held:012d}" if held not in (None, 0) and str(held) != ours else "",
-        "conversation": said(frames, meter.line.transport),
+        "conversation": said(frames, meter.line.transport if meter.line is not None else ""),
         "opinions": opinions(profile, frames, row) if profile and frames else [],
     }
 

@@ -25,9 +25,10 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_what_is_kept(intent: str, then_task: str, state: str, days: int, kept: bool) -> None:
-    circuit = assemble().shop_101
+    cast = assemble()
+    circuit = cast.shop_101
     JobRow.objects.create(
-        site_id=circuit.site_id, gateway_id=circuit.meter.line.gateway_id, line_id=circuit.meter.line_id,
+        site_id=circuit.site_id, gateway_id=cast.gateway.pk, line_id=cast.line.pk,
         meter_id=circuit.meter_id, circuit=circuit, key="k", intent=intent, payload={}, priority=1, state=state,
         due_at=NOON, created_at=NOON, then_task=then_task, actor="test", claimed_by="", verdict="", code="",
         finished_at=None if state == "queued" else NOON - timedelta(days=days),

@@ -99,6 +99,7 @@ def test_everything_is_there_afterwards_as_it_was_written(site: Site, tmp_path: 
     meter = Meter.objects.select_related("line__gateway").get(number="000000000011")
     assert (meter.profile, meter.unit, meter.ct_ratio) == ("acrel-ddsy1352", 1, 20)
     line = meter.line
+    assert line is not None
     assert (line.transport, line.port, line.gateway.host) == ("rtu-over-tcp", 4001, "10.0.0.9")
     assert line.gateway.revision > 1, "the head-end is told"
     circuit = Circuit.objects.select_related("room__building").get(meter__number="000000000012")
