@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,7 +24,13 @@ PARTS = {
     "tests side by side": ["-n", str(WORKERS), "--dist", "loadfile", "-m", f"not soak and not ({ALONE})"],
     "tests that run alone": ["-m", f"not soak and ({ALONE})"],
 }
-SOAK = {"soak": ["-m", "soak", "-s"]}
+# Lanes of the soak run at the same time, each with a server and a directory of its own: fault runs mostly wait, and
+# company is one more disturbance. What no lane names goes with the last.
+SOAK_LANES = (
+    ("tests/journeys/test_chaos.py", "tests/acceptance"),
+    ("tests/journeys/test_real_chaos.py",),
+)
+SLOWEST = "--durations=12"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +56,7 @@ def main() -> int:
     before = carried() if soak else Counts()
     failed_stages = [] if soak else [name for name, command in stages() if not run(name, command)]
     counts = Counts()
-    for name, options in (SOAK if soak else PARTS).items():
-        part, code = pytest(name, options)
+    for name, (part, code) in (soaked() if soak else tested()).items():
         counts += part
         if code not in (0, NO_TESTS) and part.failed == 0:
             failed_stages.append(name)
@@ -93,14 +99,38 @@ def run(name: str, command: list[str]) -> bool:
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
-def pytest(name: str, options: list[str]) -> tuple[Counts, int]:
-    """Run pytest with these options; the counts and its exit code."""
-    print(f"== {name}", flush=True)
+def tested() -> dict[str, tuple[Counts, int]]:
+    """Every part of the tests, one after the other."""
+    return {name: pytest(name, [*options, SLOWEST, "tests"]) for name, options in PARTS.items()}
+
+
+def soaked() -> dict[str, tuple[Counts, int]]:
+    """The lanes of the soak side by side; what each said is printed when it has ended."""
+    named = [path for lane in SOAK_LANES for path in lane]
+    rest = ["tests", *(f"--ignore={path}" for path in named)]
+    lanes = [list(lane) for lane in SOAK_LANES[:-1]] + [[*SOAK_LANES[-1], *rest]]
+    print("== soak", flush=True)
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        asked = [pool.submit(pytest, f"soak, lane {n}", ["-m", "soak", "-s", *lane], quiet=True)
+                 for n, lane in enumerate(lanes, 1)]  # fmt: skip
+        return {f"soak, lane {n}": each.result() for n, each in enumerate(asked, 1)}
+
+
+def pytest(name: str, options: list[str], *, quiet: bool = False) -> tuple[Counts, int]:
+    """Run pytest with these options; the counts and its exit code. `quiet`: say all at the end, in one piece."""
+    if not quiet:
+        print(f"== {name}", flush=True)
     with tempfile.TemporaryDirectory(prefix="prewatt-check-") as scratch:
+        Path(scratch).chmod(0o711)  # as root, a server's own user must be able to pass
         report = Path(scratch) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", *options, f"--junit-xml={report}", "tests"]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
-        return (tally(report) if report.exists() else Counts()), code
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", f"--basetemp={scratch}/tests", *options]
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, text=True,
+            stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
+        )  # fmt: skip
+        if quiet:
+            print(f"== {name}\n{done.stdout}", flush=True)
+        return (tally(report) if report.exists() else Counts()), done.returncode
 
 
 def tally(report: Path) -> Counts:

@@ -23,7 +23,7 @@ from tests.journeys.running import PARTS, SETTLE_S, NoAnswer, Running, broken_in
 SELLERS = 12
 FAULTS = {"lose_reply": 0.2, "late_reply": 0.05, "late_ms": 1500, "duplicate_reply": 0.02}
 VICTIMS = (*PARTS, "database", "supervisor")
-SHORT_S = 60.0
+SHORT_S = 30.0
 KILL_EVERY_S = (3.0, 9.0)
 POINTS = ("any time", "just sold", "sent")  # when the blow falls: what the killer has seen of an order of its own
 SEEN_WITHIN_S = 3.0
@@ -181,14 +181,14 @@ def tell(capsys: pytest.CaptureFixture[str], seed: int, seconds: float, tally: T
 
 
 @pytest.mark.processes
-def test_a_minute_of_faults_and_kills_loses_no_credit(site: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_half_a_minute_of_faults_and_kills_loses_no_credit(site: Running, capsys: pytest.CaptureFixture[str]) -> None:
     seed = int(os.environ.get("PREWATT_SEED", "1"))
     tally = run_chaos(site, SHORT_S, seed)
     try:
         reckon(site, tally)
     finally:
         tell(capsys, seed, SHORT_S, tally)
-    assert len(tally.sales) >= 30
+    assert len(tally.sales) >= 10
     assert sum(tally.kills.values()) >= 3
 
 
