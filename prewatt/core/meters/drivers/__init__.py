@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING
+from prewatt.core.meters.drivers.acrel4g import reported
 from prewatt.core.meters.drivers.conversation import (
     Await,
     Bus,
@@ -31,6 +32,7 @@ __all__ = [
     "address_of",
     "clock_broadcast",
     "converse",
+    "reported",
 ]
 
 DRIVERS: Final[Mapping[Protocol, Driver]] = MappingProxyType({Protocol.MODBUS: modbus, Protocol.DLT645: dlt645})

@@ -17,21 +17,29 @@ from prewatt.core.wire.acrel4g.messages import (
     transparent,
 )
 from prewatt.core.wire.acrel4g.poll import MODELS, PollBlock, poll_block
+from prewatt.core.wire.acrel4g.session import Answers, AsksTime, Event, Lives, Registers, Reports, Session
 from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 __all__ = [
     "MAX_FRAME",
     "MAX_PAYLOAD",
     "MODELS",
+    "Answers",
+    "AsksTime",
     "Command",
     "Decoder",
+    "Event",
     "Frame",
+    "Lives",
     "LocalProtocolError",
     "PollBlock",
     "ProtocolError",
+    "Registers",
     "Registration",
     "RemoteProtocolError",
+    "Reports",
     "Section",
+    "Session",
     "clock_of",
     "data_frame",
     "data_sections",

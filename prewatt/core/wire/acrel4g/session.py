@@ -1,0 +1,114 @@
+"""The server's end of a call from an Acrel 4G meter: bytes in; what the meter wants, says and reports out.
+
+Where a meter puts its answer to a tunnelled request differs: the whole Modbus frame in a 90, the same behind its
+serial, or a section of a 91. All three are taken. A 91 that carries the poll block is a report, asked for or not.
+An answer to a write may carry the serial alone: that says only that the meter lives.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from prewatt.core.wire.acrel4g.frame import Command, Decoder, Frame
+from prewatt.core.wire.acrel4g.messages import (
+    SERIAL,
+    Registration,
+    data_sections,
+    heartbeat,
+    registration,
+)
+from prewatt.core.wire.acrel4g.poll import PollBlock, poll_block
+from prewatt.core.wire.checks import crc16_modbus
+from prewatt.core.wire.errors import RemoteProtocolError
+
+RTU_LEAST: Final = 5  # unit, function, one byte, CRC
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """84: who calls. The answer is `registered()`."""
+
+    registration: Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """94, or any message that says nothing else; `serial` is "" where it carries none."""
+
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsksTime:
+    """93. The answer is `time_answer` in the meter's local time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A whole Modbus RTU frame from behind the link, CRC included and right."""
+
+    rtu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """91 with a poll block, of the Modbus unit that sent it."""
+
+    unit: int
+    block: PollBlock
+
+
+Event = Registers | Lives | AsksTime | Answers | Reports
+
+
+class Session:
+    """One call. `discarded` counts bytes that were no frame, `odd` frames whose payload made no sense."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self.odd = 0
+
+    @property
+    def discarded(self) -> int:
+        return self._decoder.discarded
+
+    def receive(self, data: bytes) -> list[Event]:
+        """What these bytes completed, in order; never raises."""
+        found: list[Event] = []
+        for frame in self._decoder.receive(data):
+            try:
+                found += _events(frame)
+            except RemoteProtocolError:
+                self.odd += 1
+        return found
+
+
+def _events(frame: Frame) -> list[Event]:
+    match frame.command:
+        case Command.REGISTER:
+            return [Registers(registration(frame))]
+        case Command.HEARTBEAT:
+            return [Lives(heartbeat(frame))]
+        case Command.TIME:
+            return [AsksTime()]
+        case Command.DATA:
+            return [_said(section.reply) for section in data_sections(frame)[1]]
+        case Command.TRANSPARENT:
+            rtu = _rtu_in(frame.payload)
+            return [Lives("")] if rtu is None else [Answers(rtu)]
+        case _:
+            return [Lives("")]
+
+
+def _said(reply: bytes) -> Event:
+    try:
+        return Reports(reply[0], poll_block(reply))
+    except RemoteProtocolError:
+        return Answers(reply + crc16_modbus(reply).to_bytes(2, "little"))
+
+
+def _rtu_in(payload: bytes) -> bytes | None:
+    """The Modbus frame in a 90, behind a serial or not."""
+    for rtu in (payload, payload[SERIAL:]):
+        if len(rtu) >= RTU_LEAST and crc16_modbus(rtu) == 0:
+            return rtu
+    return None
