@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from prewatt.core.meters.drivers import reported
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire import acrel4g
-from prewatt.core.wire.acrel4g import Answers, AsksTime, Frame, Lives, Registers, Registration, Reports, Section, Session
+from prewatt.core.wire.acrel4g import (
+    Answers,
+    AsksTime,
+    Frame,
+    Lives,
+    Registers,
+    Registration,
+    Reports,
+    Section,
+    Session,
+)
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "acrel4g" / "frames.json"
 FRAMES = {
