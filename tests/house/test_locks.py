@@ -7,7 +7,7 @@ import pytest
 
 from tests.house.reading import ROOT, Violation, files, told
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-pkcs11.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-pkcs11.lock", "requirements-compiled.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^ ;\\]+)( ; [^\\]+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 # File names of locks that record an address on each line, whatever their content
@@ -55,8 +55,13 @@ def test_a_lock_holds_what_its_input_names(name: str) -> None:
 
 
 def test_the_development_lock_holds_the_run_lock_unchanged() -> None:
-    run, dev, optional = (pins(name) for name in LOCKS)
+    run, dev, optional, _ = (pins(name) for name in LOCKS)
     assert {name: dev.get(name) for name in run | optional} == run | optional
+
+
+def test_what_compiles_fits_the_run_lock() -> None:
+    run, compiled = pins("requirements.lock"), pins("requirements-compiled.lock")
+    assert {name: run[name] for name in run.keys() & compiled.keys()}.items() <= compiled.items()
 
 
 def test_no_other_kind_of_lock_is_kept() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from prewatt.core.sts.compiled import kernels
 from prewatt.wiring import config as configuration
 from prewatt.wiring.bench.figures import FULL, NAMES, QUICK, Figure
 from prewatt.wiring.parts import bench
@@ -16,10 +17,13 @@ from prewatt.wiring.refusals import Exit, StartRefused
 
 FIELDS = {"bench", "metric", "value", "unit", "goal", "met", "yardstick", "runs", "min", "max", "cores"}
 UNITS = dict(zip(NAMES, (
-    "ratio", "ratio", "us", "meters", "ms", "tokens/cpu_s", "ms", "meters/cpu_s", "meters/s",
+    "ratio", "ratio", "us", "meters", "ms", "tokens/cpu_s", "ms", "meters/cpu_s", "meters/cpu_s", "meters/s", "MiB",
 ), strict=True))  # fmt: skip
 GOALS = {"sale_tills": 0.4, "sale_one_till": 0.25, "poll_cpu_us": 1000, "meters_per_core": 60_000, "board_2000": 300,
-         "sts_encode": 50_000, "sts_vend_p99": 1, "sts_key_change": 100_000, "sts_campaign": 5000}  # fmt: skip
+         "sts_encode": 50_000, "sts_vend_p99": 1, "sts_key_change": 100_000, "sts_key_change_compiled": 300_000,
+         "sts_campaign": 5000, "sts_campaign_mib": 512}  # fmt: skip
+# what is compiled is measured where it can be
+HERE = [name for name in NAMES if name != "sts_key_change_compiled" or kernels() is not None]
 
 
 def _bench(home: Path, *names: str, quick: str = "1") -> "subprocess.CompletedProcess[str]":
@@ -41,7 +45,7 @@ def test_every_bench_says_one_line_in_the_agreed_order_and_a_missed_goal_is_no_f
     ended = _bench(home)
     assert ended.returncode == 0, ended.stderr
     lines = _lines(ended.stdout)
-    assert [line["bench"] for line in lines] == list(NAMES)
+    assert [line["bench"] for line in lines] == HERE
     for line in lines:
         name = str(line["bench"])
         assert set(line) == FIELDS | {"quick"}, line

@@ -9,7 +9,7 @@ from typing import Final
 
 NAMES: Final = (
     "sale_tills", "sale_one_till", "poll_cpu_us", "meters_per_core", "board_2000",
-    "sts_encode", "sts_vend_p99", "sts_key_change", "sts_campaign",
+    "sts_encode", "sts_vend_p99", "sts_key_change", "sts_key_change_compiled", "sts_campaign", "sts_campaign_mib",
 )  # fmt: skip
 
 

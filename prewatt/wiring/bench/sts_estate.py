@@ -43,9 +43,7 @@ def estate(meters: int, *, at: datetime) -> tuple[Rack, Campaign]:
         cursor.execute("ANALYZE estate_meter, tokens_stsmeter")
     secret = Secret(kind="key_file", value=os.urandom(KEY_BYTES))
     vault = SealedVault(seal_of(secret, at), secret, production=False)
-    _, new = (
-        keys.seal_in(vault, vending_key(krn=krn), company_id=None, actor=_ADMINISTRATOR, at=at) for krn in (1, 2)
-    )
+    _, new = (keys.seal_in(vault, vending_key(krn=krn), company_id=None, actor=_ADMINISTRATOR, at=at) for krn in (1, 2))
     drafted = campaigns.draft(
         site, campaigns.Selection(sgc="123456"), name="bench", new_key=new, request_key="bench", actor=_MANAGER, at=at
     )

@@ -36,7 +36,7 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
     sales = [name for name in wanted if name.startswith("sale_")]
     polls = [name for name in wanted if name in ("poll_cpu_us", "meters_per_core")]
     program = ground.pgbench(config) if sales else None
-    if all(name in sts.GOALS and name != "sts_campaign" for name in wanted):
+    if all(name in sts.GOALS and name not in sts.CAMPAIGN for name in wanted):
         yield from sts.measure(size, wanted)  # without any database
         return
     _allow_files()
@@ -49,8 +49,8 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
             yield from board.measure(stands, size)
         if any(name.startswith("sts_") for name in wanted):
             yield from sts.measure(size, wanted)
-        if "sts_campaign" in wanted:
-            yield from sts.campaign(stands, size)
+        if any(name in sts.CAMPAIGN for name in wanted):
+            yield from sts.campaign(stands, size, wanted)
 
 
 def _allow_files() -> None:
