@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from prewatt import __version__
+from prewatt.core.refusals import Refused
 from prewatt.wiring import config as configuration
 from prewatt.wiring.refusals import Exit, StartRefused, language
 
@@ -126,6 +127,20 @@ def _doctor(config: configuration.Config, given: argparse.Namespace) -> int:
     return run(config, out=sys.stdout, as_json=given.json)
 
 
+def _vault(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts import vault
+
+    if given.act == "status":
+        return vault.status(config, out=sys.stdout)
+    if given.act == "end-key":
+        return vault.end_key(config, given.id, by=given.by, reason=given.reason, out=sys.stdout)
+    new = vault.NewKey(
+        dkga=given.dkga, sgc=given.sgc, krn=given.krn, kt=given.kt, ken=given.ken, base_date=given.base_date,
+        source=given.value_file, label=given.label, company=given.company, by=given.by,
+    )  # fmt: skip
+    return vault.load_key(config, new, given=sys.stdin, out=sys.stdout)
+
+
 def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.bench import run
 
@@ -161,6 +176,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "upgrade-database": (_upgrade, "to a newer major PostgreSQL", "升级到新的 PostgreSQL 大版本"),
     "demo": (_demo, "load the demo site into an empty database", "向空数据库装载演示数据"),
     "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
+    "vault": (_vault, "the key vault of STS tokens: its state, and its vending keys", "STS 密钥库：状态与售电密钥"),
     "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
     "bench": (_bench, "measure, as JSON lines, on a throw-away database", "性能测量"),
     "wire": (_wire, "captured frames, JSON lines in and out", "解析抓取的报文（JSON 行）"),
@@ -195,8 +211,31 @@ def parser() -> argparse.ArgumentParser:
     made["import"].add_argument("--template", action="store_true", help="write an empty workbook with examples to PATH")
     made["upgrade-database"].add_argument("--confirm", action="store_true", help="delete the old data directory")
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
+    _vault_words(made["vault"])
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
     return top
+
+
+def _vault_words(vault: argparse.ArgumentParser) -> None:
+    acts = vault.add_subparsers(dest="act", required=True, metavar="ACT", parser_class=_Parser)
+    acts.add_parser("status", help="vaults and keys with their check values")
+    # no abbreviations: --value-file is not to be had as --value
+    load = acts.add_parser("load-key", help="take a vending key in", allow_abbrev=False)
+    end = acts.add_parser("end-key", help="make no more tokens with a key", allow_abbrev=False)
+    for each in (load, end):
+        each.add_argument("--by", required=True, metavar="LOGIN", help="the administrator who answers for it")
+    end.add_argument("id", type=int, metavar="ID", help="as vault status shows it")
+    end.add_argument("--reason", required=True, metavar="TEXT")
+    load.add_argument("--dkga", choices=("02", "04"), default="04", help="how decoder keys are made of it")
+    load.add_argument("--sgc", required=True, metavar="DIGITS", help="supply group code, six digits")
+    for name, wanted, text in (
+        ("krn", None, "key revision, 1 to 9"), ("kt", 2, "key type, 0 to 3"), ("ken", 255, "expiry, 255: never"),
+        ("base-date", 2014, "1993, 2014 or 2035"),
+    ):  # fmt: skip
+        load.add_argument(f"--{name}", type=int, required=wanted is None, default=wanted, metavar="N", help=text)
+    load.add_argument("--value-file", default="", metavar="PATH", help="hex digits, readable by you alone; - is stdin")
+    load.add_argument("--label", default="", metavar="LABEL", help="instead: of the key in a PKCS#11 device")
+    load.add_argument("--company", default="", metavar="NAME", help="who alone may sell with it")
 
 
 def _headend_name(text: str) -> str:
@@ -216,7 +255,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of every sweep
         code: int = COMMANDS[given.command][0](config, given)
     except StartRefused as refused:
-        return _refuse(refused)
+        return _refuse(refused, refused.exit)
+    except Refused as refused:  # of a verb of the office that a command called
+        return _refuse(refused, Exit.UNEXPECTED if refused.retry else Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.OK
     return int(code)
@@ -225,14 +266,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """The last line of a failure nobody foresaw has the agreed form too; Python's exit code 1 is ours as well."""
     sys.__excepthook__(kind, error, trace)
-    _refuse(StartRefused("unexpected_failure", detail=f"{kind.__name__}: {error}"))
+    _refuse(StartRefused("unexpected_failure", detail=f"{kind.__name__}: {error}"), Exit.UNEXPECTED)
 
 
-def _refuse(refused: StartRefused) -> int:
+def _refuse(refused: Refused, code: Exit) -> int:
     sys.stdout.flush()
     sys.stderr.write(f"error {refused.code}: {refused.message(language())}\n")
     sys.stderr.flush()
-    return int(refused.exit)
+    return int(code)
 
 
 if __name__ == "__main__":

@@ -195,6 +195,24 @@ def backup_last(config: Config) -> str:
     return newest.isoformat(timespec="seconds")
 
 
+def key_vault(config: Config) -> str:
+    """What the settings name opens, and so does every vending key."""
+    if not config.database_url and not _instance_runs(config):
+        return "embedded, at rest"
+    dsn = running_database(config)
+    with outside.connect(dsn) as connection:
+        if recorded.missing(connection):
+            return "-"
+    set_up_django(config, dsn)
+    from prewatt.wiring.vault_look import look
+
+    seen = look()
+    if seen.wrong:
+        raise Wrong("; ".join(seen.wrong[:_NAMES_SHOWN]))
+    named = [f"{each.row.sgc} {each.row.krn} ({each.row.check_value})" for each in seen.keys[:_NAMES_SHOWN]]
+    return "; ".join([*(f"{each.provider} {each.state}" for each in seen.vaults), *named]) or "-"
+
+
 def log_in(config: Config) -> str:
     """On a real site, who moves money logs in with more than a password."""
     if config.demo or (not config.database_url and not _instance_runs(config)):

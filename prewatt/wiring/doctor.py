@@ -134,6 +134,14 @@ CHECKS: dict[str, _Check] = {
         ),
         look=diagnosis.backup_last,
     ),
+    "key_vault": _Check(
+        title=("key vault of STS tokens", "STS 密钥库"),
+        mend=(
+            "bring back the key file, passphrase or device that is named (docs/recipes/key-vault.md); tokens wait",
+            "请恢复所列的密钥文件、口令或设备（见 docs/recipes/key-vault.md）；在此之前令牌不会生成",
+        ),
+        look=diagnosis.key_vault,
+    ),
     "log_in": _Check(
         title=("log-in of who moves money", "经手资金人员的登录"),
         mend=(

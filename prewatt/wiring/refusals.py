@@ -334,6 +334,34 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="数据库升级失败，旧数据保持原样：{detail}",
         en="the database was not upgraded, the old data are as they were: {detail}",
     ),
+    "vault_not_set": _Refusal(
+        exit=Exit.USAGE,
+        zh="没有设置密钥库；请设置 {settings}（见 docs/recipes/key-vault.md）。什么都没有保存",
+        en="no key vault is set up; set {settings} (docs/recipes/key-vault.md). Nothing was saved",
+    ),
+    "key_value_malformed": _Refusal(
+        exit=Exit.USAGE,
+        zh="密钥须为 16 位（DKGA02）或 40 位（DKGA04）十六进制数字。什么都没有保存",
+        en="a key's value is 16 hex digits (DKGA02) or 40 (DKGA04). Nothing was saved",
+    ),
+    "key_value_exposed": _Refusal(
+        exit=Exit.USAGE,
+        zh="其他用户可以读取 {path}；请先 chmod 600。什么都没有保存",
+        en="others can read {path}; chmod 600 it first. Nothing was saved",
+    ),
+    "key_value_unreadable": _Refusal(
+        exit=Exit.USAGE,
+        zh="无法读取 --value-file 所指的文件：{detail}。什么都没有保存",
+        en="the file of --value-file cannot be read: {detail}. Nothing was saved",
+    ),
+    "key_unknown": _Refusal(
+        exit=Exit.USAGE,
+        zh="没有编号为 {id} 的售电密钥；见 prewatt vault status",
+        en="there is no vending key {id}; see prewatt vault status",
+    ),
+    "company_unknown": _Refusal(
+        exit=Exit.USAGE, zh="没有名为 {company} 的公司。什么都没有保存", en="there is no company {company}. Nothing was saved"
+    ),
     "interrupted": _Refusal(exit=Exit.UNEXPECTED, zh="已被信号中断", en="interrupted by a signal"),
 }
 
