@@ -25,11 +25,8 @@ PARTS = {
     "tests that run alone": ["-m", f"not soak and ({ALONE})"],
 }
 # Lanes of the soak run at the same time, each with a server and a directory of its own: fault runs mostly wait, and
-# company is one more disturbance. What no lane names goes with the last.
-SOAK_LANES = (
-    ("tests/journeys/test_chaos.py", "tests/acceptance"),
-    ("tests/journeys/test_real_chaos.py",),
-)
+# company is one more disturbance. The other lane takes what is not named here.
+SOAK_LANE = ("tests/journeys/test_chaos.py", "tests/acceptance")
 SLOWEST = "--durations=12"
 
 
@@ -106,9 +103,7 @@ def tested() -> dict[str, tuple[Counts, int]]:
 
 def soaked() -> dict[str, tuple[Counts, int]]:
     """The lanes of the soak side by side; what each said is printed when it has ended."""
-    named = [path for lane in SOAK_LANES for path in lane]
-    rest = ["tests", *(f"--ignore={path}" for path in named)]
-    lanes = [list(lane) for lane in SOAK_LANES[:-1]] + [[*SOAK_LANES[-1], *rest]]
+    lanes = [list(SOAK_LANE), ["tests", *(f"--ignore={path}" for path in SOAK_LANE)]]
     print("== soak", flush=True)
     with ThreadPoolExecutor(len(lanes)) as pool:
         asked = [pool.submit(pytest, f"soak, lane {n}", ["-m", "soak", "-s", *lane], quiet=True)
