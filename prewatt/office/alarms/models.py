@@ -19,6 +19,7 @@ class AlarmKind(models.TextChoices):
     BLACKOUT = "blackout"  # nearly all of a building is silent at once
     BACKUP_FAILED = "backup_failed"  # the scheduled backup; told at every site of the installation
     LATE_RESTORE = "late_restore"  # server-held: paid, and the supply has not come back
+    READING_HELD = "reading_held"  # server-held: what the meter says cannot be billed
 
 
 class Alarm(models.Model):

@@ -30,6 +30,7 @@ class Rules:
     dark_circuits: int
     dark_grace_s: int
     unmet_s: int
+    held_s: int
 
 
 def shipped() -> Rules:
@@ -46,6 +47,7 @@ def shipped() -> Rules:
         dark_circuits=int(data["blackout"]["circuits"]),
         dark_grace_s=int(data["blackout"]["grace_s"]),
         unmet_s=int(data["wish"]["unmet_s"]),
+        held_s=int(data["reading"]["held_s"]),
     )
 
 
@@ -70,6 +72,7 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         "dark_circuits": rules.dark_circuits,
         "lit_from": at - timedelta(seconds=rules.dark_grace_s + rules.dark_polls * status_poll_s),
         "unmet_from": at - timedelta(seconds=rules.unmet_s),
+        "held_from": at - timedelta(seconds=rules.held_s),
         "hysteresis": rules.hysteresis_permille,
         "overload": _BIT[StatusBit.OVERLOAD_TRIP],
         "malicious": _BIT[StatusBit.MALICIOUS_LOAD_TRIP],
@@ -95,7 +98,7 @@ WITH fact AS (
     SELECT c.site_id, c.id AS circuit_id, m.line_id, r.building_id, ls.since AS line_since, l.at AS read_at,
         coalesce(l.status, 0) AS status,
         CASE s.custody WHEN 'server' THEN b.balance_minor ELSE l.balance END AS balance,
-        s.alarm_1, s.alarm_2, s.id IS NOT NULL AS opened, c.use, coalesce(ls.up, false) AS line_up,
+        s.alarm_1, s.alarm_2, s.id AS supply_point_id, s.id IS NOT NULL AS opened, c.use, coalesce(ls.up, false) AS line_up,
         {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,
         {wishes.EFFECTIVE_SINCE} AS wished_at, l.at IS NOT NULL AND {wishes.DIFFERS} AS differs
     FROM estate_circuit c
@@ -143,6 +146,9 @@ UNION ALL SELECT site_id, 'wish_unmet', circuit_id, NULL, false, balance FROM fa
 -- paid and still dark: also where the meter is silent, and was seen open before the money came
 UNION ALL SELECT site_id, 'late_restore', circuit_id, NULL, false, balance FROM fact
     WHERE differs AND wished_at < %(unmet_from)s AND server_held AND wish = 'keep_on'
+UNION ALL SELECT f.site_id, 'reading_held', f.circuit_id, NULL, false, f.balance
+    FROM fact f JOIN billing_progress p ON p.supply_point_id = f.supply_point_id
+    WHERE p.held <> '' AND p.charged_at < %(held_from)s
 UNION ALL SELECT DISTINCT site_id, 'blackout', NULL::bigint, NULL::bigint, false, NULL::bigint FROM dark
 UNION ALL SELECT g.site_id, 'line_lost', NULL, ls.line_id,
     coalesce((SELECT bool_and(o.hold) FROM folded o WHERE o.line_id = ls.line_id), false), NULL

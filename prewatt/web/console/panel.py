@@ -110,6 +110,7 @@ def alarm_words(kind: str) -> str:
         "disputed": _("A delivery is disputed"), "wish_unmet": _("The relay does not follow"),
         "late_restore": _("Paid, and the supply has not come back"),
         "blackout": _("Blackout, or a whole building out of reach"), "backup_failed": _("The backup failed"),
+        "reading_held": _("A reading cannot be billed"),
     }.get(kind, kind)  # fmt: skip
 
 

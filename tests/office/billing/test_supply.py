@@ -18,7 +18,7 @@ from prewatt.office.metering import wishes
 from prewatt.office.metering.models import JobRow, LineState, RelayWish
 from prewatt.office.staff.models import AuditRow
 from tests.cast import NOON
-from tests.office.billing.scene import Shop, another, opened, query, waiting
+from tests.office.billing.scene import OPENING_WH, Shop, another, opened, query, waiting
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -310,6 +310,17 @@ def alarms_of(shop: Shop, at: datetime) -> list[str]:
     rules.evaluate(at=at, status_poll_s=60, rules=rules.shipped())
     found = Alarm.objects.filter(cleared_at=None, circuit_id=shop.circuit.pk)
     return sorted(found.values_list("kind", flat=True))
+
+
+def test_a_reading_that_cannot_be_billed_is_told_until_it_can_be() -> None:
+    shop = opened()
+    shop.pay(5_000)
+    shop.read_and_sweep(MINUTE, OPENING_WH - 5_000)
+    assert shop.progress.held == "backward"
+    assert "reading_held" not in alarms_of(shop, NOON + 2 * MINUTE), "it may mend itself"
+    assert "reading_held" in alarms_of(shop, NOON + 6 * MINUTE)
+    shop.read_and_sweep(7 * MINUTE, OPENING_WH + 100)
+    assert "reading_held" not in alarms_of(shop, NOON + 8 * MINUTE)
 
 
 def test_a_cut_is_not_sent_once_the_circuit_is_in_credit_again() -> None:
