@@ -115,6 +115,29 @@
   });
   document.addEventListener("click", function (e) { if (e.target.closest("[data-print]")) { window.print(); } });
 
+  /* ---- copy: the clipboard where the browser gives it, else a selection (a console without TLS on the local net) */
+  function copied(button) {
+    var word = button.querySelector("[data-copy-word]"), before = word.textContent;
+    if (button.dataset.done) { return; }
+    button.dataset.done = "1"; word.textContent = button.dataset.copied;
+    setTimeout(function () { word.textContent = before; delete button.dataset.done; }, 2000);
+  }
+  function copyBySelection(text) {
+    var area = document.createElement("textarea"), done = false;
+    area.value = text; area.className = "pw-skip"; area.readOnly = true;
+    document.body.append(area); area.select();
+    try { done = document.execCommand("copy"); } finally { area.remove(); }
+    return done;
+  }
+  document.addEventListener("click", function (e) {
+    var button = e.target.closest("[data-copy]");
+    if (!button) { return; }
+    var text = button.dataset.copy;
+    function other() { if (copyBySelection(text)) { copied(button); button.focus(); } }
+    if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(function () { copied(button); }, other); }
+    else { other(); }
+  });
+
   /* ---- find box: arrows between the answers */
   var find = document.getElementById("pw-find");
   if (find) {
