@@ -12,7 +12,8 @@ from itertools import chain, count
 from typing import Final
 
 from prewatt.core.wire.dlt645.items import Item, Kind
-from prewatt.core.wire.dlt645.parameters import PARAMETERS, day_slots, slots, zone_slots
+from prewatt.core.wire.dlt645.parameters import MAX_SCREENS, PARAMETERS, SCREEN, day_slots, slots, zone_slots
+from prewatt.core.wire.dlt645.records import MAX_RECORDS, RELAY_RECORD, record
 from prewatt.core.wire.dlt645.vendor import VENDOR_BLOCKS
 
 ALL: Final = 0xFF
@@ -220,31 +221,6 @@ _COUNT: Final = Item(name="count", size=3, kind=Kind.DIGITS)
 _MINUTES: Final = Item(name="minutes", size=3, kind=Kind.DIGITS, unit="min")
 _PER_PHASE: Final = frozenset({0x01, 0x02, 0x03, 0x04, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F})
 _PER_METER: Final = frozenset({0x05, 0x06, 0x07, 0x08, 0x09, 0x0A})
-_ENERGIES: Final = (
-    "total",
-    "reverse_total",
-    "quadrant_1_total",
-    "quadrant_2_total",
-    "quadrant_3_total",
-    "quadrant_4_total",
-)
-
-
-def _moment(name: str) -> Item:
-    return Item(name=name, size=6, kind=Kind.MOMENT, form="ssmmhhDDMMYY")
-
-
-def _energies(suffix: str) -> tuple[Item, ...]:
-    units = ("kWh", "kWh", "kvarh", "kvarh", "kvarh", "kvarh")
-    return tuple(
-        Item(name=name + suffix, size=4, decimals=2, unit=unit) for name, unit in zip(_ENERGIES, units, strict=True)
-    )
-
-
-_COVER_RECORD: Final = (_moment("started_at"), _moment("ended_at"), *_energies("_before"), *_energies("_after"))
-_RELAY_RECORD: Final = (_moment("at"), Item(name="operator", size=4, kind=Kind.HEX), *_energies(""))
-MAX_RECORDS: Final = 10
-_COVERS: Final = (0x0D, 0x0E)  # of the meter, of its terminals
 
 
 def _events(kind: int, what: int, which: int) -> Layout | None:
@@ -261,11 +237,10 @@ def _events(kind: int, what: int, which: int) -> Layout | None:
         return Layout(items=(_COUNT, _MINUTES))
     if (kind == 0x30 and which == 0) or (kind == 0x11 and what == 0 and which == 0):
         return _one(_COUNT)
-    if kind == 0x30 and what in _COVERS and 1 <= which <= MAX_RECORDS:
-        return Layout(items=_COVER_RECORD)
     if kind in (0x32, 0x33) and 1 <= which <= MAX_RECORDS:
         return _purchase(what, "kWh" if kind == 0x32 else "currency")
-    return None
+    kept = record(kind, what, which)
+    return None if kept is None else Layout(items=kept)
 
 
 def _purchase(what: int, unit: str) -> Layout | None:
@@ -280,7 +255,7 @@ def _purchase(what: int, unit: str) -> Layout | None:
 def _relay_events(kind: int, what: int, which: int) -> Layout | None:
     if (kind, what, which) == (0, 0, 1):
         return _one(_COUNT)
-    return Layout(items=_RELAY_RECORD) if kind == 0 and what == 1 and 1 <= which <= MAX_RECORDS else None
+    return Layout(items=RELAY_RECORD) if kind == 0 and what == 1 and 1 <= which <= MAX_RECORDS else None
 
 
 MAX_FREEZES: Final = 62  # daily ones; the other kinds keep fewer
@@ -317,6 +292,8 @@ def _parameter(group: int, what: int, which: int) -> Layout | None:
         return None if made is None else Layout(items=made, open_end=True)
     if group == 0x03 and what == 0 and 1 <= which <= 254:
         return _one(Item(name=f"holiday{which}", size=4, kind=Kind.DIGITS, unit="YYMMDDNN"))
+    if group == 0x04 and what in (1, 2) and 1 <= which <= MAX_SCREENS:
+        return Layout(items=SCREEN, open_end=True)
     if group == 0x05 and what in (1, 2):
         return _numbered(f"price_set{what}_rate", which, "currency/kWh", 4)
     if group == 0x06 and what in (0, 1, 2, 3):

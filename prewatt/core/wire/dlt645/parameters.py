@@ -1,7 +1,7 @@
 """Single parameters of group 04 (DL/T 645-2007 table A.3, 2013 filing): items, and one reading of them together."""
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, product
 from typing import Final
 
 from prewatt.core.wire.dlt645.items import Item, Kind
@@ -11,6 +11,10 @@ Parameter = tuple[tuple[Item, ...], Item | None]
 
 MAX_ZONES: Final = 14
 MAX_DAY_SLOTS: Final = 14
+MAX_SCREENS: Final = 254
+# what a screen of the display shows: an identifier, and which part of it where the meter tells parts apart
+SCREEN: Final = (Item(name="shown", size=4, kind=Kind.HEX), Item(name="shown_part", size=1, kind=Kind.DIGITS))
+_COEFFICIENTS: Final = ("conductance", "susceptance", "resistance", "reactance")
 
 
 def slots(
@@ -114,7 +118,13 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04000801: _of(Kind.HEX, "weekend_days", 1),
     0x04000802: _number("weekend_day_table", 1),
     **{0x04000900 + number: _of(Kind.HEX, f"record_mode_{number}", 1) for number in range(1, 7)},
+    0x04000A01: _of(Kind.MOMENT, "load_record_from", 4, "mmhhDDMM"),
+    **{0x04000A01 + number: _number(f"load_record_interval_{number}", 2, 0, "min") for number in range(1, 7)},
     **{0x04000B00 + number: _of(Kind.MOMENT, f"settlement_day{number}", 2, "hhDD") for number in range(1, 4)},
+    **{
+        0x04000D01 + place: _number(f"{phase}_{name}", 2, 3)
+        for place, (phase, name) in enumerate(product("abc", _COEFFICIENTS))
+    },
     0x04000E01: _number("forward_power_limit", 3, 4, "kW"),
     0x04000E02: _number("reverse_power_limit", 3, 4, "kW"),
     0x04000E03: _number("voltage_upper_limit", 2, 1, "V"),
@@ -129,7 +139,14 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04001004: _number("hoarding_limit", 4, 2, "currency"),
     0x04001005: _number("close_permit_limit", 4, 2, "currency"),
     0x04001101: _of(Kind.HEX, "run_mode", 1),
+    0x04001104: _of(Kind.HEX, "report_mode", 8),
+    0x04001201: _of(Kind.MOMENT, "hourly_freeze_from", 5, "mmhhDDMMYY"),
+    0x04001202: _number("hourly_freeze_interval", 1, 0, "min"),
+    0x04001203: _of(Kind.MOMENT, "daily_freeze_at", 2, "mmhh"),
     0x04001501: _of(Kind.HEX, "report_status", 12),
     0x04001401: _number("trip_delay", 2, 0, "min"),
     0x04001402: _number("close_delay", 2, 0, "min"),
+    0x04800001: _of(Kind.TEXT, "software_version", 32),
+    0x04800002: _of(Kind.TEXT, "hardware_version", 32),
+    0x04800003: _of(Kind.TEXT, "maker_number", 32),
 }

@@ -158,13 +158,19 @@ def _chosen(fitting: list[Captured], before: Captured | None) -> Captured:
     if request.function in _SAME_BOTH_WAYS:
         return replace(request, direction=None)
     assert request.count is not None
-    function = Function(request.function)
+    function = _read_part(request.function)
     if not 1 <= request.count <= count_limit(function):
         return reply
     if before is not None and before.direction is Direction.REQUEST:
         if (before.unit, before.function) == (request.unit, request.function) and before.count is not None:
-            return reply if len(reply.bits or b"") == data_size(function, before.count) else request
+            brought = 2 * len(reply.registers) if reply.registers is not None else len(reply.bits or b"")
+            return reply if brought == data_size(function, before.count) else request
     raise RemoteProtocolError("direction_needed", f"function {request.function}")
+
+
+def _read_part(function: int) -> Function:
+    """The read a function contains: 17h reads registers while it writes others."""
+    return Function.READ_HOLDING_REGISTERS if function == _READ_WRITE else Function(function)
 
 
 def scan_rtu(data: bytes, direction: Direction | None) -> Capture:

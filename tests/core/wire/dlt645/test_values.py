@@ -42,6 +42,24 @@ def shown(di: int, data: str) -> dict[str, str | None]:
         (0x03330201, "0700", {"purchase_count": "7"}),
         (0x03330301, "00000100", {"purchase_amount": "100.00"}),
         (0x03320601, "50000000", {"purchased_total": "0.50"}),
+        (
+            0x03110001,
+            "000008010926303008010926",
+            {"started_at": "2026-09-01 08:00:00", "ended_at": "2026-09-01 08:30:30"},
+        ),
+        (
+            0x03300302,
+            "05040301092678563412000D3003",
+            {"at": "2026-09-01 03:04:05", "operator": "12345678", "identifier": "03300D00"},
+        ),
+        (
+            0x03300401,
+            "78563412000008010926303008010926",
+            {"operator": "12345678", "before": "2026-09-01 08:00:00", "after": "2026-09-01 08:30:30"},
+        ),
+        (0x04000A01, "30080109", {"load_record_from": "09-01 08:30"}),
+        (0x04000A02, "1500", {"load_record_interval_1": "15"}),
+        (0x04000D08, "3412", {"b_reactance": "1.234"}),
         (0x04000306, "300000", {"ct_ratio": "30"}),
         (0x04000401, "120051050326", {"address": METER}),
         (0x0400040B, "00000000323533315344", {"model": "DS1352"}),
@@ -50,6 +68,11 @@ def shown(di: int, data: str) -> dict[str, str | None]:
         (0x04000E01, "000006", {"forward_power_limit": "6.0000"}),
         (0x04001001, "00200000", {"alarm_amount_1": "20.00"}),
         (0x04001401, "0500", {"trip_delay": "5"}),
+        (0x04001201, "0000010126", {"hourly_freeze_from": "2026-01-01 00:00"}),
+        (0x04001203, "3000", {"daily_freeze_at": "00:30"}),
+        (0x04040101, "0000010000", {"shown": "00010000", "shown_part": "00"}),
+        (0x04040205, "00009000", {"shown": "00900000"}),
+        (0x04800001, "00" * 28 + "312E3256", {"software_version": "V2.1"}),
         (0x04010000, "010101020107", {"zone1": "010101", "zone2": "070102"}),
         (0x04010001, "040000020008", {"period1": "000004", "period2": "080002"}),
         (0x04030001, "01011026", {"holiday1": "26100101"}),
@@ -74,6 +97,32 @@ def test_date_and_clock_show_their_parts_and_the_whole() -> None:
         "month": "11",
         "year": "26",
     }
+
+
+@pytest.mark.parametrize(
+    ("di", "size"),
+    [
+        (0x03010101, 131), (0x0304030A, 131), (0x03090001, 78), (0x03300001, 50), (0x03300101, 106), (0x03300D01, 60),
+        (0x1D000101, 34),
+    ],
+)  # fmt: skip
+def test_a_record_has_the_length_the_standard_gives_it(di: int, size: int) -> None:
+    layout = dlt645.layout_of(di)
+    assert layout is not None and sum(item.size for item in layout.items) == size
+    assert len(dlt645.block(di, bytes(size))) == len(layout.items) == len({item.name for item in layout.items})
+
+
+def test_a_phase_record_says_what_the_phase_used_and_how_it_stood() -> None:
+    head, b_phase = bytes(12 + 16 + 29 + 16), bytes.fromhex("05223412800000810000000090")
+    values = {each.name: (each.value, each.unit) for each in dlt645.block(0x03010203, head + b_phase + bytes(45))}
+    assert values["ub"] == ("220.5", "V") and values["ib"] == ("-1.234", "A") and values["p_b"] == ("-1.0000", "kW")
+    assert values["pf_b"] == ("-1.000", "") and values["b_gain"] == ("0.00", "kWh")
+    assert values["charge_total"] == ("0.00", "Ah")
+
+
+@pytest.mark.parametrize("di", [0x03010100, 0x0301010B, 0x03010401, 0x03300201, 0x03110101, 0x04040100, 0x040401FF])
+def test_what_no_record_or_screen_is_stays_unknown(di: int) -> None:
+    assert dlt645.layout_of(di) is None
 
 
 def test_values_of_a_past_settlement_say_which() -> None:

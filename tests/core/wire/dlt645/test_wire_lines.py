@@ -96,6 +96,17 @@ def test_bytes_that_can_be_either_need_the_direction() -> None:
     assert told["bits"] == "0A0105"
 
 
+def test_a_read_that_writes_can_be_either_too() -> None:
+    either = sealed("0117 0A00 0002 0064 0001 02 1234".replace(" ", ""))
+    assert rtu(either)["error"]["code"] == "wire_direction_needed"
+    (asked,) = rtu(either, "request")["frames"]
+    (told,) = rtu(either, "reply")["frames"]
+    assert (asked["address"], asked["count"], asked["registers"]) == (0x0A00, 2, [0x1234])
+    assert told["registers"] == [0, 0x0200, 0x6400, 0x0102, 0x1234]
+    before = sealed("0117 0010 0005 0064 0001 02 1234".replace(" ", ""))
+    assert [frame["direction"] for frame in rtu(before + either)["frames"]] == ["request", "reply"]
+
+
 def test_a_request_before_it_tells_a_reply_of_bits_apart() -> None:
     frames = rtu(sealed("010100000014") + sealed("0101030A0005"))["frames"]
     assert [(frame["direction"], frame["bits"]) for frame in frames] == [("request", None), ("reply", "0A0005")]
