@@ -32,6 +32,10 @@ register(
         "line_other_site": Text(
             en="This line belongs to another site. Nothing was saved.", zh="这条总线属于别的项目。什么都没有保存。"
         ),
+        "meter_has_fewer_circuits": Text(
+            en="This model has {circuits} circuits, and {needed} are in use. Nothing was saved.",
+            zh="该型号只有 {circuits} 个回路，现用 {needed} 个。什么都没有保存。",
+        ),
         "plan_version_past": Text(
             en="A price cannot begin in the past: what was sold then stays sold at the old price. Nothing was saved.",
             zh="电价不能从过去开始：已经卖出的仍按原价。什么都没有保存。",

@@ -40,6 +40,7 @@ register(
             en="A command for this meter is on its way. It was not moved. Try again when the command has ended.",
             zh="这块电表还有命令没有完成。没有改动。请等命令结束后再试。",
         ),
+        "meter_taken_down": Text(en="The meter was taken down.", zh="电表已拆除。"),
         "settings_not_open": Text(
             en="Nobody buys from this meter's own purse now: there is nothing agreed to write. Nothing was changed.",
             zh="现在没有用户使用这块表的表内计费：没有约定的参数可下发。什么都没有改。",

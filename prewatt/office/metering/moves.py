@@ -1,4 +1,4 @@
-"""A meter that is given another bus or address, together with what waits for it in the mailbox."""
+"""A meter that is given another bus or address, or is taken down, together with what waits for it in the mailbox."""
 
 from datetime import datetime
 
@@ -26,3 +26,17 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
             raise Refused("meter_busy", retry=True)
         wires.move_meter(meter, line, unit=unit, actor=actor, at=at)
         JobRow.objects.filter(pk__in=[each.pk for each in held]).update(gateway=line.gateway, line_id=line.pk)
+
+
+def retire_meter(meter: Meter, *, at: datetime) -> None:
+    """Nothing is asked of a meter that is taken down: reads that wait are dropped.
+
+    Refuses meter_busy while a job that could change it waits or is at work: only the meter can say what came of it.
+    """
+    with transaction.atomic():
+        held = list(JobRow.objects.select_for_update().filter(meter_id=meter.pk, state__in=("queued", "claimed")))
+        if any(each.intent in _CHANGING for each in held):
+            raise Refused("meter_busy", retry=True)
+        JobRow.objects.filter(pk__in=[each.pk for each in held]).update(
+            state=JobState.DROPPED, code="meter_taken_down", finished_at=at
+        )

@@ -142,7 +142,8 @@ OPEN_DELIVERY_STATES = ("waiting", "sent", "unknown", "disputed")  # a disputed 
 class Delivery(models.Model):
     """One order on its way to a meter (下发). At most one open per circuit.
 
-    `origin` says which act it carries out: a sale, a make-up (补电), a return (退电), a clear at closing.
+    `origin` says which act it carries out: a sale, a make-up (补电), a return (退电), a clear at closing, credit that goes
+    on from the meter that stood here before (换表).
     """
 
     class Origin(models.TextChoices):
@@ -150,6 +151,7 @@ class Delivery(models.Model):
         MAKE_UP = "make_up"
         RETURN = "return"
         CLEAR = "clear"
+        SWAP = "swap"
 
     site_id = models.BigIntegerField()
     circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT)

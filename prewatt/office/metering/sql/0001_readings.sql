@@ -7,7 +7,7 @@ CREATE TABLE metering_reading (
     circuit_id bigint NOT NULL,
     at timestamptz NOT NULL,
     full_read boolean NOT NULL,          -- false: status poll, true: register read
-    source smallint NOT NULL,            -- 0 poll, 1 command, 2 read now, 3 freeze, 4 loaded history
+    source smallint NOT NULL,            -- 0 poll, 1 command, 2 read now, 3 freeze, 4 loaded history, 5 stated
     quality smallint NOT NULL,           -- 0 good, 1 backward, 2 jump, 3 repeated, 4 clock off
     energy_wh bigint,                    -- total import, CT ratio applied
     power_w integer,

@@ -66,6 +66,9 @@ BEGIN
     IF d.origin = 'make_up' AND d.value_minor > 0 THEN
         PERFORM vending_move(d.site_id, 'make_up_back:' || d.id || ':' || d.orders, 'make_up_refused', p_actor, p_reason,
             p_at, 'in_delivery', 'make_up_cost', d.value_minor);
+    ELSIF d.origin = 'swap' AND d.value_minor > 0 THEN  -- it still stands for energy that nobody has used
+        PERFORM vending_move(d.site_id, 'swap_back:' || d.id || ':' || d.orders, 'credit_carry_refused', p_actor,
+            p_reason, p_at, 'in_delivery', 'deferred_income', d.value_minor);
     END IF;
     UPDATE vending_act SET state = 'refused', done_at = p_at WHERE delivery_id = d.id AND state = 'running';
     PERFORM vending_step(d.id, 'refused', p_at, p_code, p_values);
