@@ -64,6 +64,17 @@ def decode_amount16(field: int) -> int:
     return _decode(field)
 
 
+def amount16_from(value: int) -> int:
+    """What the smallest token of at least `value` carries. Refuses as `encode_amount16`."""
+    return decode_amount16(encode_amount16(value))
+
+
+def amount16_within(value: int) -> int:
+    """What the largest token of at most `value` (0 or more) carries."""
+    assert value >= 0, value
+    return _decode(_encode_down(min(value, AMOUNT16_MAX)))
+
+
 def encode_amount20(amount_e5: int) -> int:
     """The 20-bit field (sign, 5 bits exponent, 14 bits mantissa) of an amount in 10^-5 base units.
 

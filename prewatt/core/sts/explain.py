@@ -259,7 +259,7 @@ def _notes(decoded: Decoded, known: Known, answer: Answer) -> tuple[Line, ...]:
 def explain_request(request: Request) -> dict[str, Any]:
     """{"token", "key"?, "other_keys"?: [{"name", "key"}], "meter"?: {"kt", "ken", "tid_store",
     "manufacturer_code_digits", "manufacturer_code", "max_power_w", "credit_tenths"}} -> both languages."""
-    digits = fields.text(request, "token")
+    digits = fields.token_digits(request)
     found = explain(digits, _read_known(request))
     decoded: dict[str, Any] = {"token_class": None, "subclass": None, "block": None}
     if found.decoded is not None:

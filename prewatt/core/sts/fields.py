@@ -16,6 +16,7 @@ from prewatt.core.sts.tid import BaseDate, check_tid, parse_utc, tid_or_expired
 Request = Mapping[str, Any]
 _HEX: Final = re.compile(r"[0-9a-fA-F]+", re.ASCII)
 MAX_TEXT: Final = 256  # characters; the longest real field, a key in hex, has 40
+_GROUPING: Final = str.maketrans("", "", " -")
 _LEFT_OUT_DKGA: Final = frozenset({"01", "03"})
 
 
@@ -43,6 +44,11 @@ def text(request: Request, field: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise malformed(field, "a string")
     return value
+
+
+def token_digits(request: Request) -> str:
+    """The token, as people write it: blanks and hyphens between its groups do not count."""
+    return text(request, "token").translate(_GROUPING)
 
 
 def whole(request: Request, field: str) -> int:

@@ -101,7 +101,7 @@ _KEPT: Final = frozenset({"dkga", "ea", "meter_pan"})
 
 
 def _decode(request: Request) -> Result:
-    digits = fields.text(request, "token")
+    digits = fields.token_digits(request)
     key = fields.read_key(request, "key") if present(request, "key") or needs_key(digits) else None
     return describe(decode(digits, key), key)
 

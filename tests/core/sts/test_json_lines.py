@@ -331,6 +331,16 @@ def test_any_44_bits_make_an_extended_read_token_for_its_fields_are_not_proven()
     assert answer({"op": "decode", "token": made["token"]})["block"] == "2fffffffffff"
 
 
+@pytest.mark.parametrize("op", ["decode", "explain"])
+def test_a_token_may_be_given_in_groups_as_it_is_printed(op: str) -> None:
+    token = answer(CREDIT)["token"]
+    groups = [token[at : at + 4] for at in range(0, 20, 4)]
+    plain = answer({"op": op, "key": KEY, "token": token})
+    assert plain == answer({"op": op, "key": KEY, "token": " ".join(groups)})
+    assert plain == answer({"op": op, "key": KEY, "token": "-".join(groups)})
+    assert _code({"op": "decode", "key": KEY, "token": " ".join(groups[:4])}) == StsCode.TOKEN_MALFORMED
+
+
 def test_a_maker_code_may_be_given_as_digits() -> None:
     by_text = {"op": "encode", "token_class": 1, "subclass": 1, "manufacturer_code": "0034", "control": "1"}
     assert answer(by_text) == answer({**by_text, "manufacturer_code": 34})
