@@ -41,11 +41,14 @@ class LinePlan:
 
     line_id: int
     site_id: int
-    transport: str  # "rtu-over-tcp" | "modbus-tcp"
+    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in"
     host: str
     port: int
     baud: int
     meters: tuple[MeterPlan, ...]
+    identity: str = ""  # dial-in: what the caller says of itself first, as `core.wire.serialserver.shown` writes it
+    heartbeat: str = ""  # dial-in: what a serial server puts between its bytes to say that it lives
+    timezone: str = "UTC"  # of the site: what a meter is told that asks for the time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +125,26 @@ class LineHealth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Call:
+    """Somebody dialled in and said who he is. `detail` is for a person who must decide about a stranger."""
+
+    identity: str
+    kind: str  # "acrel-4g" | "serial-server"
+    peer: str  # address he calls from
+    detail: str = ""
+    fresh: bool = True  # a new connection, not one that is asked about again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Who a caller is. A stranger (no gateway, not refused) waits until a person decides."""
+
+    identity: str
+    gateway_id: int | None
+    refused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class PollSettings:
     """How often to read."""
 
@@ -137,8 +160,12 @@ class Mailbox(Protocol):
     def leave(self, *, headend: str) -> None:
         """Give all leases back at once (clean stop)."""
 
-    def tick(self, *, headend: str) -> Sequence[Lease]:
-        """Heartbeat: renew leases, take a fair share of free ones, give surplus back; what is owned now."""
+    def tick(self, *, headend: str, held: Sequence[int] = ()) -> Sequence[Lease]:
+        """Heartbeat: renew leases, take a fair share of free ones, give surplus back; what is owned now.
+
+        Gateways that dial in are not shared out: a free one goes to whoever has its connection (`held`), and
+        goes back when the connection is lost.
+        """
 
     def plan(self, *, gateway_id: int) -> Sequence[LinePlan]: ...
 
@@ -158,6 +185,9 @@ class Mailbox(Protocol):
         lines: Sequence[LineHealth],
     ) -> None:
         """Binary COPY of readings, upsert of latest rows, health. Stale epochs are dropped."""
+
+    def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
+        """Who these callers are; strangers are written down for people to see."""
 
     def wait(self, *, timeout_s: float) -> bool:
         """Block until a job may be waiting (LISTEN) or the time is over. Own connection, own thread."""

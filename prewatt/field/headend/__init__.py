@@ -5,6 +5,7 @@ Face: `HeadEnd(mailbox, name=..., catalogue=..., clock=...).run(stop)`, or `main
 
 from prewatt.field.headend.headend import Fence, HeadEnd, PoolThread, Thread, steady_clock
 from prewatt.field.headend.process import main
+from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.transports import TRANSPORTS, Link, LinkError, Listener, Opener, Transport
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Listener",
     "Opener",
     "PoolThread",
+    "Switchboard",
     "Thread",
     "Transport",
     "main",

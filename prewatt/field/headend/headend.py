@@ -33,11 +33,13 @@ from prewatt.field.headend.limits import (
     STOP_FLUSH_S,
     STOP_TALKING_S,
     TICK_S,
+    TICK_SOON_S,
     WAIT_S,
     WATCH_S,
 )
 from prewatt.field.headend.line import Ground, Line
 from prewatt.field.headend.outbox import Outbox
+from prewatt.field.headend.switchboard import DIAL_IN, Switchboard
 from prewatt.field.headend.transports import TRANSPORTS, Transport
 from prewatt.field.headend.waiter import Waiter
 
@@ -120,6 +122,7 @@ class HeadEnd:
     `catalogue`  profiles by code
     `clock`      aware UTC wall time, for what is stored
     `lease_s`    how long the office keeps a gateway for a head-end that does not tick
+    `switchboard`  where meters and serial servers dial in, if they may
     """
 
     def __init__(
@@ -135,13 +138,15 @@ class HeadEnd:
         chance: Callable[[], float] = random.random,
         desk: Thread | None = None,
         ear: Thread | None = None,
+        switchboard: Switchboard | None = None,
     ) -> None:
         self._mailbox = mailbox
         self._name = name
         self._catalogue = catalogue
         self._clock = clock
         self._lease_s = lease_s
-        self._transports = transports
+        self._switchboard = switchboard
+        self._transports = transports if switchboard is None else {**transports, DIAL_IN: switchboard.transport}
         self._steady = steady
         self._chance = chance
         self._threads = [PoolThread("desk"), PoolThread("ear")]
@@ -176,6 +181,8 @@ class HeadEnd:
         try:
             if await self._enter():
                 helpers += [loop.create_task(self._listen()), loop.create_task(self._watch())]
+                if self._switchboard is not None:
+                    helpers.append(loop.create_task(self._switchboard.stay_open(self._waiter.signal)))
                 await self._serve()
                 await self._leave()
         finally:
@@ -184,6 +191,8 @@ class HeadEnd:
                 task.cancel()
             for gateway_id in list(self._gateways):
                 self._drop(gateway_id)
+            if self._switchboard is not None:
+                self._switchboard.close()
             for thread in self._threads:
                 thread.end()
 
@@ -249,7 +258,8 @@ class HeadEnd:
         without a heartbeat nothing else is tried: the database is away.
         """
         first: Exception | None = None
-        for duty in (self._tick, self._send_reports, self._claim, self._store, self._load_plans):
+        duties = (self._tick, self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans)
+        for duty in duties:
             try:
                 await duty()
             except Exception as fault:  # noqa: BLE001 process loop: keep what is known
@@ -261,6 +271,7 @@ class HeadEnd:
     def _more_to_do(self) -> bool:
         return (
             self._claim_now
+            or (self._switchboard is not None and self._switchboard.waiting)
             or bool(self._outbox.reports)
             or len(self._outbox.polls) >= FLUSH_ROWS
             or any(gateway.loaded != gateway.lease.revision for gateway in self._gateways.values())
@@ -283,7 +294,8 @@ class HeadEnd:
             return
         self._tick_at = now + TICK_S
         called_at = self._steady()
-        leases = await self._desk(lambda: self._mailbox.tick(headend=self._name))
+        held = [] if self._switchboard is None else self._switchboard.held
+        leases = await self._desk(lambda: self._mailbox.tick(headend=self._name, held=held))
         self._fence.renewed(called_at)
         if not self._fence.holds(self._loop.time()):
             self._tick_at = 0.0  # the answer took so long that it says nothing about now
@@ -296,6 +308,15 @@ class HeadEnd:
         for gateway_id, lease in owned.items():
             gateway = self._gateways.setdefault(gateway_id, _Gateway(lease))
             gateway.lease = lease
+
+    async def _ask_who_called(self) -> None:
+        """Who dialled in since; a gateway gained this way is asked for soon."""
+        board = self._switchboard
+        if board is None or not board.waiting:
+            return
+        calls = board.to_ask()
+        if board.answered(await self._desk(lambda: self._mailbox.called(headend=self._name, calls=calls))):
+            self._tick_at = min(self._tick_at, self._loop.time() + TICK_SOON_S)
 
     async def _load_plans(self) -> None:
         """Open what was gained and follow what changed, a few gateways at a time so that ticks stay on time."""

@@ -18,6 +18,30 @@ RECONNECT_FIRST_S = 1.0
 RECONNECT_MAX_S = 15.0  # open deliveries must settle within 60 s of a gateway's return
 RECONNECT_JITTER = 0.25  # a thousand gateways behind one router must not knock in step
 
+# --- those who call us -----------------------------------------------------------------------------------------------
+CALL_BACKLOG = 4096  # connections the system may hold until we accept them: a storm of 1,000/s is one of seconds
+MAX_CALLS = 20_000  # connections in all: twice what one process is meant for
+MAX_CALLS_PER_ADDRESS = 16_384  # a mobile network shows its meters behind few addresses
+MAX_UNNAMED = 4096  # connections that have not said who they are
+MAX_UNNAMED_PER_ADDRESS = 2048  # and from one address: two seconds of a storm
+NAME_WITHIN_S = 15.0  # to say it in
+NAME_PAUSE_S = 0.3  # what a serial server sends within this is its registration
+MAX_BEFORE_NAME = 256  # bytes; the longest registration has 65
+MAX_STRANGERS = 1024  # callers that no gateway is known for
+MAX_STRANGERS_PER_ADDRESS = 64
+STRANGER_STAYS_S = 300.0  # then he is cut off; he stays in the list and may call again
+ASK_ROWS = 1000  # callers asked about in one call of the mailbox
+ASK_STRANGER_AGAIN_S = 5.0  # he may have been taken over meanwhile
+KNOWN_AGAIN_S = 60.0  # and a known one's gateway may have got another identity
+SWEEP_S = 1.0
+IDLE_HEARTBEATS = 2.5  # silent for so many: gone (meters.md section 10.5); an answered poll is a heartbeat too
+IDLE_LEAST_S = 300.0  # boxes are set to one heartbeat in 30 to 120 s
+KEEPALIVE_IDLE_S = 30  # a lost meter is noticed within a minute also where nobody asks it anything
+KEEPALIVE_EVERY_S = 10
+KEEPALIVE_TRIES = 3
+TICK_SOON_S = 0.3  # a caller's gateway is asked for this soon, many at a time
+LISTEN_AGAIN_S = 5.0  # the port was taken
+
 # --- polling ---------------------------------------------------------------------------------------------------------
 STARTUP_SPREAD_S = 20.0  # first status polls are spread over this, to show a site soon without a storm
 MAX_BACK_OFF_CYCLES = 16  # a silent meter is probed at 1, 2, 4, 8, 16 status cycles (meters.md section 10.2)

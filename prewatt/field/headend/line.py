@@ -23,6 +23,7 @@ from prewatt.core.meters.mailbox import (
     PollResult,
     PollSettings,
 )
+from prewatt.core.meters.quantities import Quantity
 from prewatt.field.headend.bus import Bus, open_line_waiter
 from prewatt.field.headend.limits import (
     HEALTH_REPORT_S,
@@ -112,13 +113,7 @@ class Line:
     def replan(self, plan: LinePlan) -> bool:
         """Take over new meters; False when the endpoint itself changed and the line must be opened anew."""
         old = self.plan
-        if (plan.transport, plan.host, plan.port, plan.baud, plan.site_id) != (
-            old.transport,
-            old.host,
-            old.port,
-            old.baud,
-            old.site_id,
-        ):
+        if replace(plan, meters=()) != replace(old, meters=()):
             return False
         if plan != old:
             self.plan = plan
@@ -174,6 +169,14 @@ class Line:
     def lost(self, error: str) -> None:
         self._lost = error
         self._bus.closed()
+
+    def reported(self, unit: int, values: Mapping[Quantity, int]) -> None:
+        """What a meter said unasked is stored as if it had been asked; while the database is away polls are not."""
+        if self._closing or self._ground.outbox.full or not self._ground.holds(self._loop.time()):
+            return
+        for target in self._polls.circuits.values():
+            if target.meter.unit == unit and target.circuit.index == 1:
+                self._keep(target, primary(values, target.profile, target.circuit.ratio), full=True)
 
     def _stopped(self) -> bool:
         return self._closing
@@ -310,17 +313,20 @@ class Line:
         finally:
             self._polls.done(poll, self._loop.time(), answered=answered)
         if outcome.verdict is Verdict.DONE:
-            self._ground.outbox.poll(
-                PollResult(
-                    gateway_id=self.gateway_id,
-                    epoch=self.epoch,
-                    site_id=self.plan.site_id,
-                    circuit_id=target.circuit.circuit_id,
-                    at=self._ground.clock(),
-                    full=poll.full,
-                    values=dict(outcome.values),
-                )
+            self._keep(target, outcome.values, full=poll.full)
+
+    def _keep(self, target: PolledCircuit, values: Mapping[Quantity, int], *, full: bool) -> None:
+        self._ground.outbox.poll(
+            PollResult(
+                gateway_id=self.gateway_id,
+                epoch=self.epoch,
+                site_id=self.plan.site_id,
+                circuit_id=target.circuit.circuit_id,
+                at=self._ground.clock(),
+                full=full,
+                values=dict(values),
             )
+        )
 
     async def _talk(
         self, target: PolledCircuit, job: Job, give_up: Callable[[], bool], *, late_s: float = 0.0
@@ -334,9 +340,10 @@ class Line:
             job,
             transport=self._transport.framing,
             baud=self.plan.baud,
+            link_ms=self._transport.link_ms,
             transaction=self._transaction,
         )
-        outcome = await self._bus.converse(conversation, may_send=self._ground.holds, give_up=give_up)
+        outcome = await self._bus.converse(conversation, may_send=self._may_send, give_up=give_up)
         outcome = replace(outcome, values=primary(outcome.values, target.profile, target.circuit.ratio))
         if self._bus.fenced:
             await self._pause()  # until the lease is renewed or the line is closed; it says nothing about meters
@@ -344,6 +351,9 @@ class Line:
             answered = outcome.verdict is not Verdict.SILENT
             self._heard(target, answered=answered, bytes_came=self._bus.replies > replies, late_s=late_s)
         return outcome
+
+    def _may_send(self, until: float) -> bool:
+        return self._ground.holds(self._loop.time() if self._transport.sole else until)
 
     # --- health ------------------------------------------------------------------------------------------------------
 

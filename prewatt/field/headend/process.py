@@ -8,6 +8,7 @@ from datetime import datetime
 from prewatt.core.meters import Profile
 from prewatt.core.meters.mailbox import Mailbox
 from prewatt.field.headend.headend import HeadEnd
+from prewatt.field.headend.switchboard import Switchboard
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
@@ -28,6 +29,7 @@ def main(
     clock: Callable[[], datetime],
     lease_s: float = 10.0,
     started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None] | None = None,
+    switchboard: Switchboard | None = None,
 ) -> None:
     """Run a head-end until its stop event is set.
 
@@ -39,7 +41,10 @@ def main(
         stop = asyncio.Event()
         if started is not None:
             started(asyncio.get_running_loop(), stop)
-        await HeadEnd(mailbox, name=name, catalogue=catalogue, clock=clock, lease_s=lease_s).run(stop)
+        headend = HeadEnd(
+            mailbox, name=name, catalogue=catalogue, clock=clock, lease_s=lease_s, switchboard=switchboard
+        )
+        await headend.run(stop)
 
     with asyncio.Runner(loop_factory=event_loop) as runner:
         runner.run(run())

@@ -1,15 +1,18 @@
 """How bytes reach a bus. A transport opens a link for a line; the registry is a dictionary.
 
-A new transport (serial port, dial-in, tunnel) is one function and one line in `TRANSPORTS`.
+A new transport (serial port, tunnel) is one function and one line in `TRANSPORTS`. Who calls us is not opened but
+waited for: `switchboard` gives its transport to the head-end that has one.
 """
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, runtime_checkable
 
+from prewatt.core.meters.drivers import LINK_MS
 from prewatt.core.meters.mailbox import LinePlan
+from prewatt.core.meters.quantities import Quantity
 from prewatt.field.headend.limits import CONNECT_TIMEOUT_S, UNACKED_MAX_MS
 
 
@@ -31,6 +34,14 @@ class Listener(Protocol):
         """The link is gone; `error` is a stable code of `LineHealth.error`."""
 
 
+@runtime_checkable
+class ReportListener(Protocol):
+    """A line that takes what a meter reports unasked."""
+
+    def reported(self, unit: int, values: Mapping[Quantity, int]) -> None:
+        """Values of the meter at this Modbus unit, in the units of `Quantity`, before any ratio of ours."""
+
+
 class LinkError(Exception):
     """A link could not be opened; `code` is a stable code of `LineHealth.error`."""
 
@@ -45,10 +56,14 @@ Opener = Callable[[LinePlan, Listener], Awaitable[Link]]
 
 @dataclass(frozen=True, kw_only=True)
 class Transport:
-    """`opener` moves bytes; `framing` ("rtu" | "tcp") says how the driver must wrap them."""
+    """`opener` moves bytes; `framing` ("rtu" | "tcp") says how the driver must wrap them; `link_ms` is what the way
+    adds to a reply. `sole`: the link is the only way to its bus, so nobody else can speak there while we have it, and
+    a reply may be awaited for longer than the lease is certain."""
 
     opener: Opener
     framing: Framing
+    link_ms: int = LINK_MS
+    sole: bool = False
 
 
 class _TcpLink(asyncio.Protocol):

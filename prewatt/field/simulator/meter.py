@@ -129,6 +129,11 @@ class Meter:
         for circuit in self.circuits.values():
             circuit.settle(at_ms)
 
+    def take_time(self, clock_s: int, at_ms: int) -> None:
+        """Set the clock, as a server tells it to a meter that asked."""
+        self.settle(at_ms)
+        self._set(self.circuits[1], {Quantity.CLOCK: clock_s}, at_ms)
+
     def sleep(self, at_ms: int) -> None:
         """The supply of the whole site was gone until `at_ms`."""
         for circuit in self.circuits.values():

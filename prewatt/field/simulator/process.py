@@ -9,6 +9,7 @@ from typing import Final
 
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
+from prewatt.field.simulator.dialer import Dialer
 from prewatt.field.simulator.http import HttpServer
 from prewatt.field.simulator.site import load_site
 from prewatt.field.simulator.store import Store
@@ -73,12 +74,13 @@ async def run(
     site = load_site(site_file)
     store = Store(state_dir)
     clock = _Clock(now_ms)
-    buses: dict[str, Bus] = {}
+    buses: dict[str, Bus | Dialer] = {}
     server: HttpServer | None = None
     try:
         world = World(site, store, now_ms=clock.now_ms())
         for line in world.lines.values():
-            buses[line.site.id] = bus = Bus(line, now_ms=clock.now_ms, before_output=world.refresh)
+            kind = Bus if line.site.dialing is None else Dialer
+            buses[line.site.id] = bus = kind(line, now_ms=clock.now_ms, before_output=world.refresh)
             try:
                 await bus.open()
             except OSError as error:

@@ -12,7 +12,7 @@ a `SiteError` that names the place.
       "lines": [{
         "id": "1",                                 # [A-Za-z0-9._-]{1,64}; "line" in GET /meters
         "name": "A-1", "gateway": "GW-A",          # what people call them
-        "transport": "rtu-over-tcp",               # or "modbus-tcp"
+        "transport": "rtu-over-tcp",               # or "modbus-tcp", or "dial-in": see `dialing`
         "host": "127.0.0.1", "port": 15021,        # 0 = any free port
         "baud": 9600,
         "turnaround_ms": 40,                       # optional: time a meter needs to answer
@@ -62,6 +62,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prewatt.core.meters.jobs import OrderKind
+from prewatt.field.simulator.dialing import Dialing, dialing_from
 from prewatt.field.simulator.fields import ENERGY_LIMIT_WH, LOAD_LIMIT_W, Fields, Load, SiteError, load_from
 from prewatt.field.simulator.keypad_site import KeypadSite, keypads_from
 
@@ -82,6 +83,7 @@ class Transport(StrEnum):
 
     RTU_OVER_TCP = "rtu-over-tcp"
     MODBUS_TCP = "modbus-tcp"
+    DIAL_IN = "dial-in"  # it calls `host:port`, see `dialing`
 
 
 class Force(StrEnum):
@@ -126,6 +128,7 @@ class LineSite:
     gateway_ms: int = 15
     gateway_exceptions: bool = False
     faults: Faults = NO_FAULTS
+    dialing: Dialing | None = None  # exactly where the transport is dial-in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,8 +231,11 @@ def _line(fields: Fields) -> LineSite:
         gateway_ms=fields.integer("gateway_ms", 0, 5_000, 15),
         gateway_exceptions=fields.flag("gateway_exceptions"),
         faults=faults_from(fields.left.pop("faults", {}), f"{fields.where}.faults"),
+        dialing=dialing_from(fields.part("dialing")) if "dialing" in fields.left else None,
     )
     fields.done()
+    if (line.dialing is None) != (line.transport is not Transport.DIAL_IN):
+        raise SiteError("bad_dialing", f"{fields.where}.dialing", "belongs to transport dial-in, and to no other")
     return line
 
 
@@ -321,9 +327,11 @@ def _check_together(lines: tuple[LineSite, ...], meters: tuple[MeterSite, ...]) 
     for position, line in enumerate(lines):
         if line.id in ids:
             raise SiteError("duplicate", f"site.lines[{position}].id", f"{line.id} is there twice")
+        ids.add(line.id)
+        if line.dialing is not None:
+            continue  # it calls; many call the same place
         if line.port and (line.host, line.port) in doors:
             raise SiteError("duplicate", f"site.lines[{position}].port", f"{line.port} is there twice")
-        ids.add(line.id)
         doors.add((line.host, line.port))
     numbers: set[str] = set()
     places: set[tuple[str, int]] = set()

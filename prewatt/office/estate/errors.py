@@ -29,6 +29,26 @@ register(
         ),
         "transport_unknown": Text(en="No such transport: {transport}.", zh="没有这种传输方式：{transport}。"),
         "port_out_of_range": Text(en="A port lies between 1 and 65535.", zh="端口在 1 到 65535 之间。"),
+        "identity_malformed": Text(
+            en="“{text}” is no registration text: 1 to 40 ASCII characters, or hex: and the digits. Nothing was saved.",
+            zh="“{text}”不是注册包：1 到 40 个 ASCII 字符，或 hex: 加十六进制数。什么都没有保存。",
+        ),
+        "heartbeat_malformed": Text(
+            en="“{text}” is no heartbeat text: 1 to 40 ASCII characters, or hex: and the digits. Nothing was saved.",
+            zh="“{text}”不是心跳包：1 到 40 个 ASCII 字符，或 hex: 加十六进制数。什么都没有保存。",
+        ),
+        "identity_taken": Text(
+            en="Another gateway dials in as “{text}” already. Nothing was saved.",
+            zh="已有别的网关以“{text}”拨入。什么都没有保存。",
+        ),
+        "dial_in_has_no_host": Text(
+            en="A gateway either dials in or has an address that we connect to, and so does its line. Nothing was saved.",
+            zh="网关要么拨入，要么由系统按地址连接；它的总线必须相同。什么都没有保存。",
+        ),
+        "dial_in_has_one_line": Text(
+            en="Each connection that dials in is one bus: enter a gateway for each. Nothing was saved.",
+            zh="每个拨入连接是一条总线：请为每个连接各登记一个网关。什么都没有保存。",
+        ),
         "line_other_site": Text(
             en="This line belongs to another site. Nothing was saved.", zh="这条总线属于别的项目。什么都没有保存。"
         ),

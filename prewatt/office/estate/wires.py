@@ -10,11 +10,14 @@ from django.db.models import F
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.profile import Protocol
 from prewatt.core.refusals import Refused
+from prewatt.core.wire.errors import LocalProtocolError
+from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Room, Site
 from prewatt.office.staff.audit import audit
 
-TRANSPORTS: Final = ("rtu-over-tcp", "modbus-tcp")
+DIAL_IN: Final = "dial-in"
+TRANSPORTS: Final = ("rtu-over-tcp", "modbus-tcp", DIAL_IN)
 _NUMBER = re.compile(r"[0-9]{6,20}")
 
 
@@ -23,30 +26,71 @@ def touch(gateway: Gateway) -> None:
     Gateway.objects.filter(pk=gateway.pk).update(revision=F("revision") + 1)
 
 
-def add_gateway(site: Site, *, code: str, name: str, host: str, actor: str, at: datetime) -> Gateway:
-    """A serial server or manager. Refuses name_needed, code_taken."""
-    if not code.strip() or not host.strip():
+def add_gateway(
+    site: Site, *, code: str, name: str, host: str = "", identity: str = "", heartbeat: str = "", actor: str,
+    at: datetime,
+) -> Gateway:  # fmt: skip
+    """A serial server or manager that we connect to (`host`), or one that dials in (`identity`: its registration text, or
+    the serial of a meter with its own modem). Refuses name_needed, code_taken, identity_malformed, identity_taken,
+    heartbeat_malformed."""
+    identity, heartbeat = _texts(identity, heartbeat)
+    if not code.strip() or bool(host.strip()) == bool(identity):
         raise Refused("name_needed")
+    _check_identity_free(identity)
     try:
         with transaction.atomic():
-            gateway = Gateway.objects.create(site=site, code=code.strip(), name=name.strip(), host=host.strip())
+            gateway = Gateway.objects.create(
+                site=site, code=code.strip(), name=name.strip(), host=host.strip(), identity=identity,
+                heartbeat=heartbeat,
+            )  # fmt: skip
+            after = {"code": code, "host": host} if not identity else {"code": code, "identity": identity}
             audit(
                 at=at, actor=actor, action="estate.gateway_add", site_id=site.pk, object_type="gateway",
-                object_id=str(gateway.pk), after={"code": code, "host": host},
+                object_id=str(gateway.pk), after=after,
             )  # fmt: skip
     except IntegrityError:
         raise Refused("code_taken", taken=code) from None
     return gateway
 
 
+def _texts(identity: str, heartbeat: str) -> tuple[str, str]:
+    """Both as a box's bytes are shown. Refuses identity_malformed, heartbeat_malformed."""
+    told = []
+    for text, code in ((identity, "identity_malformed"), (heartbeat, "heartbeat_malformed")):
+        try:
+            told.append(shown(bytes_of(text.strip())) if text.strip() else "")
+        except LocalProtocolError:
+            raise Refused(code, text=text.strip()[:40]) from None
+    return told[0], told[1]
+
+
+def _check_identity_free(identity: str, *, besides: Gateway | None = None) -> None:
+    others = Gateway.objects.filter(identity=identity).exclude(pk=besides.pk if besides else 0)
+    if identity and others.exists():
+        raise Refused("identity_taken", text=identity)
+
+
+def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = None) -> None:
+    """Whether this gateway can have such a line. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
+    dial_in_has_one_line."""
+    if transport not in TRANSPORTS:
+        raise Refused("transport_unknown", transport=transport)
+    if (transport == DIAL_IN) != bool(gateway.identity):
+        raise Refused("dial_in_has_no_host")
+    if transport == DIAL_IN:
+        if Line.objects.filter(gateway=gateway).exclude(pk=line.pk if line else 0).exists():
+            raise Refused("dial_in_has_one_line")
+    elif not 1 <= port <= 65535:
+        raise Refused("port_out_of_range")
+
+
 def add_line(
     gateway: Gateway, *, code: str, transport: str, port: int, baud: int, actor: str, at: datetime
 ) -> Line:
-    """A bus behind a gateway. Refuses transport_unknown, port_out_of_range, code_taken."""
-    if transport not in TRANSPORTS:
-        raise Refused("transport_unknown", transport=transport)
-    if not 1 <= port <= 65535:
-        raise Refused("port_out_of_range")
+    """A bus behind a gateway; of one that dials in the port is 0. Refuses transport_unknown, port_out_of_range,
+    code_taken, dial_in_has_no_host, dial_in_has_one_line."""
+    _check_way(gateway, transport, port)
+    port = 0 if transport == DIAL_IN else port
     try:
         with transaction.atomic():
             line = Line.objects.create(gateway=gateway, code=code.strip(), transport=transport, port=port, baud=baud)
@@ -135,28 +179,37 @@ def add_keypad_meter(
     return meter
 
 
-def edit_gateway(gateway: Gateway, *, name: str, host: str, actor: str, at: datetime) -> None:
-    """Another name or address; the head-end reconnects. Refuses name_needed."""
-    if not host.strip():
+def edit_gateway(
+    gateway: Gateway, *, name: str, host: str = "", identity: str = "", heartbeat: str = "", actor: str, at: datetime
+) -> None:
+    """Another name, address or identity; the head-end reconnects. One that dials in goes on dialling in. Refuses
+    name_needed, identity_malformed, identity_taken, heartbeat_malformed."""
+    identity, heartbeat = _texts(identity, heartbeat)
+    host = "" if gateway.identity else host.strip()
+    identity, heartbeat = (identity, heartbeat) if gateway.identity else ("", "")
+    if not host and not identity:
         raise Refused("name_needed")
-    before = {"name": gateway.name, "host": gateway.host}
+    _check_identity_free(identity, besides=gateway)
+    fields = ["name", "host", "identity", "heartbeat"]
+    before = {field: getattr(gateway, field) for field in fields}
     with transaction.atomic():
-        gateway.name, gateway.host = name.strip(), host.strip()
-        gateway.save(update_fields=["name", "host"])
+        gateway.name, gateway.host, gateway.identity, gateway.heartbeat = name.strip(), host, identity, heartbeat
+        gateway.save(update_fields=fields)
         touch(gateway)
+        after = {field: getattr(gateway, field) for field in fields}
+        told = [field for field in fields if before[field] or after[field]]
         audit(
             at=at, actor=actor, action="estate.gateway_edit", site_id=gateway.site_id, object_type="gateway",
-            object_id=str(gateway.pk), before=before, after={"name": gateway.name, "host": gateway.host},
+            object_id=str(gateway.pk), before={field: before[field] for field in told},
+            after={field: after[field] for field in told},
         )  # fmt: skip
 
 
 def edit_line(line: Line, *, transport: str, port: int, baud: int, actor: str, at: datetime) -> None:
-    """Another transport, port or speed of a bus. Refuses transport_unknown, port_out_of_range,
-    meter_needs_transparent_line."""
-    if transport not in TRANSPORTS:
-        raise Refused("transport_unknown", transport=transport)
-    if not 1 <= port <= 65535:
-        raise Refused("port_out_of_range")
+    """Another transport, port or speed of a bus. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
+    dial_in_has_one_line, meter_needs_transparent_line."""
+    _check_way(line.gateway, transport, port, line)
+    port = 0 if transport == DIAL_IN else port
     for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
         check_link(profile, transport)
     before = {"transport": line.transport, "port": line.port, "baud": line.baud}

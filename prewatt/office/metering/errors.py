@@ -4,6 +4,10 @@ from prewatt.core.refusals import Text, register
 
 register(
     {
+        "caller_gone": Text(
+            en="“{identity}” waits no longer: somebody decided meanwhile. Nothing was changed.",
+            zh="“{identity}”已不在等待：可能已有人处理。什么都没有改。",
+        ),
         "circuit_unknown": Text(en="No such circuit.", zh="没有这个回路。"),
         "wish_needs_until": Text(
             en="Keeping supply on needs an end. Nothing was changed. Give the time until which it holds.",

@@ -16,9 +16,11 @@ from psycopg.rows import dict_row
 
 from prewatt.core.meters.jobs import Frame, Outcome
 from prewatt.core.meters.mailbox import (
+    Call,
     CircuitPlan,
     ClaimedJob,
     JobReport,
+    Known,
     Lease,
     LineHealth,
     LinePlan,
@@ -32,6 +34,8 @@ from prewatt.office.metering.jobs import decode
 
 LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
 STATEMENT_TIMEOUT_MS = 10_000  # a store that takes longer is retried, it must not hang the wires
+MAX_STRANGERS_LISTED = 1000  # names; who makes them up must not fill the disk, and nobody reads further
+STRANGERS_KEPT = timedelta(days=14)  # not heard of for so long: off the list
 CAUSES = [bit.value for bit in StatusBit]
 _Q = Quantity
 _COLUMNS: LiteralString = (
@@ -114,20 +118,28 @@ class PostgresMailbox:
             )
             connection.execute("DELETE FROM metering_heartbeat WHERE part = %s", ["headend:" + headend])
 
-    def tick(self, *, headend: str) -> Sequence[Lease]:
+    def tick(self, *, headend: str, held: Sequence[int] = ()) -> Sequence[Lease]:
         with self._lock:
-            rows = self._connect().execute("SELECT * FROM metering_tick(%s, %s)", [headend, LEASE_TTL]).fetchall()
+            arguments = [headend, LEASE_TTL, list(held)]
+            rows = self._connect().execute("SELECT * FROM metering_tick(%s, %s, %s::bigint[])", arguments).fetchall()
         return [Lease(gateway_id=gateway, epoch=epoch, revision=revision) for gateway, epoch, revision in rows]
+
+    def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
+        columns = [[getattr(call, name) for call in calls] for name in ("identity", "kind", "peer", "detail", "fresh")]
+        with self._lock:
+            rows = self._connect().execute(_CALLED, [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT])
+            return [Known(identity=identity, gateway_id=gateway, refused=no) for identity, gateway, no in rows]
 
     def plan(self, *, gateway_id: int) -> Sequence[LinePlan]:
         with self._lock:
             rows = self._connect().execute(_PLAN, [gateway_id]).fetchall()
         lines: dict[int, dict[str, Any]] = {}
-        for line_id, site, transport, host, port, baud, meter_id, number, profile, unit, circuits in rows:
+        for line_id, site, transport, host, port, baud, identity, heartbeat, zone, *behind in rows:
+            meter_id, number, profile, unit, circuits = behind
             line = lines.setdefault(
                 line_id,
                 {"line_id": line_id, "site_id": site, "transport": transport, "host": host, "port": port,
-                 "baud": baud, "meters": []},
+                 "baud": baud, "identity": identity, "heartbeat": heartbeat, "timezone": zone, "meters": []},
             )  # fmt: skip
             if meter_id is not None:
                 line["meters"].append(
@@ -276,14 +288,19 @@ def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:
 
 
 _PLAN: LiteralString = """
-SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, m.id, m.number, m.profile, m.unit,
+SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone,
+    m.id, m.number, m.profile, m.unit,
     (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio, EXISTS (
         SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = c.id AND sp.custody = 'server' AND sp.state <> 'closed'
      )) ORDER BY c.index) FROM estate_circuit c WHERE c.meter_id = m.id)
-FROM estate_line l JOIN estate_gateway g ON g.id = l.gateway_id
+FROM estate_line l JOIN estate_gateway g ON g.id = l.gateway_id JOIN estate_site s ON s.id = g.site_id
 LEFT JOIN estate_meter m ON m.line_id = l.id AND m.removed_at IS NULL
     AND EXISTS (SELECT FROM estate_circuit c WHERE c.meter_id = m.id)
 WHERE g.id = %s ORDER BY l.id, m.unit
+"""
+
+_CALLED: LiteralString = """
+SELECT * FROM metering_called(%s, %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s, %s)
 """
 
 _DUE_NOW: LiteralString = """

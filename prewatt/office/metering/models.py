@@ -206,3 +206,21 @@ class WantedSetting(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["circuit", "quantity", "-id"], name="wanted_setting_newest")]
+
+
+class Caller(models.Model):
+    """Somebody who dialled in and is no gateway of ours: he waits until a person takes him over or refuses him.
+
+    Written by `metering_called`; one row for each name he gave, whoever gave it.
+    """
+
+    identity = models.CharField(max_length=96, primary_key=True)  # as `core.wire.serialserver.shown` writes it
+    kind = models.CharField(max_length=16)  # "acrel-4g" | "serial-server"
+    peer = models.CharField(max_length=64)  # address of the last call
+    detail = models.CharField(max_length=255, blank=True)
+    headend = models.CharField(max_length=80)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    calls = models.IntegerField(default=1)
+    refused_at = models.DateTimeField(null=True)
+    refused_by = models.CharField(max_length=80, blank=True, db_default="", default="")

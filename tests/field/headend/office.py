@@ -9,8 +9,10 @@ from typing import TypeVar
 
 from prewatt.core.meters.jobs import Job, Outcome, Verdict
 from prewatt.core.meters.mailbox import (
+    Call,
     ClaimedJob,
     JobReport,
+    Known,
     Lease,
     LineHealth,
     LinePlan,
@@ -36,6 +38,10 @@ class GatewayRow:
     epoch: int = 0
     owner: str | None = None
     valid_until: float = 0.0
+
+    @property
+    def dials_in(self) -> bool:
+        return any(plan.identity for plan in self.plans)
 
 
 @dataclass
@@ -68,6 +74,8 @@ class Office:
         self.silences: list[MeterSilence] = []
         self.lines: list[LineHealth] = []
         self.reports: list[JobReport] = []
+        self.calls: list[Call] = []
+        self.refused: set[str] = set()
         self.stale = 0  # reports and results dropped by epoch or claim
         self.away = False
         self.retry_s = RETRY_S
@@ -123,19 +131,42 @@ class Office:
             if row.owner == headend:
                 row.owner = None
 
-    def tick(self, *, headend: str) -> Sequence[Lease]:
+    def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
+        self._reached()
+        self.calls += calls
+        names = {plan.identity: key for key, row in self.gateways.items() for plan in row.plans if plan.identity}
+        return [
+            Known(identity=call.identity, gateway_id=names.get(call.identity), refused=call.identity in self.refused)
+            for call in calls
+        ]
+
+    def _hold(self, headend: str, held: Sequence[int], now: float) -> None:
+        """Gateways that dial in go with their connection."""
+        for key, row in self.gateways.items():
+            if not row.dials_in:
+                continue
+            if row.owner == headend and key not in held:
+                row.owner = None
+            elif row.owner == headend:
+                row.valid_until = now + LEASE_S
+            elif key in held and (row.owner is None or row.valid_until <= now):
+                row.owner, row.epoch, row.valid_until = headend, row.epoch + 1, now + LEASE_S
+
+    def tick(self, *, headend: str, held: Sequence[int] = ()) -> Sequence[Lease]:
         self._reached()
         now = self.now()
         self.alive[headend] = now
         heads = sum(1 for seen in self.alive.values() if now - seen < LEASE_S)
-        share = math.ceil(len(self.gateways) / heads)
-        owned = [row for row in self.gateways.values() if row.owner == headend and row.valid_until > now]
+        shared = [row for row in self.gateways.values() if not row.dials_in]
+        share = math.ceil(len(shared) / heads)
+        owned = [row for row in shared if row.owner == headend and row.valid_until > now]
         for row in owned[share:]:
             row.owner = None
         for row in owned[:share]:
             row.valid_until = now + LEASE_S
+        self._hold(headend, held, now)
         room = share - len(owned)
-        for row in self.gateways.values():
+        for row in shared:
             if room > 0 and row not in owned and (row.owner is None or row.valid_until <= now):
                 row.owner, row.epoch, row.valid_until, room = headend, row.epoch + 1, now + LEASE_S, room - 1
         return [

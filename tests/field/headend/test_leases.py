@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import pytest
 
@@ -64,9 +65,9 @@ def test_a_head_end_that_was_stopped_in_the_middle_of_a_sale_writes_nothing_befo
         ticks = list[float]()
         tick = here.office.tick
 
-        def watched_tick(*, headend: str) -> object:
+        def watched_tick(*, headend: str, held: Sequence[int] = ()) -> object:
             ticks.append(loop.time())
-            return tick(headend=headend)
+            return tick(headend=headend, held=held)
 
         here.office.tick = watched_tick  # type: ignore[method-assign,assignment]
         wire.hook = stop_after_the_first_read

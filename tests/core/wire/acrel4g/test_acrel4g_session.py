@@ -24,8 +24,7 @@ from prewatt.core.wire.acrel4g import (
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "acrel4g" / "frames.json"
 FRAMES = {
-    each["id"]: bytes.fromhex(each["hex"])
-    for each in json.loads(VECTORS.read_text(encoding="utf-8"))["acrel_4g"]
+    each["id"]: bytes.fromhex(each["hex"]) for each in json.loads(VECTORS.read_text(encoding="utf-8"))["acrel_4g"]
 }
 WHO = Registration(serial="26112000000001", iccid="89860000000000000001", signal=23, versions=(1, 2, 3), interval=5)
 RTU = bytes.fromhex("01030400010000ABF3")  # forced closed
@@ -39,9 +38,7 @@ def test_a_call_begins_with_a_registration_and_goes_on_with_heartbeats() -> None
     assert (session.discarded, session.odd) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    "payload", [RTU, b"26112000000001".ljust(20, b"\0") + RTU], ids=["alone", "behind the serial"]
-)
+@pytest.mark.parametrize("payload", [RTU, b"26112000000001".ljust(20, b"\0") + RTU], ids=["alone", "behind the serial"])
 def test_an_answer_through_the_tunnel_is_the_modbus_frame_itself(payload: bytes) -> None:
     assert Session().receive(acrel4g.encode(Frame(command=0x90, payload=payload))) == [Answers(RTU)]
 

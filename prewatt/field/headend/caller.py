@@ -1,0 +1,249 @@
+"""One who called: a connection that says who it is, then carries the bus of a line.
+
+Two kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside; what
+a serial server sends is the bus itself between its texts. To the line both are a bus.
+"""
+
+import asyncio
+import logging
+import socket
+from datetime import datetime
+from typing import Any, Protocol, cast
+from zoneinfo import ZoneInfo
+
+from prewatt.core.meters.drivers import reported
+from prewatt.core.meters.mailbox import Call, LinePlan
+from prewatt.core.wire import acrel4g, serialserver
+from prewatt.core.wire.acrel4g import Answers, AsksTime, Registers, Reports
+from prewatt.core.wire.acrel4g.frame import START
+from prewatt.field.headend.limits import (
+    KEEPALIVE_EVERY_S,
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_TRIES,
+    MAX_BEFORE_NAME,
+    NAME_PAUSE_S,
+    UNACKED_MAX_MS,
+)
+from prewatt.field.headend.transports import Listener, ReportListener
+
+log = logging.getLogger("prewatt.headend")
+
+ACREL_4G = "acrel-4g"
+SERIAL_SERVER = "serial-server"
+
+
+class Desk(Protocol):
+    """Who keeps the callers."""
+
+    def wall(self) -> datetime: ...
+
+    def rang(self, caller: "Caller") -> bool: ...
+
+    def named(self, caller: "Caller") -> None: ...
+
+    def gone(self, caller: "Caller") -> None: ...
+
+
+class Caller(asyncio.Protocol):
+    """A connection that came in; to its line it is a link."""
+
+    __slots__ = (
+        "_desk", "_head", "_listener", "_loop", "_pause", "_plan", "_registration", "_session", "_texts", "_transport",
+        "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer", "until",
+    )  # fmt: skip
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._head = b""  # what came before the name was known
+        self._pause: asyncio.TimerHandle | None = None
+        self._session: acrel4g.Session | None = None
+        self._texts: serialserver.Texts | None = None
+        self._registration: acrel4g.Registration | None = None
+        self._listener: Listener | None = None
+        self._plan: LinePlan | None = None
+        self.identity = ""
+        self.kind = ""
+        self.peer = ""
+        self.gateway_id: int | None = None
+        self.fresh = True
+        self.heard_at = self._loop.time()
+        self.ask_at = 0.0  # loop time when the office is to be asked about him again
+        self.until: float | None = None  # loop time when he must be known by, None: he is
+
+    def call(self) -> Call:
+        """Him as the office is asked about him."""
+        told = self._registration
+        detail = "" if told is None else (
+            f"ICCID {told.iccid or '-'}, signal {told.signal}, firmware "
+            f"{'/'.join(f'{word:04X}' for word in told.versions)}, reports each {told.interval} min"
+        )
+        return Call(identity=self.identity, kind=self.kind, peer=self.peer, detail=detail, fresh=self.fresh)
+
+    # --- the socket --------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        address = transport.get_extra_info("peername")
+        self.peer = str(address[0]) if address else ""
+        if not self._desk.rang(self):
+            self._transport.abort()
+            return
+        endpoint = transport.get_extra_info("socket")
+        if endpoint is not None:
+            _watch_over(endpoint)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self._loop.time()
+        if self._session is not None:
+            self._heard(self._session.receive(data))
+        elif self.kind == SERIAL_SERVER:
+            self._bytes(data if self._texts is None else self._texts.receive(data))
+        else:
+            self._first(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end("closed")
+
+    def _end(self, why: str) -> None:
+        """Once: tell the desk and the line."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self._transport = None
+        listener, self._listener = self._listener, None
+        self._desk.gone(self)
+        if listener is not None:
+            listener.lost(why)
+
+    # --- who is it? --------------------------------------------------------------------------------------------------
+
+    def _first(self, data: bytes) -> None:
+        self._head += data
+        if len(self._head) > MAX_BEFORE_NAME:
+            self.hang_up()
+        elif self._head.startswith(START):
+            self._session = acrel4g.Session()
+            head, self._head = self._head, b""
+            self._heard(self._session.receive(head))
+        elif not START.startswith(self._head) and self._pause is None:
+            # a text has no end mark of its own: what comes in one go is one text
+            self._pause = self._loop.call_later(NAME_PAUSE_S, self._text)
+
+    def _text(self) -> None:
+        self._pause = None
+        self.kind, head, self._head = SERIAL_SERVER, self._head, b""
+        self._name(serialserver.shown(head))
+
+    def _name(self, identity: str) -> None:
+        if self.identity and self.identity != identity:
+            log.warning("caller_changed_name gateway=%s peer=%s", self.gateway_id, self.peer)
+            self.hang_up()
+            return
+        if not self.identity:
+            self.identity = identity
+            self._desk.named(self)
+
+    # --- what the desk decided ---------------------------------------------------------------------------------------
+
+    def accept(self, gateway_id: int) -> None:
+        """He is the connection of this gateway."""
+        known, self.gateway_id, self.until = self.gateway_id, gateway_id, None
+        if known is None:
+            self._greet()
+        elif known != gateway_id:
+            self._let_go("moved")
+
+    def disown(self) -> None:
+        """He is nobody's, or nobody's any more."""
+        if self.gateway_id is not None:
+            self.gateway_id = None
+            self._let_go("not_called")
+
+    def _let_go(self, why: str) -> None:
+        listener, self._listener, self._plan = self._listener, None, None
+        if listener is not None:
+            listener.lost(why)
+
+    def _greet(self) -> None:
+        if self.kind == ACREL_4G and self._registration is not None:
+            self._send(acrel4g.registered())
+
+    # --- an Acrel meter ----------------------------------------------------------------------------------------------
+
+    def _heard(self, events: list[acrel4g.Event]) -> None:
+        for event in events:
+            match event:
+                case Registers():
+                    self.kind, self._registration = ACREL_4G, event.registration
+                    self._name(event.registration.serial)
+                    if self.gateway_id is not None:  # again on the same connection
+                        self._greet()
+                case AsksTime():
+                    self._tell_time()
+                case Answers():
+                    self._bytes(event.rtu)
+                case Reports():
+                    self._report(event)
+                case _:
+                    pass
+
+    def _report(self, event: Reports) -> None:
+        listener: object = self._listener
+        if isinstance(listener, ReportListener):
+            listener.reported(event.unit, reported(event.block))
+
+    def _tell_time(self) -> None:
+        """In the site's local time, which only the plan of its line knows."""
+        if self._plan is not None:
+            local = self._desk.wall().astimezone(ZoneInfo(self._plan.timezone)).replace(tzinfo=None)
+            self._send(acrel4g.time_answer(local))
+
+    def _send(self, frame: acrel4g.Frame) -> None:
+        if self._transport is not None:
+            self._transport.write(acrel4g.encode(frame))
+
+    def _bytes(self, data: bytes) -> None:
+        if data and self._listener is not None:
+            self._listener.received(data)
+
+    # --- the line's side: a Link -------------------------------------------------------------------------------------
+
+    def serve(self, plan: LinePlan, listener: Listener) -> None:
+        """From now on the bus of this line."""
+        self._plan, self._listener = plan, listener
+        if self.kind == SERIAL_SERVER:
+            self._texts = serialserver.Texts(plan.identity, plan.heartbeat)
+
+    def write(self, data: bytes) -> None:
+        """One frame to the bus."""
+        if self.kind == ACREL_4G:
+            self._send(acrel4g.transparent(data))
+        elif self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._listener = None
+        self.hang_up()
+
+    def hang_up(self, why: str = "closed") -> None:
+        """At once: a request still in the buffer must not leave any more."""
+        transport = self._transport
+        self._end(why)
+        if transport is not None:
+            transport.abort()
+
+
+def _watch_over(endpoint: Any) -> None:
+    """A meter that lost its network says nothing: without this its socket looks alive for ever."""
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+        ("TCP_KEEPINTVL", KEEPALIVE_EVERY_S),
+        ("TCP_KEEPCNT", KEEPALIVE_TRIES),
+        ("TCP_USER_TIMEOUT", UNACKED_MAX_MS),
+    ):
+        if hasattr(socket, name):
+            endpoint.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,234 @@
+"""Where those are answered who call us: meters and serial servers that dial in (拨入).
+
+The first bytes say who calls: a frame of an Acrel 4G meter, or the registration text of a serial server. The office is
+asked, many at once, and says which gateway that is. A stranger is written down there and hears nothing from us until
+a person has decided. A known caller waits for the line that its gateway's lease opens; a new connection of the
+same caller replaces the old one, which is half open more often than not.
+
+Nobody is believed beyond his name: neither protocol has a secret. What a caller could do is answer for a meter,
+as whoever sits on the bus can; money is believed only by its witness.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from prewatt.core.meters.mailbox import Call, Known, LinePlan
+from prewatt.field.headend.caller import Caller
+from prewatt.field.headend.limits import (
+    ASK_ROWS,
+    ASK_STRANGER_AGAIN_S,
+    CALL_BACKLOG,
+    IDLE_HEARTBEATS,
+    IDLE_LEAST_S,
+    KNOWN_AGAIN_S,
+    LISTEN_AGAIN_S,
+    MAX_CALLS,
+    MAX_CALLS_PER_ADDRESS,
+    MAX_STRANGERS,
+    MAX_STRANGERS_PER_ADDRESS,
+    MAX_UNNAMED,
+    MAX_UNNAMED_PER_ADDRESS,
+    NAME_WITHIN_S,
+    STRANGER_STAYS_S,
+    SWEEP_S,
+)
+from prewatt.field.headend.transports import Link, LinkError, Listener, Transport
+
+log = logging.getLogger("prewatt.headend")
+
+DIAL_IN = "dial-in"
+LINK_MS = 4000  # what a mobile network adds to a reply; within `DRAIN_MAX_S`, so a late one is still drained
+
+
+class Switchboard:
+    """Listens on `host:port` (0: any free one) for a head-end. `clock` is wall time, for meters that ask for it."""
+
+    def __init__(self, host: str, port: int, *, clock: Callable[[], datetime], status_s: float = 60.0) -> None:
+        self.host, self.port = host, port
+        self.wall = clock
+        self.turned_away = 0  # connections that came on top of a limit
+        self._idle_s = max(IDLE_LEAST_S, IDLE_HEARTBEATS * status_s)
+        self._wake: Callable[[], None] = lambda: None
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._all: set[Caller] = set()
+        self._unnamed: set[Caller] = set()
+        self._named: dict[str, Caller] = {}  # by identity
+        self._to_ask: dict[str, Caller] = {}
+        self._strangers: set[Caller] = set()
+        self._addresses: Counter[str] = Counter()
+        self._unnamed_of: Counter[str] = Counter()
+        self._strangers_of: Counter[str] = Counter()
+
+    @property
+    def transport(self) -> Transport:
+        """The entry for the registry of transports."""
+        return Transport(opener=self.open_line, framing="rtu", link_ms=LINK_MS, sole=True)
+
+    # --- what the head-end calls -------------------------------------------------------------------------------------
+
+    async def open(self, wake: Callable[[], None]) -> None:
+        """Listen; `wake` is called when there is somebody to ask about. Raises OSError."""
+        self._wake = wake
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Caller(self), self.host, self.port, backlog=CALL_BACKLOG, reuse_address=True
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._sweeper = loop.create_task(self._sweep())
+
+    async def stay_open(self, wake: Callable[[], None]) -> None:
+        """As `open`, again and again while the port is another's: the other lines do not wait for it."""
+        while True:
+            try:
+                return await self.open(wake)
+            except OSError as fault:
+                log.error("dial_in_not_listening port=%d error=%s", self.port, fault.strerror or fault)
+                await asyncio.sleep(LISTEN_AGAIN_S)
+
+    def close(self) -> None:
+        """No caller and no socket is left."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._server is not None:
+            self._server.close()
+        for caller in list(self._all):
+            caller.hang_up()
+
+    @property
+    def held(self) -> list[int]:
+        """The gateways whose connection is here."""
+        return [each.gateway_id for each in self._named.values() if each.gateway_id is not None]
+
+    @property
+    def waiting(self) -> bool:
+        """Is there somebody to ask the office about?"""
+        return bool(self._to_ask)
+
+    def to_ask(self) -> list[Call]:
+        """Whom to ask about now. `answered` or `ask_again` must follow."""
+        return [each.call() for each in list(self._to_ask.values())[:ASK_ROWS]]
+
+    def answered(self, known: Sequence[Known]) -> bool:
+        """What the office said; True when a gateway's connection is here that was not."""
+        gained = False
+        now = asyncio.get_running_loop().time()
+        for each in known:
+            caller = self._to_ask.pop(each.identity, None)
+            if caller is None:
+                continue
+            caller.fresh = False
+            if each.refused:
+                caller.hang_up()
+            elif each.gateway_id is None:
+                self._keep_stranger(caller, now)
+            else:
+                gained |= caller.gateway_id != each.gateway_id
+                self._no_stranger(caller)
+                caller.ask_at = now + KNOWN_AGAIN_S
+                caller.accept(each.gateway_id)
+        return gained
+
+    def _keep_stranger(self, caller: Caller, now: float) -> None:
+        caller.disown()
+        caller.ask_at = now + ASK_STRANGER_AGAIN_S
+        if caller in self._strangers:
+            return
+        of_peer = self._strangers_of[caller.peer]
+        if len(self._strangers) >= MAX_STRANGERS or of_peer >= MAX_STRANGERS_PER_ADDRESS:
+            self.turned_away += 1
+            caller.hang_up()
+            return
+        caller.until = now + STRANGER_STAYS_S
+        self._strangers.add(caller)
+        self._strangers_of[caller.peer] += 1
+        log.warning("caller_unknown kind=%s peer=%s", caller.kind, caller.peer)
+
+    async def open_line(self, plan: LinePlan, listener: Listener) -> Link:
+        """The opener of the transport: the connection that is here, or LinkError `not_called`."""
+        caller = self._named.get(plan.identity)
+        if caller is None or caller.gateway_id is None:
+            raise LinkError("not_called")
+        caller.serve(plan, listener)
+        return caller
+
+    # --- what callers call -------------------------------------------------------------------------------------------
+
+    def rang(self, caller: Caller) -> bool:
+        """Somebody connected; False: one too many, and he is gone again."""
+        peer = caller.peer
+        if (
+            len(self._all) >= MAX_CALLS
+            or len(self._unnamed) >= MAX_UNNAMED
+            or self._addresses[peer] >= MAX_CALLS_PER_ADDRESS
+            or self._unnamed_of[peer] >= MAX_UNNAMED_PER_ADDRESS
+        ):
+            self.turned_away += 1
+            return False
+        caller.until = asyncio.get_running_loop().time() + NAME_WITHIN_S
+        self._all.add(caller)
+        self._unnamed.add(caller)
+        self._addresses[peer] += 1
+        self._unnamed_of[peer] += 1
+        return True
+
+    def named(self, caller: Caller) -> None:
+        """He said who he is."""
+        self._was_unnamed(caller)
+        caller.until = None
+        older = self._named.get(caller.identity)
+        self._named[caller.identity] = caller
+        self._to_ask[caller.identity] = caller
+        if older is not None and older is not caller:
+            log.info("caller_replaced gateway=%s peer=%s by=%s", older.gateway_id, older.peer, caller.peer)
+            older.hang_up("replaced")
+        self._wake()
+
+    def gone(self, caller: Caller) -> None:
+        """His connection is no more."""
+        if caller not in self._all:
+            return
+        self._all.discard(caller)
+        self._count_down(self._addresses, caller.peer)
+        self._was_unnamed(caller)
+        self._no_stranger(caller)
+        for book in (self._named, self._to_ask):
+            if book.get(caller.identity) is caller:
+                del book[caller.identity]
+
+    def _was_unnamed(self, caller: Caller) -> None:
+        if caller in self._unnamed:
+            self._unnamed.discard(caller)
+            self._count_down(self._unnamed_of, caller.peer)
+
+    def _no_stranger(self, caller: Caller) -> None:
+        if caller in self._strangers:
+            self._strangers.discard(caller)
+            self._count_down(self._strangers_of, caller.peer)
+
+    @staticmethod
+    def _count_down(counts: Counter[str], peer: str) -> None:
+        counts[peer] -= 1
+        if counts[peer] <= 0:
+            del counts[peer]
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        """One look at everybody instead of a timer for each of ten thousand."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.sweep(asyncio.get_running_loop().time())
+
+    def sweep(self, now: float) -> None:
+        """Drop who says nothing, and ask again about who was asked about long ago."""
+        for caller in list(self._all):
+            if (caller.until is not None and now >= caller.until) or now - caller.heard_at >= self._idle_s:
+                caller.hang_up("idle")
+            elif caller.identity and now >= caller.ask_at:
+                self._to_ask.setdefault(caller.identity, caller)
+        if self._to_ask:
+            self._wake()

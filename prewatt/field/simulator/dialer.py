@@ -1,0 +1,278 @@
+"""The other end of a line that calls us: it connects, says who it is, and carries its bus; `SimulatedLine` behind it.
+
+A serial server sends its registration text, then the bus as it is with heartbeat texts between. An Acrel 4G meter
+registers, asks the time, sends heartbeats and reports, and carries Modbus in frames of its own; its answer to a write
+holds its serial alone, as that of real ones may. Whoever hangs up is called again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, cast
+
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.wire import acrel4g, serialserver
+from prewatt.core.wire.acrel4g import Command, Frame, Registration, Section
+from prewatt.core.wire.acrel4g.poll import SIZE
+from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
+from prewatt.core.wire.modbus import Function, WriteReply, decode_rtu_reply
+from prewatt.field.simulator.circuit import Circuit
+from prewatt.field.simulator.dialing import CallerKind, Dialing
+from prewatt.field.simulator.line import SimulatedLine
+from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.site import Force
+
+REDIAL_FIRST_S: Final = 0.5
+REDIAL_MAX_S: Final = 8.0
+CONNECT_S: Final = 5.0
+TOLD_APART_S: Final = 1.0  # a serial server's registration is one packet: nothing follows it at once
+MODELS: Final = {3: 5, 1: 7}  # phases -> model in the poll block: DTSY1352, DDSY1352
+
+_log = logging.getLogger(__name__)
+
+
+class _Call(asyncio.Protocol):
+    """One connection, until it is gone."""
+
+    def __init__(self, received: Callable[[bytes], None], gone: asyncio.Event) -> None:
+        self._received = received
+        self._gone = gone
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._gone.set()
+
+
+class Dialer:
+    """Calls where the line says, again and again; the face is that of `bus.Bus`."""
+
+    def __init__(self, line: SimulatedLine, *, now_ms: Callable[[], int], before_output: Callable[[int], None]) -> None:
+        assert line.site.dialing is not None, line.site.id
+        self.line = line
+        self.port = line.site.port
+        self.dialing: Dialing = line.site.dialing
+        self.calls = 0  # connections that stood
+        self._now_ms = now_ms
+        self._before_output = before_output
+        self._running: asyncio.Task[None] | None = None
+        self._call: _Call | None = None
+        self._decoder = acrel4g.Decoder()
+        self._known = False  # an Acrel meter's registration was answered
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        """Begin to call; a line that is down does not."""
+        if not self.line.faults.down:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def close(self) -> None:
+        """Never call again."""
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+        self.drop()
+
+    def apply_faults(self) -> None:
+        """Go away or call again, as the line's faults say."""
+        if self.line.faults.down:
+            self.close()
+        elif self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def drop(self) -> None:
+        """The modem lost its network: what is on its way is gone."""
+        if self._call is not None and self._call.transport is not None:
+            self._call.transport.abort()
+        self._call = None
+        self.line.cut()
+        self._arm()
+
+    # the call
+
+    async def _run(self) -> None:
+        wait_s = REDIAL_FIRST_S
+        loop = asyncio.get_running_loop()
+        while True:
+            gone = asyncio.Event()
+            call = _Call(self._received, gone)
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await loop.create_connection(lambda each=call: each, self.line.site.host, self.port)  # type: ignore[misc]
+            except (OSError, TimeoutError):
+                await asyncio.sleep(wait_s)
+                wait_s = min(REDIAL_MAX_S, wait_s * 2)
+                continue
+            wait_s = REDIAL_FIRST_S
+            self._call, self._decoder, self._known = call, acrel4g.Decoder(), False
+            self.calls += 1
+            self.line.connect(self.calls)
+            alive = loop.create_task(self._stay_alive())
+            try:
+                await gone.wait()
+            finally:
+                alive.cancel()
+            if self._call is call:
+                self.drop()
+            await asyncio.sleep(REDIAL_FIRST_S)
+
+    async def _stay_alive(self) -> None:
+        """Registration, then heartbeats and reports at their times."""
+        self._say_who()
+        loop = asyncio.get_running_loop()
+        dialing = self.dialing
+        beat_at = loop.time() + dialing.heartbeat_s
+        report_at = loop.time() + TOLD_APART_S if dialing.report_s else None
+        while True:
+            due = beat_at if report_at is None else min(beat_at, report_at)
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            if loop.time() >= beat_at:
+                self._beat()
+                beat_at += dialing.heartbeat_s
+            if report_at is not None and loop.time() >= report_at:
+                self._report()
+                report_at += dialing.report_s if self._known else TOLD_APART_S
+
+    def _say_who(self) -> None:
+        if self.dialing.caller is CallerKind.SERIAL_SERVER:
+            self._write(serialserver.bytes_of(self.dialing.identity))
+            return
+        who = Registration(
+            serial=self.dialing.identity, iccid=f"8986{int(self.port):016d}", signal=23, versions=(0x0104, 0x0100, 0x0002),
+            interval=min(255, -(-self.dialing.report_s // 60)),
+        )  # fmt: skip
+        self._send(acrel4g.registration_frame(who))
+
+    def _beat(self) -> None:
+        if self.dialing.caller is CallerKind.ACREL_4G:
+            self._send(acrel4g.heartbeat_frame(self.dialing.identity))
+        elif self.dialing.heartbeat:
+            self._write(serialserver.bytes_of(self.dialing.heartbeat))
+
+    def _report(self) -> None:
+        """What an Acrel meter says unasked, of every meter behind its modem, once it was answered."""
+        if self.dialing.caller is not CallerKind.ACREL_4G or not self._known:
+            return
+        now_ms = self._now_ms()
+        self._before_output(now_ms)
+        for unit, meter in self.line.meters.items():
+            meter.settle(now_ms)
+            reply = bytes((unit, Function.READ_HOLDING_REGISTERS, SIZE)) + poll_block(meter, now_ms)
+            section = Section(address=self.dialing.identity, reply=reply)
+            try:
+                self._send(acrel4g.data_frame((section,), serial=self.dialing.identity))
+            except LocalProtocolError as error:  # a part of the frame would be one by itself: the next will not
+                _log.info("line %s: a report was left out: %s", self.line.site.id, error)
+
+    # bytes
+
+    def _write(self, data: bytes) -> None:
+        if self._call is not None and self._call.transport is not None:
+            self._call.transport.write(data)
+
+    def _send(self, frame: Frame) -> None:
+        self._write(acrel4g.encode(frame))
+
+    def _received(self, data: bytes) -> None:
+        if self.dialing.caller is CallerKind.SERIAL_SERVER:
+            self.line.receive(self.calls, data, self._now_ms())
+        else:
+            for frame in self._decoder.receive(data):
+                self._heard(frame)
+        self._arm()
+
+    def _heard(self, frame: Frame) -> None:
+        match frame.command:
+            case Command.REGISTER if not self._known:
+                self._known = True
+                self._send(Frame(command=Command.TIME))
+            case Command.TIME:
+                self._take_time(frame.payload)
+            case Command.TRANSPARENT:
+                self.line.receive(self.calls, frame.payload, self._now_ms())
+            case _:
+                pass
+
+    def _take_time(self, payload: bytes) -> None:
+        try:
+            told = acrel4g.clock_of(payload)
+        except RemoteProtocolError:
+            return
+        for meter in self.line.meters.values():
+            meter.take_time(int(told.replace(tzinfo=meter.zone).timestamp()), self._now_ms())
+
+    def _answer(self, data: bytes) -> None:
+        dialing = self.dialing
+        if dialing.caller is CallerKind.SERIAL_SERVER:
+            self._write((serialserver.bytes_of(dialing.identity) if dialing.every_packet else b"") + data)
+            return
+        try:
+            written = isinstance(decode_rtu_reply(data)[1], WriteReply)
+        except RemoteProtocolError:
+            written = False  # what the line spoiled goes through as it is
+        try:
+            payload = acrel4g.heartbeat_frame(dialing.identity).payload if written else data
+            self._send(acrel4g.transparent(payload))
+        except LocalProtocolError as error:
+            _log.info("line %s: an answer was left out: %s", self.line.site.id, error)
+
+    # time
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due_ms = self.line.next_due_ms()
+        if due_ms is not None:
+            delay_s = max(0, due_ms - self._now_ms()) / 1_000
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._advance)
+
+    def _advance(self) -> None:
+        self._timer = None
+        now_ms = self._now_ms()
+        self._before_output(now_ms)
+        for output in self.line.advance(now_ms):
+            self._answer(output.data)
+        self._arm()
+
+
+def poll_block(meter: Meter, at_ms: int) -> bytes:
+    """The 48 registers that an Acrel meter reports; what no public source describes stays 0."""
+    values, circuit = meter.values(1, at_ms), meter.circuits[1]
+    block = bytearray(SIZE)
+
+    def put(at: int, value: int, size: int = 2) -> None:
+        block[at : at + size] = min(max(0, value), 256**size - 1).to_bytes(size, "big")
+
+    put(0, MODELS[meter.profile.phases])
+    for place, phase in enumerate("abc"):
+        put(2 + 2 * place, values.get(Quantity(f"voltage_{phase}"), 0) // 100)
+        put(8 + 2 * place, values.get(Quantity(f"current_{phase}"), 0) // 10)
+    put(38, 1)
+    put(40, meter.site.ct_ratio)
+    for at, quantity in (
+        (42, Quantity.ENERGY_IMPORT_TOTAL), (46, Quantity.ENERGY_IMPORT_SHARP), (50, Quantity.ENERGY_IMPORT_PEAK),
+        (54, Quantity.ENERGY_IMPORT_FLAT), (58, Quantity.ENERGY_IMPORT_VALLEY), (62, Quantity.BALANCE),
+    ):  # fmt: skip
+        put(at, values[quantity] // 10, 4)
+    put(66, values[Quantity.PURCHASE_COUNT])
+    block[72], block[73] = _state(circuit)
+    wall = datetime.fromtimestamp(meter.clock_ms(at_ms) // 1_000, UTC).astimezone(meter.zone)
+    block[80:87] = bytes(
+        (wall.year - 2000, wall.month, wall.day, wall.isoweekday() % 7, wall.hour, wall.minute, wall.second)
+    )
+    return bytes(block)
+
+
+def _state(circuit: Circuit) -> tuple[int, int]:
+    """Relay bits of three phases; forced phases and force control."""
+    relays = 0xE0 if circuit.relay_closed() else 0
+    force = circuit.state.force
+    return relays, 0 if force == Force.AUTOMATIC else 0x08 | (0x07 if force == Force.TRIP else 0)

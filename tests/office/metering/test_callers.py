@@ -1,0 +1,155 @@
+"""Those who dial in, as the office sees them: known, strangers, refused; whose lease is whose; taken over by a person."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+
+from prewatt.core.meters.mailbox import Call, Known, PollSettings
+from prewatt.core.refusals import Refused
+from prewatt.office.estate import wires
+from prewatt.office.estate.models import Gateway, Line, Meter
+from prewatt.office.metering import callers, mailbox
+from prewatt.office.metering.mailbox import PostgresMailbox
+from prewatt.office.metering.models import Caller
+from prewatt.office.staff.audit import trail_of
+from tests.cast import Cast, assemble
+from tests.office.metering.test_mailbox import conninfo, expire_leases
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AT = datetime(2026, 3, 2, 4, tzinfo=UTC)
+BY = "operator:1"
+SERIAL = "26112000000001"
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def mailboxes() -> Iterator[list[PostgresMailbox]]:
+    made = [PostgresMailbox(conninfo(), settings=PollSettings()) for _ in range(2)]
+    yield made
+    for each in made:
+        each.close()
+
+
+def call(identity: str, *, fresh: bool = True, peer: str = "10.1.2.3") -> Call:
+    return Call(identity=identity, kind="acrel-4g", peer=peer, detail="signal 23", fresh=fresh)
+
+
+def dials_in(cast: Cast, identity: str = SERIAL) -> Gateway:
+    gateway = wires.add_gateway(cast.site, code="G-4G", name="", identity=identity, actor=BY, at=AT)
+    wires.add_line(gateway, code="1", transport="dial-in", port=0, baud=9600, actor=BY, at=AT)
+    return gateway
+
+
+def code_of(act: object) -> str:
+    with pytest.raises(Refused) as refused:
+        act()  # type: ignore[operator]
+    return refused.value.code
+
+
+def test_a_known_caller_is_told_his_gateway_and_a_stranger_is_written_down_once(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    gateway, one = dials_in(cast), mailboxes[0]
+    known = one.called(headend="one", calls=[call(SERIAL), call("STRANGER")])
+    assert known == [Known(identity=SERIAL, gateway_id=gateway.pk), Known(identity="STRANGER", gateway_id=None)]
+    one.called(headend="one", calls=[call("STRANGER", fresh=False, peer="10.9.9.9")])
+    one.called(headend="one", calls=[call("STRANGER")])
+    [row] = callers.waiting()
+    assert (row.identity, row.kind, row.calls, row.detail) == ("STRANGER", "acrel-4g", 2, "signal 23")
+
+
+def test_who_makes_names_up_fills_no_disk(
+    cast: Cast, mailboxes: list[PostgresMailbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "MAX_STRANGERS_LISTED", 5)
+    mailboxes[0].called(headend="one", calls=[call(f"S{number}") for number in range(4)])
+    known = mailboxes[0].called(headend="one", calls=[call(f"T{number}") for number in range(4)])
+    assert len(known) == 4 and all(each.gateway_id is None for each in known)
+    assert Caller.objects.count() == 5
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_caller SET last_at = last_at - interval '20 days' WHERE identity LIKE 'S%%'")
+    mailboxes[0].called(headend="one", calls=[call("T9")])
+    assert sorted(Caller.objects.values_list("identity", flat=True)) == ["T0", "T9"], "the oldest made room"
+
+
+def test_the_lease_of_a_gateway_that_dials_in_goes_with_its_connection(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    gateway = dials_in(cast)
+    one, two = mailboxes
+
+    def owned(box: PostgresMailbox, headend: str, *held: int) -> dict[int, int]:
+        return {lease.gateway_id: lease.epoch for lease in box.tick(headend=headend, held=held)}
+
+    assert gateway.pk not in owned(one, "one"), "nobody's share"
+    first = owned(one, "one", gateway.pk)
+    assert first.keys() == {cast.gateway.pk, gateway.pk}
+    assert gateway.pk not in owned(two, "two", gateway.pk), "who lives keeps it, whoever else is called"
+    assert gateway.pk not in owned(one, "one"), "its connection is lost"
+    second = owned(two, "two", gateway.pk)
+    assert second[gateway.pk] == first[gateway.pk] + 1
+    expire_leases()
+    third = owned(one, "one", gateway.pk)
+    assert third[gateway.pk] == second[gateway.pk] + 1, "from one that died it is taken as any other"
+
+
+def test_the_plan_says_how_the_caller_is_known(cast: Cast, mailboxes: list[PostgresMailbox]) -> None:
+    gateway = dials_in(cast, "GATE 7")
+    wires.edit_gateway(gateway, name="Roof", identity="GATE 8", heartbeat="hex:00ff", actor=BY, at=AT)
+    [line] = mailboxes[0].plan(gateway_id=gateway.pk)
+    assert (line.transport, line.identity, line.heartbeat, line.port) == ("dial-in", "GATE 8", "hex:00ff", 0)
+    assert line.timezone == cast.site.timezone
+
+
+def test_a_stranger_is_taken_over_with_his_meter_in_one_act(cast: Cast, mailboxes: list[PostgresMailbox]) -> None:
+    mailboxes[0].called(headend="one", calls=[call(SERIAL)])
+    told = {"code": "G-4G", "name": "Roof", "baud": 9600, "actor": BY, "at": AT}
+    wrong = {**told, "number": "26030001", "profile": "no-such", "unit": 1}
+    assert code_of(lambda: callers.take_over(SERIAL, cast.site, **wrong)) == "meter_profile_unknown"  # type: ignore[arg-type]
+    assert not Gateway.objects.filter(code="G-4G").exists() and len(callers.waiting()) == 1, "nothing half done"
+    right = {**wrong, "profile": "acrel-dtsy1352-4g"}
+    gateway = callers.take_over(SERIAL, cast.site, **right)  # type: ignore[arg-type]
+    assert (gateway.identity, gateway.host) == (SERIAL, "")
+    line = Line.objects.get(gateway=gateway)
+    assert (line.transport, line.port) == ("dial-in", 0) and Meter.objects.get(line=line).number == "26030001"
+    assert not callers.waiting()
+    assert mailboxes[0].called(headend="one", calls=[call(SERIAL)])[0].gateway_id == gateway.pk
+    assert code_of(lambda: callers.take_over(SERIAL, cast.site, **told)) == "caller_gone"  # type: ignore[arg-type]
+
+
+def test_a_refused_stranger_is_said_to_be_so_until_he_may_wait_again(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    one = mailboxes[0]
+    one.called(headend="one", calls=[call("STRANGER")])
+    callers.refuse("STRANGER", site_id=cast.site.pk, actor=BY, at=AT)
+    assert one.called(headend="one", calls=[call("STRANGER")])[0].refused
+    assert not callers.waiting() and [each.refused_by for each in callers.refused()] == [BY]
+    callers.let_wait("STRANGER", site_id=cast.site.pk, actor=BY, at=AT)
+    assert not one.called(headend="one", calls=[call("STRANGER")])[0].refused
+    assert trail_of("caller", "STRANGER").count() == 2
+
+
+def test_a_gateway_dials_in_or_is_connected_to_and_never_both(cast: Cast) -> None:
+    def add(**told: str) -> Gateway:
+        return wires.add_gateway(cast.site, code="GX", name="", actor=BY, at=AT, **told)
+
+    assert code_of(lambda: add()) == code_of(lambda: add(host="10.0.0.1", identity="X")) == "name_needed"
+    assert code_of(lambda: add(identity="hex:0")) == "identity_malformed"
+    assert code_of(lambda: add(identity="X", heartbeat="网")) == "heartbeat_malformed"
+    gateway = dials_in(cast)
+    assert code_of(lambda: add(identity=SERIAL)) == "identity_taken"
+
+    def line(of: Gateway, transport: str) -> Line:
+        return wires.add_line(of, code="2", transport=transport, port=502, baud=9600, actor=BY, at=AT)
+
+    assert code_of(lambda: line(gateway, "dial-in")) == "dial_in_has_one_line"
+    assert code_of(lambda: line(gateway, "modbus-tcp")) == "dial_in_has_no_host"
+    assert code_of(lambda: line(cast.gateway, "dial-in")) == "dial_in_has_no_host"
+    assert code_of(lambda: wires.edit_gateway(gateway, name="", host="10.0.0.1", actor=BY, at=AT)) == "name_needed"
