@@ -33,6 +33,7 @@ from prewatt.web.console.lists import (
     workbook,
 )
 from prewatt.web.console.meters_parameters import parameter_card
+from prewatt.web.console.meters_replaced import exchanged, gone
 from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
 from prewatt.web.console.tiles import badges_of
@@ -185,7 +186,7 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
     wanted = number(ask.request.GET.get("circuit", ""))
     row = next((each for each in rows if each.circuit_id == wanted), rows[0] if rows else None)
     if row is None:
-        raise Http404
+        return gone(one)
     board = board_rows(ask.operator.pk, ask.site.id, at=ask.at, stale=stale_limit(), ids=[row.circuit_id])[0]
     latest = report.latest_of(ask.site.id, row.circuit_id)
     settings, settings_at = report.settings_of(row.circuit_id)
@@ -214,6 +215,7 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
         "parameters": parameter_card(
             Circuit.objects.select_related("meter").get(pk=row.circuit_id), row, profile, ask.at, ask.zone
         ),
+        "replaced": exchanged(ask, one),
         "can": _permitted(ask),
     }
     return ask.page("ui/meter.html", context)
@@ -227,6 +229,7 @@ def _permitted(ask: Ask) -> dict[str, bool]:
         "tag": may(role, Act.TAG),
         "estate": may(role, Act.ESTATE),
         "settings": may(role, Act.METER_SETTINGS),
+        "swap": may(role, Act.CLOSE_CONTRACT),
     }
 
 

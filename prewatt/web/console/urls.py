@@ -8,8 +8,9 @@ from django.urls import URLPattern
 # A module joins the console when it stands; its import also adds its entry to the menu.
 MODULES = (
     "door", "overview", "live", "sell", "sales", "shift", "acts", "acts_of_sale", "receipts", "customers",
-    "contracts", "contracts_held", "openings", "changes", "circuits", "meters", "tries", "meter_settings", "lines",
-    "alarms", "restored", "reports", "settings", "plans", "operators", "safety", "companies", "imports", "trail",
+    "contracts", "contracts_held", "openings", "changes", "circuits", "meters", "tries", "meter_settings", "swaps",
+    "lines", "alarms", "restored", "reports", "settings", "plans", "operators", "safety", "companies", "imports",
+    "trail",
 )  # fmt: skip
 
 urlpatterns: list[URLPattern] = [
