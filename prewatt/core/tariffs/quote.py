@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from prewatt.core.units import MAX_AMOUNT_MINOR, Rounding, amount_for_energy, energy_for_amount
+from prewatt.core.units import MAX_AMOUNT_MINOR, Rounding, amount_for_energy, energy_for_amount, exact_cost
 
 
 class QuoteRefusal(StrEnum):
@@ -30,6 +30,7 @@ class QuoteRefusal(StrEnum):
     HOARDING_LIMIT = "hoarding_limit"
 
 
+TENTH_WH: Final = 100  # what tokens count in, a tenth of a kWh
 RETRY_HELPS: Final = frozenset({QuoteRefusal.DELIVERY_OPEN, QuoteRefusal.BALANCE_UNKNOWN})
 
 
@@ -48,6 +49,7 @@ class Purse:
     open_credit: int = 0
     resolution: int = 10
     holds_money: bool = False  # credit is minor units, not Wh
+    by_token: bool = False  # credit comes as one STS token, which carries tenths of a kWh and not each number of them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,8 +135,12 @@ def headroom(purse: Purse) -> int | None:
     """
     if purse.hoarding_limit <= 0:
         return None
-    free = purse.hoarding_limit - (purse.balance or 0) - purse.open_credit
-    return max(0, free - free % purse.resolution)
+    free = max(0, purse.hoarding_limit - (purse.balance or 0) - purse.open_credit)
+    if purse.by_token:
+        from prewatt.core.sts.amounts import amount16_within  # brings the ciphers along: only where tokens are sold
+
+        return amount16_within(free // TENTH_WH) * TENTH_WH
+    return free - free % purse.resolution
 
 
 def most_amount(terms: Terms) -> int:
@@ -154,7 +160,8 @@ def most_amount(terms: Terms) -> int:
 
 
 def quote(amount_minor: int, terms: Terms) -> SaleQuote:
-    """Quote a sale at a flat price; look at `refusal` first. Raises Refused as `units.check_price`."""
+    """Quote a sale at a flat price; look at `refusal` first. Raises Refused as `units.check_price`, and by token
+    `token_amount_too_large`."""
     assert terms.purse.resolution > 0, terms
     credit, carried = _bought(min(max(amount_minor, 0), MAX_AMOUNT_MINOR), terms)
     purse = terms.purse
@@ -178,10 +185,17 @@ def _bought(amount_minor: int, terms: Terms) -> tuple[int, Decimal]:
         amount_minor,
         price=terms.price,
         exponent=terms.exponent,
-        resolution_wh=terms.purse.resolution,
+        resolution_wh=TENTH_WH if terms.purse.by_token else terms.purse.resolution,
         carried_amount_minor=terms.carried_amount_minor,
     )
-    return bought.energy_wh, bought.carried_amount_minor
+    if not terms.purse.by_token:
+        return bought.energy_wh, bought.carried_amount_minor
+    from prewatt.core.sts.amounts import amount16_from
+
+    # the next sale takes off what the token gives too much, as it does for a meter's resolution
+    energy_wh = amount16_from(bought.energy_wh // TENTH_WH) * TENTH_WH
+    extra = exact_cost(energy_wh - bought.energy_wh, price=terms.price, exponent=terms.exponent)
+    return energy_wh, bought.carried_amount_minor + extra
 
 
 def _refusal(amount_minor: int, credit: int, terms: Terms) -> QuoteRefusal | None:

@@ -1,6 +1,7 @@
 """The three calls of a sale of credit by token: `ready` before its transaction, `ask_sale` in it, `issue_sale` after
 it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,13 +43,13 @@ class Slip:
     credit: str
 
 
-def quote(meter_id: int, amount: int, *, at: datetime) -> Quote:
-    """Before paying. Writes nothing. `amount` in the meter's own kind: tenths or 10^-5 base units.
+def quote(meter_id: int, amount: int, *, at: datetime, kind: CreditKind | None = None) -> Quote:
+    """Before paying. Writes nothing. `amount` in the meter's own kind (tenths or 10^-5 base units), or in `kind`.
 
-    Raises Refused `sts_meter_unknown` and what `requests.prepare` raises.
+    Raises Refused `sts_meter_unknown`, `token_credit_kind` and what `requests.prepare` raises.
     """
     sts = requests.of_meter(meter_id)
-    prepared = requests.prepare(sts, _ask(sts, amount), at=at)
+    prepared = requests.prepare(sts, _ask(sts, amount, kind), at=at)
     assert prepared.carried is not None, "credit carries an amount"
     return Quote(kind=CreditKind(sts.credit_kind), carried=prepared.carried, held=course.outstanding(sts, at=at))
 
@@ -63,9 +64,11 @@ def ready(meter_id: int, *, rack: Rack, at: datetime) -> None:
 
 
 def ask_sale(
-    meter_id: int, amount: int, *, message_id: str, reference: str, actor: str, at: datetime, booked: int
-) -> SaleTokens:
+    meter_id: int, amount: int, *, message_id: str, reference: str, actor: str, at: datetime, booked: int,
+    kind: CreditKind | None = None,
+) -> SaleTokens:  # fmt: skip
     """[T1] In the sale's transaction, last of what it locks. `booked` is what the books take as carried: it must agree.
+    `amount` and `booked` as in `quote`: name the `kind` where the books know one alone.
 
     The same message gives what stands. Raises Refused as `requests.prepare` and `requests.ask`, and
     `token_message_reused`.
@@ -74,10 +77,10 @@ def ask_sale(
     stands = requests.standing(message_id)
     sts = requests.of_meter(meter_id)
     if stands is not None:
-        return _same(stands, sts, amount)
+        return _same(stands, sts, _ask(sts, amount, kind))
     sets = campaign_issue.with_sale(sts, actor=actor, at=at)
     sts = requests.of_meter(meter_id)
-    prepared = requests.prepare(sts, _ask(sts, amount), at=at)
+    prepared = requests.prepare(sts, _ask(sts, amount, kind), at=at)
     if prepared.carried != booked:
         raise Refused("sts_meter_changed", retry=True)
     credit = requests.ask(prepared, message_id=message_id, actor=actor, reference=reference)
@@ -96,12 +99,25 @@ def issue_sale(tokens: SaleTokens, *, rack: Rack, at: datetime) -> Slip:
     return Slip(sets=sets, credit=credit)
 
 
-def _ask(sts: StsMeter, amount: int) -> CreditAsk:
+def slips(requests_: Iterable[TokenRequest]) -> dict[int, Slip]:
+    """What a customer enters for credit that stands, by request id: as first given, and without sets that the meter is
+    known to have taken. Requests without digits are left out."""
+    rows = {row.pk: row for row in requests_ if row.state == TokenRequest.State.MADE}
+    before = {pk: _sets_before(row) for pk, row in rows.items()}
+    wanted = [*rows, *(pk for sets in before.values() for pk in sets)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT request_id, digits FROM tokens_token WHERE request_id = ANY(%s)", [wanted])
+        digits = {request_id: tuple(found) for request_id, found in cursor.fetchall()}
+    return {pk: Slip(sets=tuple(digits[each] for each in before[pk]), credit=digits[pk][0]) for pk in rows}
+
+
+def _ask(sts: StsMeter, amount: int, kind: CreditKind | None) -> CreditAsk:
+    if kind is not None and kind != sts.credit_kind:
+        raise Refused("token_credit_kind")
     return CreditAsk(kind=CreditKind(sts.credit_kind), amount=amount)
 
 
-def _same(stands: TokenRequest, sts: StsMeter, amount: int) -> SaleTokens:
-    what = _ask(sts, amount)
+def _same(stands: TokenRequest, sts: StsMeter, what: CreditAsk) -> SaleTokens:
     if stands.digest != digest(sts.pk, kind_of(what).value, to_json(what), False):
         raise Refused("token_message_reused")
     asked = Asked(request_id=stands.pk, tid=stands.tid, carried=carried(what), fresh=False)

@@ -97,6 +97,11 @@ register(
         "return_above_balance": Text(
             en="The meter does not hold that much credit. Nothing was sent.", zh="电表余额不足，不能退这么多。未下发。"
         ),
+        "clear_credit_needed": Text(
+            en="Tokens that were handed out cannot be taken back. Clear the meter's credit first: two persons, what the "
+            "register showed, and the clear-credit token entered. Nothing was changed.",
+            zh="给出的令牌不能收回。请先用清零令牌清除表内电量：两人办理、记录表内读数，并确认清零令牌已输入。什么都没有改。",
+        ),
         "return_above_books": Text(
             en="The books do not hold that much deferred income. Nothing was sent.",
             zh="账上预收余额不足，不能退这么多。未下发。",

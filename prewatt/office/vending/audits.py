@@ -49,8 +49,25 @@ CHECKS: Final[dict[str, LiteralString]] = {
             d.state || ' without its job, its job without a gateway, or no sale to it'
         FROM vending_delivery d LEFT JOIN metering_job j ON j.id = d.job_id
         LEFT JOIN estate_gateway g ON g.id = j.gateway_id
-        WHERE (j.id IS NOT NULL AND g.id IS NULL) OR (d.state IN {_OPEN} AND d.state <> 'disputed' AND j.id IS NULL)
+        WHERE (j.id IS NOT NULL AND g.id IS NULL)
+            OR (d.state IN {_OPEN} AND d.state <> 'disputed' AND j.id IS NULL AND d.token_request_id IS NULL)
             OR (d.origin = 'sale') <> (d.sale_id IS NOT NULL)""",
+    # by token: delivered is what has digits, for what they carry, and nothing else
+    "token_delivery": """
+        SELECT d.site_id, 'delivery ' || d.id, concat_ws(' ', d.state, d.kind, 'of', d.amount, 'Wh, token', t.kind,
+            coalesce(t.state, 'missing'), 'carries', t.carried)
+        FROM vending_delivery d JOIN estate_supplypoint sp ON sp.circuit_id = d.circuit_id AND sp.carrier = 'token'
+            AND sp.valid_from <= d.created_at AND (sp.valid_to IS NULL OR sp.valid_to > d.created_at)
+        LEFT JOIN tokens_tokenrequest t ON t.id = d.token_request_id
+        WHERE t.id IS NULL OR d.job_id IS NOT NULL
+            OR d.kind = 'purchase' AND (t.carried * 100 <> d.amount
+                OR t.kind <> CASE d.origin WHEN 'sale' THEN 'credit' ELSE 'free_credit' END
+                OR (d.state = 'confirmed') AND t.state <> 'made' OR (d.state = 'refused') AND t.state IN ('made', 'waiting'))
+            OR d.kind = 'return' AND (t.kind <> 'clear_credit' OR t.entered_at IS NULL)""",
+    "token_sale_twice": """
+        SELECT min(site_id), 'token request ' || token_request_id, 'delivers ' || count(*) || ' purchases'
+        FROM vending_delivery WHERE token_request_id IS NOT NULL AND kind = 'purchase'
+        GROUP BY token_request_id HAVING count(*) > 1""",
     "transfer_orphan": """
         SELECT t.site_id, 'entry ' || t.entry_id, 'a transfer without its entry, or to an account elsewhere'
         FROM ledger_transfer t LEFT JOIN ledger_entry e ON e.id = t.entry_id AND e.site_id = t.site_id
@@ -102,7 +119,7 @@ CHECKS: Final[dict[str, LiteralString]] = {
     "count_twice": """
         SELECT min(site_id), 'circuit ' || circuit_id,
             'count ' || expected_count || ' was confirmed ' || count(*) || ' times'
-        FROM vending_delivery WHERE state = 'confirmed' GROUP BY circuit_id, expected_count HAVING count(*) > 1""",
+        FROM vending_delivery WHERE state = 'confirmed' AND token_request_id IS NULL GROUP BY circuit_id, expected_count HAVING count(*) > 1""",
     "receipt_numbers": """
         SELECT t.site_id, 'till ' || t.code, concat_ws(' ', r.n, 'receipts, highest', r.top, 'next', t.next_receipt)
         FROM vending_till t CROSS JOIN LATERAL

@@ -33,7 +33,7 @@ def close_contract(supply: SupplyPoint, *, key: str, till: Till, actor: Actor, a
         CircuitCredit.objects.select_for_update().filter(circuit=supply.circuit).first()
         if supply.custody != "meter" or supply.state != "open" or supply.contract.state != "open":
             raise Refused("contract_not_open")
-        _nothing_on_its_way(supply)
+        nothing_on_its_way(supply)
         SupplyPoint.objects.filter(pk=supply.pk).update(state="closing")
         Contract.objects.filter(pk=supply.contract_id).update(state="closing")
         row = Opening.objects.create(
@@ -49,7 +49,7 @@ def close_contract(supply: SupplyPoint, *, key: str, till: Till, actor: Actor, a
     return row
 
 
-def _nothing_on_its_way(supply: SupplyPoint) -> None:
+def nothing_on_its_way(supply: SupplyPoint) -> None:
     deliveries = Delivery.objects.filter(circuit=supply.circuit)
     if deliveries.filter(state__in=OPEN_DELIVERY_STATES).exists():
         raise Refused("delivery_unsettled")

@@ -13,7 +13,7 @@ CONFLICT = frozenset(
         "reversal_other_shift", "shift_not_open", "shift_not_yours", "shift_open_already", "shift_closed",
         "delivery_not_refused", "delivery_not_disputed", "count_moved", "act_not_asked", "refund_not_due",
         "delivery_not_waiting", "supply_by_meter", "day_closed", "drawer_short", "drawer_differs", "credit_used",
-        "act_in_meter", "act_not_done",
+        "act_in_meter", "act_not_done", "token_made", "token_not_made", "clear_credit_needed", "sts_meter_changed",
         "recount_disputed", "recount_not_disputed",
     }
 )  # fmt: skip
@@ -97,6 +97,19 @@ register(
             en="The meter's balance was never read, so the hoarding limit cannot be kept. Nothing was sold. "
             "Read the meter.",
             zh="从未读到电表余额，无法核对囤积限额。未售电。请先抄表。",
+        ),
+        "tokens_not_entered": Text(
+            en="This customer holds {held} tokens that are not known to be entered; the meter remembers {remembered}. "
+            "Let him enter the oldest first, or one may be lost.",
+            zh="该用户已有 {held} 个令牌尚未确认输入，电表只记得最近 {remembered} 个。请提醒用户先输入最早的令牌，否则可能作废。",
+        ),
+        "limit_not_judged": Text(
+            en="Nobody has read this meter's register lately, so the hoarding limit is not judged.",
+            zh="近期没有人抄过这块表的剩余量，囤积限额未核对。",
+        ),
+        "limit_estimated": Text(
+            en="The hoarding limit is judged by the last reading and all tokens given out since.",
+            zh="囤积限额按最近一次读数加上此后给出的全部令牌估算。",
         ),
         "purchase_count_full": Text(
             en="The meter's purchase count is used up. Nothing was sold. Swap or re-open the meter.",

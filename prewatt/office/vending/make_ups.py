@@ -3,10 +3,14 @@
 from datetime import datetime
 from typing import Final
 
+from django.db import transaction
+
 from prewatt.core.refusals import Refused
 from prewatt.core.units import Rounding
+from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
+from prewatt.office.vending import by_token
 from prewatt.office.vending.acts import ActResult, check_reason, keyed, run
 from prewatt.office.vending.models import Act as ActRow
 from prewatt.office.vending.quotes import facts_of
@@ -38,10 +42,21 @@ def ask(
 def agree(act: ActRow, *, actor: Actor, at: datetime, reason: str = "") -> ActResult:
     """Second person: the order goes to the meter now. Agreeing twice changes nothing.
 
+    By token it is a free-issue token, which takes the same two persons.
     Raises Refused `not_permitted`, `act_unknown`, `act_not_asked`, `second_person_needed`, `delivery_open`, ...
     """
     actor.require(Act.MAKE_UP_AGREE)
-    return run("vending_make_up_answer", [act.pk, True, reason.strip(), actor.key, at])
+    with transaction.atomic():
+        result = run("vending_make_up_answer", [act.pk, True, reason.strip(), actor.key, at])
+        delivery = result.act.delivery
+        assert delivery is not None, "agreed to"
+        supply = SupplyPoint.objects.filter(circuit_id=delivery.circuit_id, valid_to=None, carrier=by_token.TOKEN)
+        told = supply.exists() and delivery.credit_account_id is None
+        if told and not result.replayed:
+            by_token.ask_for_make_up(result.act, agreed_by=actor, at=at)
+    if told:
+        by_token.hand_out(delivery.pk, at=at)
+    return result
 
 
 def decline(act: ActRow, *, actor: Actor, at: datetime, reason: str) -> ActResult:

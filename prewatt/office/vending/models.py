@@ -6,6 +6,7 @@ from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 from prewatt.office.estate.models import Circuit, Contract, SupplyPoint
 from prewatt.office.metering.models import JobRow
 from prewatt.office.payments.models import Payment, Tender
+from prewatt.office.tokens.models import TokenRequest
 
 
 class Till(models.Model):
@@ -177,6 +178,8 @@ class Delivery(models.Model):
     load_deadline = models.DateTimeField(null=True)
     # server-held: the account that holds it. Confirmed as it is made, with no job; `amount` is minor units.
     credit_account_id = models.BigIntegerField(null=True)
+    # by token: its request, confirmed with the digits; of a return the clear-credit token that took the credit out
+    token_request = models.ForeignKey(TokenRequest, null=True, on_delete=models.PROTECT, db_index=False)
 
     class Meta:
         constraints = [

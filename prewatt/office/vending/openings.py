@@ -212,7 +212,7 @@ def done(row: Opening, *, at: datetime) -> None:
     )
     SupplyPoint.objects.filter(pk=supply.pk).update(state="open")
     Contract.objects.filter(pk=contract.pk, state="opening").update(state="open", opened_at=at)
-    worth = _book_take_over(row, taken_over, at=at) if taken_over > 0 else 0
+    worth = book_take_over(row, taken_over, at=at) if taken_over > 0 else 0
     move(row, State.DONE, done_at=at)
     issue_slip(
         row, kind=Receipt.Kind.OPENING, at=at,
@@ -226,7 +226,7 @@ def done(row: Opening, *, at: datetime) -> None:
     )  # fmt: skip
 
 
-def _book_take_over(row: Opening, energy_wh: int, *, at: datetime) -> int:
+def book_take_over(row: Opening, energy_wh: int, *, at: datetime) -> int:
     """Credit that was in the meter already becomes deferred income against the opening account; its worth."""
     site = row.contract.site
     company = site.company

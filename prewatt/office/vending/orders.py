@@ -4,9 +4,12 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from django.db import transaction
+
 from prewatt.core.refusals import Refused
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
+from prewatt.office.vending import by_token
 from prewatt.office.vending.acts import ActResult, check_reason, keyed, run
 from prewatt.office.vending.credits import MAX_COUNT
 from prewatt.office.vending.models import Delivery
@@ -15,14 +18,20 @@ from prewatt.office.vending.models import Delivery
 def rewrite(delivery: Delivery, *, reason: str, actor: Actor, key: str, at: datetime) -> ActResult:
     """The same order with the same count again: it can be applied once, however often it is sent.
 
+    By token the same digits are shown again, and the trail says so: there are no others.
     Raises Refused `not_permitted`, `delivery_not_refused`, `sale_reversed`, `sale_refunded`,
-    `delivery_open`, `count_moved` (another order took the count: refund this one).
+    `delivery_open`, `count_moved` (another order took the count: refund this one); by token `token_not_made`.
     """
     actor.require(Act.REWRITE)
     kept = check_reason(reason)
-    return run(
-        "vending_rewrite", [*keyed(actor, key, ["rewrite", delivery.pk, kept]), delivery.pk, kept, actor.key, at]
-    )
+    parameters = [*keyed(actor, key, ["rewrite", delivery.pk, kept]), delivery.pk, kept, actor.key, at]
+    if delivery.token_request_id is None:
+        return run("vending_rewrite", parameters)
+    with transaction.atomic():
+        result = run("vending_reprint", parameters)
+        if not result.replayed:
+            by_token.shown_again(delivery.token_request_id, actor=actor, at=at)
+    return result
 
 
 def settle_by_hand(

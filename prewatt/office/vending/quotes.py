@@ -4,7 +4,7 @@ Shown before paying and computed again by the sale, which sends the result to `v
 database re-checks under the lock what the quote was made from (price version, carried amount).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from prewatt.core.tariffs.quote import RETRY_HELPS, Purse, QuoteRefusal, SaleLim
 from prewatt.core.tariffs.quote import quote as quote_terms
 from prewatt.office.ledger.call import call
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.vending.by_token import TOKEN, SaleWarning, warnings
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR
 
 
@@ -55,8 +56,11 @@ class Facts(NamedTuple):
     largest_minor: int | None
     open_delivery_id: int | None
     open_credit: int  # what that delivery may still add
-    gateway_id: int
+    gateway_id: int | None  # None: the meter is never online
     credit_account_id: int | None  # server-held only: `balance` is what stands on it, purchase_count is our own
+    carrier: str  # estate.Carrier
+    meter_id: int
+    handed_out: int  # by token: credit given out since the balance was read; `balance` None when that is long ago
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +78,7 @@ class Quote:
     carried_after: Decimal
     balance: int | None  # as read
     balance_at: datetime | None
+    warnings: tuple[SaleWarning, ...] = ()  # by token: what the customer should hear before he pays
 
     @property
     def added(self) -> int:
@@ -81,7 +86,9 @@ class Quote:
 
     @property
     def balance_after(self) -> int | None:
-        return None if self.balance is None else self.balance + self.credit
+        """By token nobody knows: what was used since, and which tokens were entered."""
+        known = self.balance is not None and self.facts.carrier != TOKEN
+        return self.balance + self.credit if known and self.balance is not None else None
 
 
 def facts_of(contract_number: str, circuit_id: int, at: datetime) -> Facts | None:
@@ -120,6 +127,13 @@ def _purse(facts: Facts) -> Purse:
             balance=facts.balance, overdraft_limit=facts.overdraft, hoarding_limit=facts.hoarding_limit, resolution=1,
             holds_money=True,
         )  # fmt: skip
+    if facts.carrier == TOKEN:
+        # as if nothing had been used since the register was read; a limit is not judged where nobody knows
+        known = None if facts.balance is None else facts.balance + facts.handed_out
+        return Purse(
+            balance=known, overdraft_limit=facts.overdraft, use_past_zero=facts.use_past_zero, by_token=True,
+            hoarding_limit=facts.hoarding_limit if known is not None else 0, open_credit=facts.open_credit,
+        )  # fmt: skip
     if facts.credit_unit not in ("Wh", facts.currency):
         raise Refused("plan_needs_money_purse")
     profile = catalogue().get(facts.profile)
@@ -137,7 +151,8 @@ def _purse(facts: Facts) -> Purse:
 
 
 def priced(facts: Facts, amount_minor: int) -> Quote:
-    """The quote, or the first refusal of `QuoteRefusal` that holds; and those of `terms_of`."""
+    """The quote, or the first refusal of `QuoteRefusal` that holds; and those of `terms_of`, by token
+    `token_amount_too_large`."""
     terms = terms_of(facts)
     made = quote_terms(amount_minor, terms)
     if made.refusal is not None:
@@ -182,9 +197,18 @@ def most_now(facts: Facts) -> int | None:
 def quote(contract_number: str, circuit_id: int, amount_minor: int, at: datetime) -> Quote:
     """What the sell page shows before paying; refused exactly where the sale would be.
 
-    Raises Refused as `priced`, and `circuit_not_of_contract`.
+    Raises Refused as `priced`, by token also as `by_token.warnings`, and `circuit_not_of_contract`.
     """
     facts = facts_of(contract_number, circuit_id, at)
     if facts is None:
         raise Refused("circuit_not_of_contract")
-    return priced(facts, amount_minor)
+    return judged(priced(facts, amount_minor), at)
+
+
+def judged(made: Quote, at: datetime) -> Quote:
+    """A quote by token with its warnings, refused where there would be no token; any other as it is."""
+    facts = made.facts
+    if facts.carrier != TOKEN:
+        return made
+    said = warnings(facts.meter_id, made.credit, limit=facts.hoarding_limit, balance=facts.balance, at=at)
+    return replace(made, warnings=said)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypedDict
 
+from prewatt.office.vending.by_token import slips_of
 from prewatt.office.vending.models import Delivery, DeliveryState, DeliveryStep, Sale
 
 API_STATES: Final = frozenset(state.value for state in DeliveryState)
@@ -35,6 +36,7 @@ class SaleView(TypedDict):
     credit: int
     credit_unit: str
     circuit_id: str
+    tokens: list[str]  # 20 digits each, in the order of entering: key-change sets, then the credit
     delivery: DeliveryView
 
 
@@ -93,13 +95,20 @@ def sale_view(sale: Sale) -> SaleView:
 
 
 def sale_views(sales: Sequence[Sale]) -> list[SaleView]:
-    """SALE for each, in order; three queries for any number."""
-    rows = Delivery.objects.filter(sale_id__in=[sale.pk for sale in sales])
-    by_sale = {now.delivery.sale_id: now for now in deliveries_now(list(rows))}
-    return [_view(sale, by_sale[sale.pk]) for sale in sales]
+    """SALE for each, in order; three queries for any number, by token a few more."""
+    rows = list(Delivery.objects.filter(sale_id__in=[sale.pk for sale in sales]))
+    by_sale = {now.delivery.sale_id: now for now in deliveries_now(rows)}
+    tokens = tokens_of(rows)
+    return [_view(sale, by_sale[sale.pk], tokens) for sale in sales]
 
 
-def _view(sale: Sale, now: DeliveryNow) -> SaleView:
+def tokens_of(deliveries: Iterable[Delivery]) -> dict[int, list[str]]:
+    """The digits of each delivery that has some, in the order of entering, by its id."""
+    slips = slips_of(deliveries)
+    return {pk: [token for part in (*slip.sets, (slip.credit,)) for token in part] for pk, slip in slips.items()}
+
+
+def _view(sale: Sale, now: DeliveryNow, tokens: dict[int, list[str]]) -> SaleView:
     return SaleView(
         id=str(sale.pk),
         number=sale.number,
@@ -109,6 +118,7 @@ def _view(sale: Sale, now: DeliveryNow) -> SaleView:
         credit=sale.credit,
         credit_unit=sale.credit_unit,
         circuit_id=str(sale.circuit_id),
+        tokens=tokens.get(now.delivery.pk, []),
         delivery=DeliveryView(
             state=now.state.value,
             expected_count=now.delivery.expected_count,

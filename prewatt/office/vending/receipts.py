@@ -30,6 +30,7 @@ def sale_data(
         "plan": quote.facts.plan_name,
         "credit": quote.credit,
         "credit_unit": quote.facts.credit_unit,
+        "carrier": quote.facts.carrier,
         "balance_before": quote.balance,
         "balance_before_at": quote.balance_at.isoformat() if quote.balance_at else None,
         "repaid_past_zero": quote.repaid_past_zero,

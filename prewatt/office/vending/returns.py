@@ -7,11 +7,13 @@ from typing import Any
 
 from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
+from prewatt.core.tariffs.quote import TENTH_WH
 from prewatt.core.units import Rounding, amount_for_energy
 from prewatt.office.payments.tenders import check_tender
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending.acts import ActResult, check_reason, keyed, run
+from prewatt.office.vending.by_token import TOKEN
 from prewatt.office.vending.models import Act as ActRow
 from prewatt.office.vending.models import Delivery, Sale
 from prewatt.office.vending.quotes import Facts, facts_of
@@ -24,6 +26,8 @@ def worth(facts: Facts, credit: int, rounding: Rounding) -> int:
         raise Refused("plan_missing")
     profile = catalogue().get(facts.profile)
     resolution = profile.resolution if profile is not None and facts.credit_account_id is None else 1
+    if facts.carrier == TOKEN:
+        resolution = TENTH_WH
     if credit <= 0 or credit % resolution:
         raise Refused("credit_malformed", resolution=resolution)
     if facts.credit_unit != "Wh":
@@ -36,7 +40,8 @@ def give_back(
 ) -> ActResult:
     """Return some credit (退电): worth the price in force, rounded down. The money is payable once confirmed.
 
-    Server-held, minor units off the balance in the books, at once.
+    Server-held, minor units off the balance in the books, at once. By token, what a clear-credit token took out of the
+    meter: it has been entered, and the register showed so much; else `clear_credit_needed`.
     Raises Refused `not_permitted`, `circuit_not_of_contract`, `contract_not_open`, `delivery_open`,
     `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR
@@ -16,10 +16,11 @@ from prewatt.office.payments.models import Tender
 from prewatt.office.payments.tenders import check_tender
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
+from prewatt.office.vending import by_token
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR, check_key
-from prewatt.office.vending.models import Sale
-from prewatt.office.vending.quotes import Quote, facts_of, priced
+from prewatt.office.vending.models import Delivery, Sale
+from prewatt.office.vending.quotes import Quote, facts_of, judged, priced
 from prewatt.office.vending.receipts import sale_data
 
 logger = logging.getLogger(__name__)
@@ -27,16 +28,16 @@ logger = logging.getLogger(__name__)
 # a quote grows stale when a price begins, the meter is read, or a shared balance moves: of twenty who sell to one
 # balance at once each round lets one through
 QUOTE_ATTEMPTS: Final = 20
-RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown"})
+RETRY_HELPS: Final = frozenset({"key_busy", "delivery_open", "quote_stale", "balance_unknown", "sts_meter_changed"})
 # what changed between quote and lock: quoted anew, a refusal then has its numbers from the new quote
-_LOOK_AGAIN: Final = frozenset({"quote_stale", "hoarding_limit"})
+_LOOK_AGAIN: Final = frozenset({"quote_stale", "hoarding_limit", "sts_meter_changed"})
 # made once: json.dumps makes an encoder for each call that is not plain
 _canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _RING: Final = "SELECT pg_notify('prewatt_jobs', %s), pg_notify('prewatt_live', %s)"
 _SELL: Final = (
     "SELECT outcome, sale_id, params, ring_live FROM vending_sell(%s, %s, %s, %s, %s::smallint, "
     + ", ".join(["%s"] * 22)
-    + ", %s::jsonb, false)"
+    + ", %s::jsonb, false, %s)"
 )
 
 
@@ -92,7 +93,7 @@ def sell(command: SellCommand) -> SaleResult:
     `reference_needed`, `amount_malformed_minor`, `amount_too_small`, `amount_above_limit`,
     `circuit_not_of_contract`, `contract_not_open`, `plan_missing`, `delivery_open`,
     `hoarding_limit`, `balance_unknown`, `till_unknown`, `shift_not_open`,
-    `shift_not_yours`, `day_closed`, `storage_full`.
+    `shift_not_yours`, `day_closed`, `storage_full`; by token also as `by_token.warnings` and `by_token.ask_for_sale`.
     """
     sold = sell_once(command)
     return SaleResult(sale=Sale.objects.get(pk=sold.sale_id), replayed=sold.replayed)
@@ -110,14 +111,15 @@ def sell_once(command: SellCommand) -> Sold:
             facts = facts_of(command.contract_number, command.circuit_id, command.at)
             if facts is None:
                 raise Refused("circuit_not_of_contract")
-            quoted = priced(facts, command.amount_minor)
+            quoted = judged(priced(facts, command.amount_minor), command.at)
         except Refused:
             # what was sold once stays sold, whatever became of contract or plan since
             first = _replayed(command)
             if first is not None:
                 return first
             raise
-        outcome, sale_id, params = _write(command, quoted, *paid_by)
+        by_hand = facts.carrier == by_token.TOKEN
+        outcome, sale_id, params = (_write_by_token if by_hand else _write)(command, quoted, *paid_by)
         if outcome in ("sold", "replayed"):
             return Sold(sale_id=sale_id, replayed=outcome == "replayed")
         if outcome not in _LOOK_AGAIN:
@@ -140,15 +142,36 @@ def _write(command: SellCommand, quoted: Quote, tender: Tender, reference: str) 
         command.actor.key, command.actor.name, command.at, tender.value, reference, command.amount_minor,
         quoted.plan_version_id, quoted.price, quoted.credit, quoted.carried_before, quoted.carried_after,
         quoted.balance, quoted.balance_at, quoted.repaid_overdraft, quoted.repaid_past_zero, DEFAULT_SMALLEST_MINOR,
-        DEFAULT_LARGEST_MINOR, quoted.facts.credit_account_id, _canonical(receipt),
+        DEFAULT_LARGEST_MINOR, quoted.facts.credit_account_id, _canonical(receipt), quoted.facts.carrier,
     ]  # fmt: skip
     row = call(_SELL, parameters)
     assert row is not None
     outcome, sale_id, params, live = row
     if outcome == "sold":
-        _ring(str(quoted.facts.gateway_id), live)
+        if quoted.facts.carrier != by_token.TOKEN:
+            _ring(str(quoted.facts.gateway_id), live)
         return outcome, sale_id, {}
     return outcome, sale_id, json.loads(params) if isinstance(params, str) else params
+
+
+def _write_by_token(
+    command: SellCommand, quoted: Quote, tender: Tender, reference: str
+) -> tuple[str, int, dict[str, Any]]:
+    """[T1] the sale and the request for its token, then the digits, then [T2]; pages hear of it when it is confirmed."""
+    meter_id = quoted.facts.meter_id
+    by_token.ready(meter_id, at=command.at)
+    try:
+        with transaction.atomic():
+            outcome, sale_id, params = _write(command, quoted, tender, reference)
+            if outcome == "sold":
+                by_token.ask_for_sale(sale_id, meter_id, quoted.credit, actor=command.actor.key, at=command.at)
+    except Refused as refused:
+        if refused.code not in _LOOK_AGAIN:
+            raise
+        return refused.code, 0, dict(refused.params)
+    if outcome in ("sold", "replayed"):
+        by_token.hand_out(Delivery.objects.values_list("pk", flat=True).get(sale_id=sale_id), at=command.at)
+    return outcome, sale_id, params
 
 
 def _ring(gateway: str, live: str) -> None:

@@ -127,6 +127,7 @@ class SaleOut(Schema):
     credit: int
     credit_unit: str
     circuit_id: str
+    tokens: list[Annotated[str, Field(pattern=r"^[0-9]{20}$")]]  # as entered: key-change sets first, then the credit
     delivery: DeliveryOut
 
 

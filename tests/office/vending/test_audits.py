@@ -65,6 +65,8 @@ FAULTS = {
     "sale_orphan": f"UPDATE vending_sale SET supply_point_id = 0 WHERE id = {SALE}",
     "receipt_orphan": "UPDATE vending_receipt SET contract_id = 0",
     "delivery_orphan": "UPDATE vending_delivery SET job_id = 0",
+    "token_delivery": "UPDATE estate_supplypoint SET carrier = 'token' WHERE custody = 'meter'",
+    "token_sale_twice": "UPDATE vending_delivery SET token_request_id = 1 WHERE kind = 'purchase'",
     "transfer_orphan": f"UPDATE ledger_transfer SET entry_id = entry_id + 1000000 WHERE entry_id = {ENTRY}",
     "entry_empty": f"DELETE FROM ledger_transfer WHERE entry_id = {ENTRY}",
     "sale_incomplete": f"DELETE FROM vending_receipt WHERE sale_id = {SALE}",

@@ -53,7 +53,9 @@ DECLARE v_done integer;
 BEGIN
     INSERT INTO billing_purse (supply_point_id, site_id, circuit_id, seen_at, seen_wh, looked_to, credit_wh,
         deferred_minor, counted_wh, counted_minor)
-    SELECT sp.id, c.site_id, c.id, f.at, f.energy_wh, f.at, f.balance, d.minor + coalesce(o.worth, 0), d.wh, d.minor
+    SELECT sp.id, c.site_id, c.id, b.at, f.energy_wh - b.used_wh, b.at, CASE WHEN b.used_wh = 0 THEN f.balance ELSE 0 END,
+        CASE WHEN b.used_wh = 0 THEN d.minor ELSE 0 END + coalesce(o.worth, 0), CASE WHEN b.used_wh = 0 THEN d.wh ELSE 0 END,
+        CASE WHEN b.used_wh = 0 THEN d.minor ELSE 0 END
     FROM estate_supplypoint sp
     JOIN estate_circuit c ON c.id = sp.circuit_id
     LEFT JOIN LATERAL (
@@ -68,6 +70,11 @@ BEGIN
           AND m.quality = 0 AND m.energy_wh IS NOT NULL AND m.balance IS NOT NULL
         ORDER BY m.at LIMIT 1) f
     CROSS JOIN LATERAL billing_delivered(sp.id, f.at) d
+    -- by token, and not read when it was opened: what was given out and is not there any more was used since
+    CROSS JOIN LATERAL (SELECT CASE sp.carrier WHEN 'token' THEN least(f.energy_wh, greatest(0, d.wh - f.balance)) ELSE 0 END
+                            AS used_wh) u
+    CROSS JOIN LATERAL (SELECT u.used_wh, CASE WHEN u.used_wh = 0 THEN f.at ELSE coalesce(o.done_at, sp.valid_from) END
+                            AS at) b
     WHERE sp.custody = 'meter' AND sp.prepaid AND sp.credit_unit = 'Wh' AND sp.state IN ('open', 'closing')
       AND NOT EXISTS (SELECT FROM billing_purse p WHERE p.supply_point_id = sp.id)
     ON CONFLICT DO NOTHING;

@@ -49,6 +49,19 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON vending_receipt
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON vending_sale
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
 
+-- Where credit travels as tokens nobody hears from the meter by itself. A register that somebody read says something for
+-- a month; what was given out since is added to it, as if nothing had been used.
+CREATE FUNCTION vending_register_counts(p_read_at timestamptz, p_at timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_read_at > p_at - interval '31 days';
+$$;
+
+CREATE FUNCTION vending_handed_out(p_circuit bigint, p_since timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(CASE d.kind WHEN 'purchase' THEN d.amount ELSE -d.amount END), 0)::bigint
+            FROM vending_delivery d WHERE d.circuit_id = p_circuit AND d.state = 'confirmed'
+              AND d.kind IN ('purchase', 'return') AND d.settled_at > p_since);
+END $$;
+
 -- Everything a quote needs to know of one circuit of one contract, in one read; no row: not such a pair.
 -- plpgsql keeps the plan of this join for the session, a plain statement would be planned for each sale.
 CREATE FUNCTION vending_facts(p_contract text, p_circuit bigint, p_at timestamptz)
@@ -64,7 +77,9 @@ RETURNS TABLE (
     balance bigint, balance_at timestamptz, use_past_zero bigint,
     smallest_minor bigint, largest_minor bigint,
     open_delivery_id bigint, open_credit bigint, gateway_id bigint,
-    credit_account_id bigint  -- server-held only: the books hold the credit, `balance` is what stands on this account
+    credit_account_id bigint,  -- server-held only: the books hold the credit, `balance` is what stands on this account
+    carrier text, meter_id bigint,
+    handed_out bigint  -- by token only: credit given out since the balance was read; `balance` NULL when that is long ago
 ) LANGUAGE plpgsql STABLE ROWS 1 AS $$
 BEGIN
     RETURN QUERY
@@ -76,12 +91,15 @@ BEGIN
         sp.overdraft, sp.hoarding_limit,
         pv.id, pv.price, pv.name::text,
         CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE cc.purchase_count END, cc.carried_minor,
-        CASE sp.custody WHEN 'server' THEN rb.balance_minor ELSE l.balance END,
+        CASE WHEN sp.custody = 'server' THEN rb.balance_minor
+             WHEN sp.carrier = 'network' OR vending_register_counts(l.at, p_at) THEN l.balance END,
         CASE sp.custody WHEN 'server' THEN rb.updated_at ELSE l.at END,
         CASE sp.custody WHEN 'meter' THEN l.use_past_zero END,
         sl.smallest_minor, sl.largest_minor,
         d.id, CASE d.kind WHEN 'purchase' THEN d.amount ELSE 0 END, li.gateway_id,
-        CASE sp.custody WHEN 'server' THEN sp.credit_account_id END
+        CASE sp.custody WHEN 'server' THEN sp.credit_account_id END,
+        sp.carrier::text, m.id,
+        CASE sp.carrier WHEN 'token' THEN vending_handed_out(p_circuit, greatest(sp.valid_from, l.at)) ELSE 0 END
     FROM estate_contract c
     JOIN estate_customer cu ON cu.id = c.customer_id
     JOIN estate_site s ON s.id = c.site_id
@@ -90,7 +108,7 @@ BEGIN
         AND sp.valid_from <= p_at AND (sp.valid_to IS NULL OR sp.valid_to > p_at)
     JOIN estate_circuit ci ON ci.id = sp.circuit_id
     JOIN estate_meter m ON m.id = ci.meter_id
-    JOIN estate_line li ON li.id = m.line_id
+    LEFT JOIN estate_line li ON li.id = m.line_id  -- one that is never online has none
     LEFT JOIN estate_room r ON r.id = ci.room_id
     LEFT JOIN estate_building b ON b.id = r.building_id
     LEFT JOIN LATERAL (
@@ -222,7 +240,7 @@ CREATE FUNCTION vending_sell(
     p_actor text, p_actor_name text, p_at timestamptz, p_tender text, p_reference text, p_amount bigint,
     p_plan_version bigint, p_price numeric, p_credit bigint, p_carried_before numeric, p_carried_after numeric,
     p_balance bigint, p_balance_at timestamptz, p_repaid_overdraft bigint, p_repaid_past_zero bigint,
-    p_smallest bigint, p_largest bigint, p_account bigint, p_receipt jsonb, p_past boolean,
+    p_smallest bigint, p_largest bigint, p_account bigint, p_receipt jsonb, p_past boolean, p_carrier text DEFAULT 'network',
     OUT outcome text, OUT sale_id bigint, OUT params jsonb, OUT ring_live text
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -249,7 +267,7 @@ BEGIN
     -- statement more is planned, locked and started anew in each sale, which costs more than what it reads
     SELECT s.id AS site_id, s.company_id, (p_at AT TIME ZONE s.timezone)::date AS local_day,
         c.id AS contract_id, c.state AS contract_state, sp.id AS supply_point_id, sp.state AS supply_state,
-        sp.custody, sp.credit_unit, sp.hoarding_limit, pv.id AS plan_version_id, pv.price, sl.smallest_minor, sl.largest_minor,
+        sp.custody, sp.carrier, sp.credit_unit, sp.hoarding_limit, pv.id AS plan_version_id, pv.price, sl.smallest_minor, sl.largest_minor,
         EXISTS (SELECT FROM vending_delivery d WHERE d.circuit_id = p_circuit
                 AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')) AS open_delivery,
         EXISTS (SELECT FROM ledger_closedday o WHERE o.site_id = s.id AND o.day = (p_at AT TIME ZONE s.timezone)::date)
@@ -257,8 +275,11 @@ BEGIN
         CASE sp.custody WHEN 'server' THEN sp.credit_account_id END AS account,
         CASE WHEN sp.custody = 'server' THEN
             (SELECT b.balance_minor FROM ledger_runningbalance b WHERE b.account_id = sp.credit_account_id)
+        WHEN sp.hoarding_limit > 0 AND sp.carrier = 'network' THEN
+            (SELECT l.balance FROM metering_latest l WHERE l.site_id = s.id AND l.circuit_id = p_circuit)
         WHEN sp.hoarding_limit > 0 THEN
-            (SELECT l.balance FROM metering_latest l WHERE l.site_id = s.id AND l.circuit_id = p_circuit) END AS balance,
+            (SELECT l.balance + vending_handed_out(p_circuit, greatest(sp.valid_from, l.at)) FROM metering_latest l
+             WHERE l.site_id = s.id AND l.circuit_id = p_circuit AND vending_register_counts(l.at, p_at)) END AS balance,
         (SELECT t.needs_shift FROM vending_till t JOIN estate_site own ON own.id = t.site_id
          WHERE t.id = p_till AND own.company_id = s.company_id) AS needs_shift,
         (SELECT a.id FROM ledger_account a WHERE a.site_id = s.id AND a.key = 'in_delivery') AS in_delivery
@@ -280,7 +301,7 @@ BEGIN
         outcome := 'circuit_not_of_contract';
     ELSIF f.custody <> 'meter' AND f.account IS NULL THEN
         outcome := 'contract_not_open';
-    ELSIF f.account IS DISTINCT FROM p_account THEN
+    ELSIF f.account IS DISTINCT FROM p_account OR f.carrier <> p_carrier THEN
         outcome := 'quote_stale';
     ELSIF NOT p_past AND p_account IS NULL AND (f.contract_state <> 'open' OR f.supply_state <> 'open')
           OR p_account IS NULL AND cc.purchase_count IS NULL
@@ -304,7 +325,7 @@ BEGIN
     ELSIF p_amount > coalesce(f.largest_minor, p_largest) THEN
         outcome := 'amount_above_limit';
         params := jsonb_build_object('largest_minor', coalesce(f.largest_minor, p_largest));
-    ELSIF f.hoarding_limit > 0 AND NOT p_past AND f.balance IS NULL THEN
+    ELSIF f.hoarding_limit > 0 AND NOT p_past AND f.balance IS NULL AND f.carrier = 'network' THEN
         outcome := 'balance_unknown';
     -- an old balance can only have been used up since, so it is an upper bound; deliveries that are open
     -- were excluded above
@@ -357,8 +378,9 @@ BEGIN
     -- NOTIFY serialises commits with their fsync (measured: a quarter of the sales per second); the caller
     -- rings with what we return once this is committed, and the mailbox looks by itself each second
     IF p_account IS NULL THEN
+        -- by token: no job; the caller asks for the digits in this transaction and names their request
         v_delivery := vending_deliver(f.site_id, p_circuit, p_index, 'sale', sale_id, 'purchase', p_credit,
-            p_amount, v_count, p_actor, p_at, p_past, false);
+            p_amount, v_count, p_actor, p_at, p_past OR p_carrier = 'token', false);
     ELSE
         v_held := vending_deliver_held(f.site_id, p_circuit, p_account, 'sale', sale_id, 'purchase', p_credit, p_at,
             p_past);

@@ -37,7 +37,7 @@ BEGIN
     UPDATE vending_delivery SET state = 'confirmed', code = p_code, settled_at = p_at, next_try_at = NULL,
         read_count = coalesce((p_values->>'purchase_count')::integer, p_count), read_values = p_values,
         confirmed_values = p_values,
-        load_deadline = CASE WHEN d.kind = 'purchase' THEN p_at + interval '60 seconds' END
+        load_deadline = CASE WHEN d.kind = 'purchase' AND d.token_request_id IS NULL THEN p_at + interval '60 seconds' END
     WHERE id = d.id;
     IF d.value_minor > 0 THEN
         IF d.kind = 'purchase' THEN
@@ -87,6 +87,27 @@ BEGIN
     WHERE id = d.id;
 END $$;
 
+-- Credit that travels as a token is delivered with its digits: they are in the customer's hand. The caller holds the
+-- credit row and the delivery. A request is withdrawn only by what refuses the delivery in the same transaction.
+CREATE FUNCTION vending_settle_token(d vending_delivery, p_at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE t record; v_at timestamptz;
+BEGIN
+    SELECT state, code, made_at INTO t FROM tokens_tokenrequest WHERE id = d.token_request_id;
+    v_at := coalesce(t.made_at, p_at);
+    IF (SELECT ledger_closed(s.id, (v_at AT TIME ZONE s.timezone)::date) FROM estate_site s WHERE s.id = d.site_id) THEN
+        v_at := p_at;
+    END IF;
+    IF t.state = 'made' THEN
+        PERFORM vending_confirm(d, d.expected_count, '{}', 'system', v_at, '', '');
+    ELSIF t.state = 'refused' THEN
+        PERFORM vending_refuse(d, '{}', 'system', v_at, left(t.code, 48), '');
+    ELSE
+        RETURN d.state;
+    END IF;
+    PERFORM vending_tell(d);
+    RETURN CASE t.state WHEN 'made' THEN 'confirmed' ELSE 'refused' END;
+END $$;
+
 -- Brings a delivery to where its job is; gives the state it is in afterwards. p_at: now.
 CREATE FUNCTION vending_settle(p_delivery bigint, p_at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d vending_delivery; j metering_job; v_circuit bigint; v_count integer; v_new text; v_next timestamptz;
@@ -97,6 +118,7 @@ BEGIN
     PERFORM FROM vending_circuitcredit WHERE circuit_id = v_circuit FOR NO KEY UPDATE;
     SELECT * INTO d FROM vending_delivery WHERE id = p_delivery FOR NO KEY UPDATE;
     IF d.state NOT IN ('waiting', 'sent', 'unknown') THEN RETURN d.state; END IF;
+    IF d.token_request_id IS NOT NULL THEN RETURN vending_settle_token(d, p_at); END IF;
     SELECT * INTO j FROM metering_job WHERE id = d.job_id;
 
     IF j.id IS NULL OR j.state = 'dropped' THEN
@@ -161,16 +183,20 @@ BEGIN
 END $$;
 
 -- Open deliveries whose row is behind their job: the job that should have told them was lost or is late.
-CREATE FUNCTION vending_behind(p_limit integer) RETURNS TABLE (delivery_id bigint) LANGUAGE sql STABLE AS $$
+-- Or their token was made, or refused, by a process that died before it said so.
+CREATE FUNCTION vending_behind(p_limit integer) RETURNS TABLE (delivery_id bigint) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
     SELECT d.id FROM vending_delivery d LEFT JOIN metering_job j ON j.id = d.job_id
-    WHERE d.state IN ('waiting', 'sent', 'unknown')
+    LEFT JOIN tokens_tokenrequest t ON t.id = d.token_request_id
+    WHERE d.state IN ('waiting', 'sent', 'unknown') AND (t.id IS NULL OR t.state IN ('made', 'refused'))
       AND (j.id IS NULL OR j.state IN ('done', 'dropped')
            OR (j.state = 'claimed' AND d.state = 'waiting')
            OR (j.state = 'queued' AND (d.state = 'sent'
                OR (j.ever_sent AND d.state = 'waiting' AND j.code <> 'write_not_applied')
                OR (j.attempts > 0 AND d.next_try_at IS DISTINCT FROM j.due_at))))
     ORDER BY d.created_at LIMIT p_limit;
-$$;
+END $$;
 
 -- The load seen after a confirmed purchase, or not seen by the deadline; gives how many were decided.
 CREATE FUNCTION vending_watch_load(p_at timestamptz, p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$

@@ -89,6 +89,7 @@ BEGIN
     IF s.state = 'reversed' THEN outcome := 'sale_reversed';
     ELSIF EXISTS (SELECT FROM vending_act WHERE sale_id = s.id AND kind = 'refund' AND state = 'done') THEN
         outcome := 'sale_refunded';
+    ELSIF d.state = 'confirmed' AND r.id IS NULL AND d.token_request_id IS NOT NULL THEN outcome := 'token_made';
     ELSIF d.state = 'confirmed' AND r.id IS NULL AND d.credit_account_id IS NULL THEN outcome := 'credit_in_meter';
     ELSIF EXISTS (SELECT FROM vending_sale WHERE circuit_id = s.circuit_id AND id > s.id AND state = 'sold') THEN
         outcome := 'reversal_not_last';
@@ -114,7 +115,9 @@ BEGIN
     END IF;
     -- the last question, since it takes the command away: from here on the meter cannot get it. The job is asked, not
     -- the delivery, which may be behind it
-    IF d.state IN ('waiting', 'sent', 'unknown') AND NOT metering_drop(d.job_id, 'reversed', d.expected_count - 1) THEN
+    -- (by token the caller withdraws the request in this transaction, which its digits forbid)
+    IF d.state IN ('waiting', 'sent', 'unknown') AND d.token_request_id IS NULL
+       AND NOT metering_drop(d.job_id, 'reversed', d.expected_count - 1) THEN
         outcome := 'delivery_unknown'; RETURN;
     END IF;
 
@@ -167,7 +170,8 @@ BEGIN
     d := vending_lock_delivery(p_delivery);
     SELECT purchase_count INTO v_count FROM vending_circuitcredit WHERE circuit_id = d.circuit_id;
     IF d.id IS NULL THEN outcome := 'delivery_missing';
-    ELSIF d.state <> 'refused' OR d.origin NOT IN ('sale', 'return') OR d.credit_account_id IS NOT NULL THEN outcome := 'delivery_not_refused';
+    ELSIF d.state <> 'refused' OR d.origin NOT IN ('sale', 'return') OR d.credit_account_id IS NOT NULL
+          OR d.token_request_id IS NOT NULL THEN outcome := 'delivery_not_refused';
     ELSIF EXISTS (SELECT FROM vending_sale WHERE id = d.sale_id AND state = 'reversed') THEN outcome := 'sale_reversed';
     ELSIF EXISTS (SELECT FROM vending_act WHERE delivery_id = d.id AND kind = 'refund' AND state = 'done') THEN
         outcome := 'sale_refunded';
@@ -184,6 +188,27 @@ BEGIN
     act_id := vending_act_add(d.site_id, 'rewrite', 'running', p_key, p_hash, d.circuit_id, d.sale_id, d.id, d.amount,
         0, p_reason, '{}', p_actor, NULL, NULL, NULL, p_at);
     PERFORM vending_tell(d);
+    outcome := 'done';
+END $$;
+
+-- 补写 by token: the same digits again. The caller holds nothing and shows what stands; it leaves an act behind.
+CREATE FUNCTION vending_reprint(
+    p_key text, p_hash text, p_delivery bigint, p_reason text, p_actor text, p_at timestamptz,
+    OUT outcome text, OUT act_id bigint
+) LANGUAGE plpgsql AS $$
+DECLARE d vending_delivery;
+BEGIN
+    SELECT * INTO outcome, act_id FROM vending_act_seen(p_key, p_hash);
+    IF outcome IS NOT NULL THEN RETURN; END IF;
+    d := vending_lock_delivery(p_delivery);
+    IF d.id IS NULL THEN outcome := 'delivery_missing';
+    ELSIF d.state <> 'confirmed' OR d.kind <> 'purchase' THEN outcome := 'token_not_made';
+    ELSIF EXISTS (SELECT FROM vending_sale WHERE id = d.sale_id AND state = 'reversed') THEN outcome := 'sale_reversed';
+    END IF;
+    IF outcome IS NOT NULL THEN RETURN; END IF;
+    PERFORM vending_step(d.id, 'reprinted', p_at, '', '{}');
+    act_id := vending_act_add(d.site_id, 'rewrite', 'done', p_key, p_hash, d.circuit_id, d.sale_id, d.id, d.amount,
+        0, p_reason, '{"reprint": true}', p_actor, NULL, NULL, NULL, p_at);
     outcome := 'done';
 END $$;
 
@@ -205,10 +230,12 @@ BEGIN
         ELSE '' END;
 END $$;
 
--- NULL when the meter may hold that much more.
-CREATE FUNCTION vending_make_up_fits(p_limit bigint, p_balance bigint, p_credit bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT CASE WHEN p_limit <= 0 THEN NULL WHEN p_balance IS NULL THEN 'balance_unknown'
-        WHEN p_balance + p_credit > p_limit THEN 'make_up_above_hoarding_limit' END;
+-- NULL when the meter may hold that much more; by token as far as anybody knows (`vending_facts`).
+CREATE FUNCTION vending_make_up_fits(p_limit bigint, p_balance bigint, p_handed_out bigint, p_carrier text, p_credit bigint)
+RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN p_limit <= 0 THEN NULL
+        WHEN p_balance IS NULL THEN CASE p_carrier WHEN 'network' THEN 'balance_unknown' END
+        WHEN p_balance + p_handed_out + p_credit > p_limit THEN 'make_up_above_hoarding_limit' END;
 $$;
 
 -- 补电, first person: asked, nothing is sent.
@@ -223,7 +250,7 @@ BEGIN
     SELECT * INTO f FROM vending_facts(p_contract, p_circuit, p_at);
     outcome := nullif(vending_may_order(p_contract, p_circuit, p_at), '');
     IF outcome IS NOT NULL AND outcome <> 'delivery_open' THEN RETURN; END IF;
-    outcome := vending_make_up_fits(f.hoarding_limit, f.balance, p_credit);
+    outcome := vending_make_up_fits(f.hoarding_limit, f.balance, f.handed_out, f.carrier, p_credit);
     IF outcome IS NOT NULL THEN RETURN; END IF;
     act_id := vending_act_add(f.site_id, 'make_up', 'asked', p_key, p_hash, p_circuit, NULL, NULL, p_credit, p_value,
         p_reason, jsonb_build_object('contract', p_contract, 'unit', f.credit_unit), p_actor, NULL, NULL, NULL, p_at);
@@ -257,7 +284,8 @@ BEGIN
         IF outcome IS NULL THEN  -- sold to, read, or given to another custody since it was asked
             SELECT * INTO f FROM vending_facts(a.evidence->>'contract', a.circuit_id, p_at);
             outcome := CASE WHEN f.credit_unit <> a.evidence->>'unit' OR f.credit_account_id IS DISTINCT FROM v_account
-                THEN 'quote_stale' ELSE vending_make_up_fits(f.hoarding_limit, f.balance, a.credit) END;
+                THEN 'quote_stale'
+                ELSE vending_make_up_fits(f.hoarding_limit, f.balance, f.handed_out, f.carrier, a.credit) END;
         END IF;
         IF outcome IS NOT NULL THEN RETURN; END IF;
         SELECT s.id, s.company_id, (p_at AT TIME ZONE s.timezone)::date AS day INTO v_site
@@ -276,8 +304,9 @@ BEGIN
         IF v_account IS NULL THEN
             SELECT purchase_count INTO v_count FROM vending_circuitcredit WHERE circuit_id = a.circuit_id;
             SELECT index INTO v_index FROM estate_circuit WHERE id = a.circuit_id;
+            -- by token: no job, the caller asks for the digits in this transaction
             v_delivery := vending_deliver(a.site_id, a.circuit_id, v_index, 'make_up', NULL, 'purchase', a.credit,
-                a.amount_minor, v_count + 1, p_operator_key, p_at, false);
+                a.amount_minor, v_count + 1, p_operator_key, p_at, f.carrier = 'token');
         END IF;
         UPDATE vending_act SET state = CASE WHEN v_account IS NULL THEN 'running' ELSE 'done' END,
             done_at = CASE WHEN v_account IS NOT NULL THEN p_at END,
@@ -290,6 +319,23 @@ BEGIN
     outcome := 'done';
 END $$;
 
+-- What the newest clear-credit token of this supply, known to be entered, took out of the meter and was not yet given
+-- back. No row: there is none.
+CREATE FUNCTION vending_cleared(p_supply bigint, p_meter bigint)
+RETURNS TABLE (request_id bigint, asked_at timestamptz, credit_left bigint) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r.id, r.asked_at, (p.register_tenths * 100 - (
+        SELECT coalesce(sum(d.amount), 0) FROM vending_delivery d
+        WHERE d.circuit_id = sp.circuit_id AND d.kind = 'return' AND d.token_request_id = r.id))::bigint
+    FROM estate_supplypoint sp
+    JOIN tokens_stsmeter m ON m.meter_id = p_meter
+    JOIN tokens_tokenrequest r ON r.sts_meter_id = m.id AND r.kind = 'clear_credit' AND r.entered_at IS NOT NULL
+        AND r.asked_at >= sp.valid_from
+    JOIN tokens_tokenproposal p ON p.id = r.proposal_id
+    WHERE sp.id = p_supply ORDER BY r.id DESC LIMIT 1;
+END $$;
+
 -- 退电. The meter first: an order of kind return; its confirmation makes the money payable. Server-held, the books take
 -- it off the account in this transaction.
 -- p_sale: the whole credit of that sale is taken back; then p_credit and p_value are the sale's.
@@ -298,7 +344,7 @@ CREATE FUNCTION vending_return(
     p_reason text, p_actor text, p_at timestamptz, OUT outcome text, OUT act_id bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE f record; s vending_sale; v_delivery bigint; v_credit bigint := p_credit; v_value bigint := p_value;
-    v_account bigint; v_entry bigint;
+    v_account bigint; v_entry bigint; d vending_delivery; t record;
 BEGIN
     SELECT * INTO outcome, act_id FROM vending_act_seen(p_key, p_hash);
     IF outcome IS NOT NULL THEN RETURN; END IF;
@@ -323,6 +369,11 @@ BEGIN
         v_credit := s.credit;
         v_value := s.amount_minor;
     END IF;
+    IF f.carrier = 'token' THEN  -- out of the meter already, by a clear-credit token and what its register showed
+        SELECT * INTO t FROM vending_cleared(f.supply_point_id, f.meter_id);
+        IF t.request_id IS NULL OR s.at > t.asked_at THEN outcome := 'clear_credit_needed'; RETURN; END IF;
+        f.balance := t.credit_left;
+    END IF;
     IF f.balance IS NULL THEN outcome := 'balance_unknown'; RETURN; END IF;
     IF f.credit_account_id IS DISTINCT FROM v_account THEN outcome := 'quote_stale'; RETURN; END IF;
     IF f.balance < v_credit THEN outcome := 'return_above_balance'; RETURN; END IF;
@@ -345,9 +396,14 @@ BEGIN
         outcome := 'return_above_books'; RETURN;
     END IF;
     v_delivery := vending_deliver(f.site_id, p_circuit, f.circuit_index, 'return', NULL, 'return', v_credit, v_value,
-        f.purchase_count + 1, p_actor, p_at, false);
+        f.purchase_count + 1, p_actor, p_at, f.carrier = 'token');
     act_id := vending_act_add(f.site_id, 'return', 'running', p_key, p_hash, p_circuit, p_sale, v_delivery, v_credit,
         v_value, p_reason, jsonb_build_object('contract', p_contract, 'balance', f.balance), p_actor, NULL, NULL, NULL, p_at);
+    IF f.carrier = 'token' THEN
+        UPDATE vending_delivery SET token_request_id = t.request_id WHERE id = v_delivery RETURNING * INTO d;
+        PERFORM vending_confirm(d, d.expected_count, jsonb_build_object('clear_credit', t.request_id), p_actor, p_at, '',
+            p_reason);
+    END IF;
     outcome := 'done';
 END $$;
 

@@ -34,7 +34,7 @@ BEGIN
     LEFT JOIN vending_delivery d ON d.circuit_id = cc.circuit_id
         AND d.state IN ('waiting', 'sent', 'unknown', 'disputed')
     WHERE EXISTS (SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = cc.circuit_id AND sp.custody = 'meter'
-                  AND sp.state IN ('open', 'closing'));
+                  AND sp.carrier = 'network' AND sp.state IN ('open', 'closing'));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     INSERT INTO metering_credithold (circuit_id, site_id, since) SELECT circuit_id, site_id, since FROM vending_recount;
     RETURN v_count;
