@@ -118,7 +118,7 @@ class Api:
         return json_reply({"lines": len(self._world.lines)})
 
     def _command(self, request: HttpRequest, number: str) -> HttpReply:
-        if number not in self._world.meters:
+        if number not in self._world.meters and number not in self._world.keypads:
             raise SiteError("unknown_meter", "meter", f"no meter {number}")
         fields = Fields.of(_json(request), "meter")
         changes: dict[str, object] = {}
@@ -176,6 +176,8 @@ class Api:
         return _html(overview(self._world, lang, query, above=above))
 
     def _visit(self, request: HttpRequest, number: str) -> HttpReply:
+        if number in self._world.keypads:
+            return HttpReply(status=303, headers={"Location": f"/sts/{number}?lang={_lang(request)}"})
         meter = self._world.meters.get(number)
         if meter is None:
             raise SiteError("unknown_meter", "meter", f"no meter {number}")

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import tzinfo
 from typing import Any, Final
 
+from prewatt.core.meters.jobs import OrderKind
 from prewatt.core.refusals import Refused, Text
 from prewatt.core.sts import (
     ALL_REGISTERS,
@@ -38,7 +39,7 @@ from prewatt.core.sts import (
 )
 from prewatt.core.sts.tokens import KeyToken
 from prewatt.core.sts.words import ANSWERS, REASON_OF, REASONS
-from prewatt.field.simulator.circuit import Circuit, CircuitState, first_state
+from prewatt.field.simulator.circuit import Accepted, Circuit, CircuitState, first_state
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.keypad_site import KeypadKey, KeypadSite
 from prewatt.field.simulator.site import CircuitSite, Opening
@@ -97,9 +98,17 @@ class KeypadMeter:
     def __init__(self, site: KeypadSite, zone: tzinfo, *, at_ms: int, memory: Memory | None = None) -> None:
         self.site, self.number = site, site.number
         self.typed = ""  # on the display, not in the memory
+        self.applied: Accepted | None = None  # what the last token did to the credit
         memory = memory or _first(site, at_ms)
         self.sts, self.entries = memory.sts, memory.entries
         self.circuit = Circuit(memory.circuit, LiveLoad(site.load, zone), RateClock(zone))
+        self.circuits = {1: self.circuit}  # as every meter has them
+
+    @property
+    def drn(self) -> str:
+        """The number within the PAN: what STS meters have on their label."""
+        assert self.site.key.meter_pan, "judged at the start"
+        return MeterPan.parse(self.site.key.meter_pan).drn
 
     # time
 
@@ -125,7 +134,7 @@ class KeypadMeter:
         before = self._with_credit()
         verdict = judge(before, MeterProfile(), digits, at_ms // 1_000)
         was_wh = circuit.balance_wh
-        self.sts = verdict.state
+        self.sts, self.applied = verdict.state, None
         if verdict.answer is Answer.ACCEPT:
             self._take(verdict, before)
         entered = Entered(
@@ -146,13 +155,22 @@ class KeypadMeter:
         match verdict.token:
             case UnitsCredit(kind=CreditKind.ELECTRICITY):
                 gained_wh = (after.registers[0] - before.registers[0]) * TENTH_WH
-                circuit.balance_wh += gained_wh
-                circuit.purchased_total_wh += gained_wh
-                circuit.purchase_count += 1
+                self._change(OrderKind.PURCHASE, gained_wh)
             case Management(kind=ManagementKind.CLEAR_CREDIT) as clear if clear.value in (0, ALL_REGISTERS):
-                circuit.balance_wh = 0  # with what lies below a tenth
+                self._change(OrderKind.CLEAR, -circuit.balance_wh)  # with what lies below a tenth
             case Management(kind=ManagementKind.POWER_LIMIT):
                 circuit.load_limit_w = after.power_limit_w or 0
+
+    def _change(self, kind: OrderKind, by_wh: int) -> None:
+        """Credit given or taken, counted as an order over a bus would be: the books of the circuit stay whole."""
+        circuit = self.circuit.state
+        circuit.balance_wh += by_wh
+        circuit.purchased_total_wh += by_wh
+        circuit.purchase_count += 1
+        circuit.last_kind, circuit.last_asked_wh, circuit.last_applied_wh = kind.value, abs(by_wh), by_wh
+        self.applied = Accepted(
+            count=circuit.purchase_count, kind=kind, amount_wh=by_wh, at_ms=circuit.as_of_ms
+        )
 
     # memory
 
@@ -178,6 +196,7 @@ class KeypadMeter:
         return {
             "number": self.number,
             "place": self.site.place,
+            "drn": self.drn,
             "meter_pan": key.meter_pan,
             "balance_wh": circuit.state.balance_wh,
             "relay": "closed" if circuit.relay_closed() else "open",
@@ -211,21 +230,19 @@ def decoded(text: str) -> Memory:
 
 def _first(site: KeypadSite, at_ms: int) -> Memory:
     """A first start: the store holds the date of manufacture and what the site says was taken."""
-    state = new_meter(_decoder_key(site.key, site.number), manufactured_tid=site.made_tid)
+    state = new_meter(_decoder_key(site.key, f"site.keypads.{site.number}.key"), manufactured_tid=site.made_tid)
     store = list(state.tid_store)
     for tid in site.taken_tids:
         insort(store, tid)
-    opening = Opening(balance_wh=site.balance_wh, energy_wh=site.energy_wh)
+    opening = Opening(balance_wh=site.balance_wh, energy_wh=site.energy_wh, purchase_count=site.purchase_count)
     circuit = first_state(CircuitSite(index=1, opening=opening, load=site.load), purse=True, at_ms=at_ms)
     return Memory(sts=replace(state, tid_store=tuple(store[-TID_STORE:])), circuit=circuit)
 
 
-def _decoder_key(key: KeypadKey, number: str) -> DecoderKey:
+def _decoder_key(key: KeypadKey, where: str) -> DecoderKey:
     """The key of the site file, judged. Raises `SiteError`."""
-    where = f"site.keypads.{number}.key"
     try:
-        if MeterPan.parse(key.meter_pan).drn != number:
-            raise SiteError("wrong_pan", f"{where}.meter_pan", f"is not of meter {number}")
+        MeterPan.parse(key.meter_pan)
         return DecoderKey(
             ea=Ea(key.ea), value=key.value, ken=key.ken, base_date=BaseDate.of(key.base_date), meter_pan=key.meter_pan,
             sgc=key.sgc, ti=key.ti, krn=key.krn, kt=KeyType(key.kt),

@@ -1,15 +1,17 @@
-"""STS meters in a site file: on no bus, so all they have is a number, a key, credit and a load.
+"""STS meters in a site file: no bus reaches them, so all they have is a number, a key, credit and a load.
 
     {
-      "number": "11000000017",                     # the DRN as it is printed on the meter: 11 or 13 digits
+      "number": "260312500001",                    # 12 digits, unique among all meters
       "place": "1-610",                            # what people call it
+      "profile": "pilot-spm9511", "line": "1", "unit": 61,   # what it is, and beside which bus it hangs, unplugged
       "key": {                                     # what the meter decrypts with; public test keys alone belong here
-        "ea": "07", "value": "5b0de5df2ad62c7b", "meter_pan": "600727110000000172", "sgc": "600123", "ti": "01",
+        "ea": "07", "value": "5b0de5df2ad62c7b", "meter_pan": "600727110000000172",   # of its DRN
+        "sgc": "600123", "ti": "01",
         "krn": 1, "kt": 2, "ken": 255, "base_date": 2014
       },
       "made_tid": 5000000,                         # its date of manufacture, minutes since the base date
       "taken_tids": [6400000],                     # optional: tokens it took before the first start
-      "opening": {"balance_wh": 52300, "energy_wh": 1215000},   # optional, all 0
+      "opening": {"balance_wh": 52300, "energy_wh": 1215000, "purchase_count": 3},   # optional, all 0
       "load": {"kind": "dorm", "annual_kwh": 1300, "peak_w": 2400, "seed": 7}
     }
 
@@ -24,7 +26,8 @@ from prewatt.field.simulator.fields import ENERGY_LIMIT_WH, Fields, Load, SiteEr
 TAKEN_LIMIT = 50  # what a meter remembers
 TID_LIMIT = 0xFFFFFF
 
-_NUMBER = re.compile(r"[0-9]{11}([0-9]{2})?")
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NUMBER = re.compile(r"[0-9]{12}")
 _HEX = re.compile(r"[0-9a-f]{16}([0-9a-f]{16})?")
 _PAN = re.compile(r"[0-9]{18}")
 _TWO = re.compile(r"[0-9]{2}")
@@ -52,11 +55,15 @@ class KeypadSite:
 
     number: str
     place: str
+    profile: str
+    line: str
+    unit: int
     key: KeypadKey
     made_tid: int
     taken_tids: tuple[int, ...] = ()
     balance_wh: int = 0
     energy_wh: int = 0
+    purchase_count: int = 0
     load: Load = Load()
 
 
@@ -76,11 +83,15 @@ def _keypad(fields: Fields) -> KeypadSite:
     keypad = KeypadSite(
         number=fields.matching("number", _NUMBER),
         place=fields.text("place"),
+        profile=fields.matching("profile", _ID),
+        line=fields.matching("line", _ID),
+        unit=fields.integer("unit", 1, 247),
         key=_key(fields.part("key")),
         made_tid=fields.integer("made_tid", 0, TID_LIMIT),
         taken_tids=_tids(fields),
         balance_wh=opening.integer("balance_wh", 0, ENERGY_LIMIT_WH, 0),
         energy_wh=opening.integer("energy_wh", 0, ENERGY_LIMIT_WH, 0),
+        purchase_count=opening.integer("purchase_count", 0, 0xFFFF, 0),
         load=load_from(fields.part("load")),
     )
     opening.done()

@@ -56,6 +56,12 @@ def _encode(meter: Meter) -> str:
     return json.dumps({"meter": state, "circuits": circuits}, separators=(",", ":"))
 
 
+def _orders(number: str, accepted: Sequence[tuple[int, Accepted]]) -> list[tuple[object, ...]]:
+    return [
+        (number, circuit, order.count, order.kind.value, order.amount_wh, order.at_ms) for circuit, order in accepted
+    ]
+
+
 class Store:
     """Opens or makes the file below `directory`; one process at a time."""
 
@@ -124,20 +130,21 @@ class Store:
     def keep(self, meter: Meter, accepted: Sequence[tuple[int, Accepted]]) -> None:
         """A meter and the orders it just applied, in one synced transaction."""
         state = _encode(meter)
-        orders = [
-            (meter.number, circuit, order.count, order.kind.value, order.amount_wh, order.at_ms)
-            for circuit, order in accepted
-        ]
+        orders = _orders(meter.number, accepted)
         self._transaction(
             [("REPLACE INTO meter VALUES (?, ?)", [(meter.number, state)])]
             + [("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", orders)] * bool(orders)
         )
         self._written[meter.number] = state
 
-    def keep_keypad(self, keypad: Keypad) -> None:
-        """An STS meter after a token: its effect and its TID in one synced transaction."""
+    def keep_keypad(self, keypad: Keypad, accepted: Sequence[tuple[int, Accepted]] = ()) -> None:
+        """An STS meter after a token: its effect, its TID and what it did to the credit in one synced transaction."""
         state = keypad.encoded()
-        self._transaction([("REPLACE INTO keypad VALUES (?, ?)", [(keypad.number, state)])])
+        orders = _orders(keypad.number, accepted)
+        self._transaction(
+            [("REPLACE INTO keypad VALUES (?, ?)", [(keypad.number, state)])]
+            + [("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", orders)] * bool(orders)
+        )
         self._written[keypad.number] = state
 
     def snapshot(self, meters: Iterable[Meter], at_ms: int, keypads: Iterable[Keypad] = ()) -> None:

@@ -136,6 +136,8 @@ class World:
     def command(self, number: str, at_ms: int, **changes: object) -> None:
         """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`; for all circuits of
         the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit, `NotKept`."""
+        if number in self.keypads:
+            return self._command_keypad(number, at_ms, changes)
         meter = self.meters.get(number)
         if meter is None:
             raise SiteError("unknown_meter", "meter", f"no meter {number}")
@@ -162,8 +164,8 @@ class World:
             raise
 
     def keypad(self, number: str) -> "KeypadMeter":
-        """An STS meter. Raises `SiteError` unknown_meter."""
-        found = self.keypads.get(number)
+        """An STS meter, by its number or the DRN on its label. Raises `SiteError` unknown_meter."""
+        found = self.keypads.get(number) or next((each for each in self.keypads.values() if each.drn == number), None)
         if found is None:
             raise SiteError("unknown_meter", "meter", f"no meter {number}")
         return found
@@ -175,7 +177,7 @@ class World:
         meter.settle(at_ms)
         memory = meter.remember()
         entered = meter.enter(digits, at_ms)
-        self._keep_keypad(meter, memory)
+        self._keep_keypad(meter, memory, meter.applied)
         return entered
 
     def connect(self, number: str, load_w: int | None, at_ms: int) -> None:
@@ -194,12 +196,26 @@ class World:
         meter.circuit.press_key()
         self._keep_keypad(meter, memory)
 
-    def _keep_keypad(self, meter: "KeypadMeter", memory: "Memory") -> None:
+    def _command_keypad(self, number: str, at_ms: int, changes: Mapping[str, object]) -> None:
+        """An STS meter has one circuit, and no bus that could be unplugged."""
+        if changes.get("index", 1) != 1:
+            raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {changes['index']}")
+        if "load_w" in changes:
+            load_w = changes["load_w"]
+            assert load_w is None or isinstance(load_w, int)
+            self.connect(number, load_w, at_ms)
+        if changes.get("press_key"):
+            self.hold_key(number, at_ms)
+
+    def _keep_keypad(self, meter: "KeypadMeter", memory: "Memory", accepted: Accepted | None = None) -> None:
+        orders = [(1, accepted)] if accepted is not None else []
         try:
-            self._store.keep_keypad(meter)
+            self._store.keep_keypad(meter, orders)
         except NotKept:
             meter.go_back(memory)
             raise
+        for index, order in orders:
+            self.accepted.setdefault((meter.number, index), []).append(order)
 
     # what can be seen
 
@@ -207,9 +223,10 @@ class World:
         """All meters at one moment, as GET /meters gives them. `ports` are the lines' real ports."""
         self.refresh(now_ms)
         self.settle(now_ms)
-        return [self._meter(meter, ports) for meter in self.meters.values()]
+        return [self._meter(meter, ports) for meter in self._all()]
 
-    def _meter(self, meter: Meter, ports: Mapping[str, int]) -> dict[str, object]:
+    def _meter(self, meter: "Meter | KeypadMeter", ports: Mapping[str, int]) -> dict[str, object]:
+        """Of an STS meter the line is the one that it hangs beside, unplugged."""
         line = self.lines[meter.site.line].site
         return {
             "number": meter.number,
@@ -221,7 +238,7 @@ class World:
             "circuits": [self._circuit(meter, index) for index in meter.circuits],
         }
 
-    def _circuit(self, meter: Meter, index: int) -> dict[str, object]:
+    def _circuit(self, meter: "Meter | KeypadMeter", index: int) -> dict[str, object]:
         circuit = meter.circuits[index]
         state = circuit.state
         return {
@@ -248,8 +265,17 @@ def _keypads(site: Site, kept: Mapping[str, str], now_ms: int) -> "dict[str, Key
     """The STS meters with what they remember. Raises `SiteError` (a key), `StoreDamaged`."""
     from prewatt.field.simulator.keypad import KeypadMeter, decoded
 
-    found = {}
+    found: dict[str, KeypadMeter] = {}
+    lines = {line.id for line in site.lines}
+    numbers = {meter.number for meter in site.meters}
+    units = {(meter.line, meter.unit) for meter in site.meters}
     for each in site.keypads:
+        where = f"site.keypads.{each.number}"
+        if each.line not in lines:
+            raise SiteError("unknown_line", f"{where}.line", f"no line {each.line}")
+        if each.number in numbers or (each.line, each.unit) in units:
+            raise SiteError("duplicate", where, f"{each.number}, or unit {each.unit} of its line, is there twice")
+        units.add((each.line, each.unit))
         memory = None
         if each.number in kept:
             try:

@@ -18,9 +18,9 @@ from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.site import site_from
 from prewatt.field.simulator.store import Store, StoreDamaged
 from prewatt.field.simulator.world import World
-from tests.field.simulator.plant import HOUR_MS, NOON_MS, site_dict, stop, world
+from tests.field.simulator.plant import HOUR_MS, NOON_MS, assert_books, circuit_of, site_dict, stop, world
 from tests.field.simulator.running import Simulator
-from tests.field.simulator.token_desk import DRN, NEW, NOON_TID, PAN, credit, key_change, keypad, management
+from tests.field.simulator.token_desk import DRN, NEW, NOON_TID, NUMBER, PAN, credit, key_change, keypad, management
 
 KILLS = 4
 TOKENS = 160
@@ -33,13 +33,13 @@ def one(directory: Path, at_ms: int = NOON_MS, **changes: Any) -> World:
 
 def type_in(a_world: World, digits: str, at_ms: int = NOON_MS) -> tuple[str, int]:
     """The code of the answer, and the credit after it."""
-    entered = a_world.enter(DRN, digits, at_ms)
-    return entered.code, a_world.keypad(DRN).circuit.state.balance_wh
+    entered = a_world.enter(NUMBER, digits, at_ms)
+    return entered.code, a_world.keypad(NUMBER).circuit.state.balance_wh
 
 
 def seen(a_world: World, at_ms: int) -> tuple[int, str]:
     """Credit and switch."""
-    meter = a_world.keypad(DRN)
+    meter = a_world.keypad(NUMBER)
     meter.settle(at_ms)
     told = meter.describe()
     balance_wh, relay = told["balance_wh"], told["relay"]
@@ -52,7 +52,7 @@ def test_a_token_is_accepted_once(tmp_path: Path) -> None:
     a = one(tmp_path)
     assert type_in(a, credit(500)) == ("accept", 55_000)
     assert type_in(a, credit(500)) == ("used", 55_000)
-    entered = a.enter(DRN, credit(5, 1), NOON_MS)
+    entered = a.enter(NUMBER, credit(5, 1), NOON_MS)
     assert entered.accepted and "+0.5 kWh" in entered.text().en and "+0.5 kWh" in entered.text().zh
 
 
@@ -71,7 +71,7 @@ def test_a_token_is_accepted_once(tmp_path: Path) -> None:
 def test_a_refused_token_changes_no_credit_and_says_why(tmp_path: Path, digits: str, code: str) -> None:
     a = one(tmp_path)
     assert type_in(a, digits) == (code, 5_000)
-    text = a.keypad(DRN).entries[-1].text()
+    text = a.keypad(NUMBER).entries[-1].text()
     assert text.en and text.zh and text.en != text.zh
 
 
@@ -89,6 +89,12 @@ def test_what_lies_below_a_tenth_is_neither_lost_nor_given(tmp_path: Path) -> No
     a = one(tmp_path)
     assert type_in(a, credit(10), NOON_MS + 33 * STEP_MS) == ("accept", 5_967)
     assert type_in(a, management(ManagementKind.CLEAR_CREDIT, 0, 5), NOON_MS + 34 * STEP_MS) == ("accept", 0)
+    assert_books(circuit_of(a, NOON_MS + 34 * STEP_MS, NUMBER))
+    stop(a)
+    a = one(tmp_path, NOON_MS + 34 * STEP_MS)
+    circuit = circuit_of(a, NOON_MS + 34 * STEP_MS, NUMBER)
+    assert [each["kind"] for each in circuit["accepted"]] == ["purchase", "clear"]
+    assert_books(circuit)
     assert seen(a, NOON_MS + 35 * STEP_MS) == (0, "open")
 
 
@@ -96,8 +102,8 @@ def test_a_power_limit_trips_and_the_key_closes_again(tmp_path: Path) -> None:
     a = one(tmp_path)
     assert type_in(a, management(ManagementKind.POWER_LIMIT, 2_000, 5))[0] == "accept"
     assert seen(a, NOON_MS + 6 * STEP_MS)[1] == "open"
-    a.connect(DRN, 1_000, NOON_MS + 7 * STEP_MS)
-    a.hold_key(DRN, NOON_MS + 7 * STEP_MS)
+    a.connect(NUMBER, 1_000, NOON_MS + 7 * STEP_MS)
+    a.hold_key(NUMBER, NOON_MS + 7 * STEP_MS)
     assert seen(a, NOON_MS + 60 * STEP_MS)[1] == "closed"
 
 
@@ -109,12 +115,12 @@ def test_a_key_change_goes_on_after_a_power_failure_and_ends_the_old_key(
     assert type_in(a, parts[order[0]]) == (f"key_part_{order[0] + 1}", 5_000)
     stop(a)
     b = one(tmp_path, NOON_MS + STEP_MS)
-    assert b.keypad(DRN).describe()["key_parts"] == 1
+    assert b.keypad(NUMBER).describe()["key_parts"] == 1
     assert type_in(b, credit(10), NOON_MS + STEP_MS)[0] == "accept", "the old key is in force until the set is whole"
     assert type_in(b, parts[order[1]], NOON_MS + STEP_MS)[0] == "accept"
     stop(b)
     c = one(tmp_path, NOON_MS + 2 * STEP_MS)
-    held = c.keypad(DRN).sts.key
+    held = c.keypad(NUMBER).sts.key
     assert (held.value, held.krn, held.sgc) == (NEW.value, 2, None), "two tokens do not say the supply group"
     assert type_in(c, credit(20, 1), NOON_MS + 2 * STEP_MS)[0] == "crc_error"
     assert type_in(c, credit(20, 1, NEW), NOON_MS + 2 * STEP_MS)[0] == "accept"
@@ -136,20 +142,20 @@ def test_tokens_taken_before_the_first_start_are_used(tmp_path: Path) -> None:
 def test_what_could_not_be_kept_did_not_happen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a = one(tmp_path)
 
-    def full(self: Store, keypad: object) -> None:
+    def full(self: Store, keypad: object, accepted: object) -> None:
         raise NotKept("disk full")
 
     with monkeypatch.context() as broken:
         broken.setattr(Store, "keep_keypad", full)
         with pytest.raises(NotKept):
-            a.enter(DRN, credit(500), NOON_MS)
-    assert seen(a, NOON_MS)[0] == 5_000 and not a.keypad(DRN).entries
+            a.enter(NUMBER, credit(500), NOON_MS)
+    assert seen(a, NOON_MS)[0] == 5_000 and not a.keypad(NUMBER).entries
     assert type_in(a, credit(500)) == ("accept", 55_000)
 
 
 def test_an_answer_that_nobody_saw_was_kept_all_the_same(tmp_path: Path) -> None:
     a = one(tmp_path)
-    a.enter(DRN, credit(500), NOON_MS)
+    a.enter(NUMBER, credit(500), NOON_MS)
     stop(a)
     b = one(tmp_path, NOON_MS + STEP_MS)
     assert type_in(b, credit(500), NOON_MS + STEP_MS) == ("used", 54_999)
@@ -158,7 +164,10 @@ def test_an_answer_that_nobody_saw_was_kept_all_the_same(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"number": "11000000019"}, "wrong_pan"),
+        ({"number": DRN}, "not_a_name"),
+        ({"number": "202500000001"}, "duplicate"),
+        ({"unit": 1}, "duplicate"),
+        ({"line": "z"}, "unknown_line"),
         ({"key": {**keypad()["key"], "meter_pan": PAN[:-1] + str((int(PAN[-1]) + 1) % 10)}}, "meter_pan_check_digit"),
         ({"key": {**keypad()["key"], "ea": "09"}}, "wrong_key"),
         ({"key": {**keypad()["key"], "value": "5b0d"}}, "not_a_name"),
@@ -206,27 +215,33 @@ def form(simulator: Simulator, **fields: str) -> str:
     """A form sent from the meter's page; the page that follows."""
     data = "&".join(f"{name}={value.replace(' ', '+')}" for name, value in fields.items()).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    status, text = simulator.ask(f"/sts/{DRN}?lang=en", raw=data, headers=headers)
+    status, text = simulator.ask(f"/sts/{NUMBER}?lang=en", raw=data, headers=headers)
     assert status == 200
     return text
 
 
 def test_the_doors_and_the_page(simulator: Simulator) -> None:
     token = credit(125)
-    status, state = ask(simulator, f"/api/sts/{DRN}")
+    status, state = ask(simulator, f"/api/sts/{NUMBER}")
     assert (status, state["balance_wh"], state["relay"], state["key"]["krn"]) == (200, 5_000, "closed", 1)
-    assert "value" not in state["key"] and [each["number"] for each in ask(simulator, "/api/sts")[1]] == [DRN]
-    status, answer = ask(simulator, f"/api/sts/{DRN}/keypad", {"token": " ".join(re.findall("....", token))})
+    assert "value" not in state["key"] and [each["number"] for each in ask(simulator, "/api/sts")[1]] == [NUMBER]
+    status, answer = ask(simulator, f"/api/sts/{NUMBER}/keypad", {"token": " ".join(re.findall("....", token))})
     assert (status, answer["accepted"], answer["code"], answer["balance_wh"]) == (200, True, "accept", 17_500)
     assert set(answer["text"]) == {"en", "zh"}
-    assert ask(simulator, f"/api/sts/{DRN}/keypad", {"token": token})[1]["code"] == "used"
-    assert ask(simulator, f"/api/sts/{DRN}/keypad", {"token": 5})[0] == 400
-    assert ask(simulator, f"/api/sts/{DRN}/keypad")[0] == 405
+    assert ask(simulator, f"/api/sts/{NUMBER}/keypad", {"token": token})[1]["code"] == "used"
+    assert ask(simulator, f"/api/sts/{NUMBER}/keypad", {"token": 5})[0] == 400
+    assert ask(simulator, f"/api/sts/{NUMBER}/keypad")[0] == 405
     assert ask(simulator, "/api/sts/11000000000/keypad", {"token": token})[1]["error"]["code"] == "sim_unknown_meter"
-    assert ask(simulator, f"/api/sts/{DRN}", {"load_w": 3_600})[0] == 200
-    assert ask(simulator, f"/api/sts/{DRN}")[1]["power_w"] == 3_600
+    assert ask(simulator, f"/api/sts/{NUMBER}", {"load_w": 3_600})[0] == 200
+    assert ask(simulator, f"/api/sts/{NUMBER}")[1]["power_w"] == 3_600
     assert ask(simulator, "/api/sts/x/y/z")[0] == 404 and simulator.ask("/api/other")[0] == 404
-    assert len(json.loads(simulator.ask("/meters")[1])) == 1, "on no bus: not among the meters of the lines"
+    assert ask(simulator, f"/api/sts/{DRN}")[1]["number"] == NUMBER, "the label bears both numbers"
+    listed = simulator.meters()[-1]
+    assert (listed["number"], listed["line"], listed["unit"]) == (NUMBER, "a", 99) and len(simulator.meters()) == 2
+    assert_books(listed["circuits"][0])
+    assert [each["amount"] for each in listed["circuits"][0]["accepted"]] == [12_500]
+    assert simulator.ask(f"/meters/{NUMBER}", {"load_w": 0, "silent": True})[0] == 200
+    assert simulator.ask(f"/meters/{NUMBER}", {"index": 2, "load_w": 0})[0] == 404
 
     page = form(simulator, token="12", press="3")
     assert 'value="123"' in page and "Refused" not in page
@@ -237,15 +252,15 @@ def test_the_doors_and_the_page(simulator: Simulator) -> None:
     assert "Accepted" in page and "+1.0 kWh" in page
     page = form(simulator, token=credit(10, 1))
     assert "Refused" in page and "<code>used</code>" in page
-    assert "18." in simulator.ask(f"/sts/{DRN}/display?lang=en")[1]
-    assert DRN in simulator.ask("/?lang=zh")[1] and "STS 电表" in simulator.ask(f"/sts/{DRN}?lang=zh")[1]
+    assert "18." in simulator.ask(f"/sts/{NUMBER}/display?lang=en")[1]
+    assert NUMBER in simulator.ask("/?lang=zh")[1] and "STS 电表" in simulator.ask(f"/sts/{NUMBER}?lang=zh")[1]
 
 
 def type_all(simulator: Simulator, tokens: list[str], told: list[str]) -> None:
     """Type what has no answer yet, until the process is gone."""
     try:
         while len(told) < len(tokens):
-            told.append(ask(simulator, f"/api/sts/{DRN}/keypad", {"token": tokens[len(told)]})[1]["code"])
+            told.append(ask(simulator, f"/api/sts/{NUMBER}/keypad", {"token": tokens[len(told)]})[1]["code"])
     except (OSError, HTTPException, ValueError):
         return
 
@@ -265,7 +280,8 @@ def test_kills_at_any_moment_lose_no_token_and_count_none_twice(tmp_path: Path) 
     answered = len(told)
     type_all(simulator, tokens, told)
     assert len(told) == TOKENS and set(told[answered + 1 :]) == {"accept"} and set(told) <= {"accept", "used"}
-    again = [ask(simulator, f"/api/sts/{DRN}/keypad", {"token": token})[1]["code"] for token in tokens[-50:]]
+    again = [ask(simulator, f"/api/sts/{NUMBER}/keypad", {"token": token})[1]["code"] for token in tokens[-50:]]
     assert again == ["used"] * 50
-    assert ask(simulator, f"/api/sts/{DRN}")[1]["balance_wh"] == 5_000 + TOKENS * 1_000
+    assert ask(simulator, f"/api/sts/{NUMBER}")[1]["balance_wh"] == 5_000 + TOKENS * 1_000
+    assert_books(simulator.circuit(NUMBER))
     assert simulator.stop() == 0

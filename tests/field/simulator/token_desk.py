@@ -22,6 +22,7 @@ from tests.field.simulator.plant import NOON_MS
 VALUE: Final = bytes.fromhex("826de00e63dd9344")
 NEW_VALUE: Final = bytes.fromhex("0123456789abcdef")
 NOON_TID: Final = (NOON_MS // 60_000) - int(BaseDate.Y2014.start.timestamp()) // 60
+NUMBER: Final = "260312500001"
 BODY: Final = "1100000001"
 DRN: Final = BODY + str(luhn_digit(BODY))
 PAN: Final = MeterPan.of_drn(DRN).digits
@@ -40,7 +41,7 @@ NEW = vending_key(NEW_VALUE, 2).decoder_key(meter_pan=PAN, ti="01", ea=Ea.STA)
 def keypad(**changes: Any) -> dict[str, Any]:
     """The meter as a site file says it: 5 kWh, and a load of 3.6 kW that takes one Wh a second."""
     return {
-        "number": DRN, "place": "1-610", "made_tid": NOON_TID - 500_000,
+        "number": NUMBER, "place": "1-610", "profile": "pilot-spm9511", "line": "a", "unit": 99, "made_tid": NOON_TID - 500_000,
         "key": {
             "ea": "07", "value": OLD.value.hex(), "meter_pan": PAN, "sgc": "600123", "ti": "01", "krn": 1, "kt": 2,
             "ken": 255, "base_date": 2014,
