@@ -14,6 +14,7 @@ LOCK_NAME = "prewatt.lock"
 SECRET_NAME = "secret"
 DEMO_NAME = "demo.json"
 SITE_NAME = "site.json"  # the demo load writes it, the simulator plays it
+VAULT_NAME = "vault.key"  # what opens a demo's key vault
 SIMULATOR_NAME = "simulator"  # directory of what the simulated meters remember
 _SECRET_BYTES = 48
 _LOCK_PATIENCE_S = 1.5  # a holder that was killed a moment ago needs a while to die on a busy machine

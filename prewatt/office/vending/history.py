@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection, transaction
 
@@ -18,11 +18,17 @@ from prewatt.core.units import Rounding
 from prewatt.office.ledger.call import call
 from prewatt.office.payments.tenders import check_tender
 from prewatt.office.staff.actors import Actor
+from prewatt.office.vending import by_token
+from prewatt.office.vending.deliveries import settle
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR
+from prewatt.office.vending.models import Delivery
 from prewatt.office.vending.quotes import Facts, priced
 from prewatt.office.vending.receipts import money, party, sale_data
 from prewatt.office.vending.returns import worth
 from prewatt.office.vending.sales import request_hash
+
+if TYPE_CHECKING:
+    from prewatt.office.tokens.rack import Rack
 
 BATCH: Final = 500  # rows per SQL call: a megabyte of JSON
 
@@ -42,7 +48,7 @@ register(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastSale:
-    """A sale of the past whose credit arrived. `balance` is what the meter held before it."""
+    """A sale of the past whose credit arrived. `balance` is what the meter held before it; None: by token, nobody knew."""
 
     key: str
     contract_number: str
@@ -52,7 +58,7 @@ class PastSale:
     actor: Actor
     at: datetime
     amount_minor: int
-    balance: int
+    balance: int | None
     confirmed_at: datetime
     tender: str = "cash"
     reference: str = ""
@@ -77,15 +83,17 @@ class PastReturn:
     reason: str
 
 
-def load(rows: Sequence[PastSale | PastReturn]) -> int:
-    """Load them all, or none; how many were new. Rows stand in the order of time.
+def load(rows: Sequence[PastSale | PastReturn], *, rack: "Rack | None" = None) -> int:
+    """Load them all, or none; how many were new. Rows stand in the order of time; `rack` makes the tokens of those by
+    token.
 
-    Raises Refused `history_not_in_order`, and `history_refused` with the key and why.
+    Raises Refused `history_not_in_order`, and `history_refused` with the key and why; by token as `by_token.ask_for_sale`
+    and the vault.
     """
     _check_order(rows)
     carried: dict[int, Decimal] = {}
     with transaction.atomic():
-        return sum(_load_batch(batch, carried) for batch in _batches(rows))
+        return sum(_load_batch(batch, carried, rack) for batch in _batches(rows))
 
 
 def _check_order(rows: Sequence[PastSale | PastReturn]) -> None:
@@ -97,10 +105,12 @@ def _check_order(rows: Sequence[PastSale | PastReturn]) -> None:
 
 
 def _batches(rows: Sequence[PastSale | PastReturn]) -> Iterator[list[PastSale | PastReturn]]:
-    """Runs of one kind, at most BATCH long, so that the order of time is kept."""
+    """Runs of one kind, at most BATCH long, so that the order of time is kept. A sale by token stands alone: its digits
+    confirm it before the next."""
     batch: list[PastSale | PastReturn] = []
     for row in rows:
-        if batch and (len(batch) == BATCH or type(batch[-1]) is not type(row)):
+        alone = batch and (row.balance is None or batch[-1].balance is None)
+        if batch and (alone or len(batch) == BATCH or type(batch[-1]) is not type(row)):
             yield batch
             batch = []
         batch.append(row)
@@ -108,7 +118,7 @@ def _batches(rows: Sequence[PastSale | PastReturn]) -> Iterator[list[PastSale | 
         yield batch
 
 
-def _load_batch(batch: list[PastSale | PastReturn], carried: dict[int, Decimal]) -> int:
+def _load_batch(batch: list[PastSale | PastReturn], carried: dict[int, Decimal], rack: "Rack | None") -> int:
     facts = _facts_of(batch)
     sales = [_sale(row, each, carried) for row, each in zip(batch, facts, strict=True) if isinstance(row, PastSale)]
     if sales:
@@ -120,7 +130,23 @@ def _load_batch(batch: list[PastSale | PastReturn], carried: dict[int, Decimal])
         returns = [_return(row, each) for row, each in zip(batch, facts, strict=True) if isinstance(row, PastReturn)]
         row = call("SELECT vending_load_returns(%s::jsonb)", [json.dumps(returns, ensure_ascii=False)])
     assert row is not None
+    first = batch[0]
+    if row[0] and isinstance(first, PastSale) and facts[0].carrier == by_token.TOKEN:
+        _hand_out(first, sales[0], facts[0].meter_id, rack)
     return int(row[0])
+
+
+def _hand_out(row: PastSale, loaded: dict[str, Any], meter_id: int, rack: "Rack | None") -> None:
+    """The token of a sale of the past, and its delivery confirmed by the digits."""
+    from prewatt.office.tokens.history import make
+
+    if rack is None:
+        raise Refused("history_refused", key=loaded["key"], why="vault_closed")
+    delivery_id, sale_id = Delivery.objects.values_list("pk", "sale_id").get(sale__request_key=loaded["key"])
+    assert sale_id is not None, "it was asked for by its sale"
+    request_id = by_token.ask_for_sale(sale_id, meter_id, loaded["credit"], actor=row.actor.key, at=row.at)
+    make(request_id, rack=rack, at=row.confirmed_at)
+    settle(delivery_id, at=row.confirmed_at)
 
 
 def _facts_of(batch: Sequence[PastSale | PastReturn]) -> list[Facts]:
@@ -173,7 +199,7 @@ def _sale(row: PastSale, facts: Facts, carried: dict[int, Decimal]) -> dict[str,
         "price": str(quoted.price), "credit": quoted.credit, "carried_before": str(quoted.carried_before),
         "carried_after": str(quoted.carried_after), "balance": row.balance,
         "repaid_overdraft": quoted.repaid_overdraft, "repaid_past_zero": quoted.repaid_past_zero,
-        "account": facts.credit_account_id, "receipt": receipt,
+        "account": facts.credit_account_id, "receipt": receipt, "carrier": facts.carrier,
         "unknown_at": row.unknown_at.isoformat() if row.unknown_at else None,
         "confirmed_at": row.confirmed_at.isoformat(),
     }  # fmt: skip

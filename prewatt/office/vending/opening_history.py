@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.estate.models import Carrier, Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
 from prewatt.office.staff.audit import audit
 from prewatt.office.vending.models import CircuitCredit
 
@@ -27,6 +27,7 @@ class PastOpening:
     hoarding_limit: int
     load_limit_w: int
     purchase_count: int
+    carrier: Carrier = Carrier.NETWORK
 
 
 def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) -> dict[int, SupplyPoint]:
@@ -42,7 +43,7 @@ def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) 
         )  # fmt: skip
         supplies = SupplyPoint.objects.bulk_create(
             SupplyPoint(
-                contract=contract, circuit=each.circuit, custody="meter", credit_unit="Wh", state="open",
+                contract=contract, circuit=each.circuit, custody="meter", carrier=each.carrier, credit_unit="Wh", state="open",
                 valid_from=each.opened_at, alarm_1=each.alarm_1, alarm_2=each.alarm_2, overdraft=each.overdraft,
                 hoarding_limit=each.hoarding_limit, load_limit_w=each.load_limit_w,
             )

@@ -9,8 +9,9 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from prewatt.office.estate.models import Company
-from prewatt.wiring.demo import site_file, trade, write, write_held
+from prewatt.wiring.demo import site_file, trade, write, write_held, write_keypads
 from prewatt.wiring.demo.held import held_pasts, held_places
+from prewatt.wiring.demo.keypads import keypad_places
 from prewatt.wiring.demo.past import DAYS, past_of
 from prewatt.wiring.demo.places import LINES, places
 from prewatt.wiring.home import DEMO_NAME, SITE_NAME, write_private
@@ -31,24 +32,27 @@ def load(home: Path, *, at: datetime, taken: Collection[int] = ()) -> bool:
     ports = dict(zip([line.key for line in LINES], site_file.free_ports(home, len(LINES), taken), strict=True))
     pasts = {place.number: past_of(place, now=at, zone=write.ZONE) for place in wanted}
     held, held_past = held_pasts(held_places(), now=at, zone=write.ZONE)
+    keypads = keypad_places()
     wanted, pasts = [*wanted, *held], {**pasts, **held_past}
     with transaction.atomic():
         estate = write.write_estate(wanted, ports, now=at)
         staff = trade.write_staff(estate, at=estate.company_since)
+        tokens = write_keypads.write_keypads(estate, staff, keypads, home=home, now=at)
         contracts = write.write_contracts(estate, wanted, now=at)
         contracts |= write_held.write_held_contracts(estate, held, now=at)
-        readings = write.write_readings(estate, wanted, pasts, now=at)
+        seen = write_keypads.round_readings(estate, keypads, tokens, now=at)
+        readings = write.write_readings(estate, wanted, pasts, seen, now=at)
         write_held.open_held(now=at)
-        sales = trade.write_sales(estate, staff, wanted, pasts, contracts, now=at)
+        sales = trade.write_sales(estate, staff, wanted, pasts, contracts, tokens, now=at)
         charges = write_held.charge_held(now=at)
         alarms = trade.write_alarms(estate, wanted, pasts, now=at)
         trade.write_events(estate, wanted, pasts, now=at)
         write.write_wishes(estate, wanted, now=at)
-        site_file.write_site(home / SITE_NAME, wanted, pasts, ports)
+        site_file.write_site(home / SITE_NAME, wanted, pasts, ports, write_keypads.site_keypads(keypads))
         told = {"api_key": staff.api_key, "logins": list(staff.logins)}
         write_private(home / DEMO_NAME, json.dumps(told, ensure_ascii=False) + "\n")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # the planner has seen an empty database so far
     logger.info("demo loaded: %d circuits, %d days, %d readings, %d sales, %d charges, %d alarms",
-                len(wanted), DAYS, readings, sales, charges, alarms)  # fmt: skip
+                len(wanted) + len(keypads), DAYS, readings, sales, charges, alarms)  # fmt: skip
     return True

@@ -44,8 +44,12 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def write_site(path: Path, places: Sequence[Place], pasts: Mapping[str, Past], ports: Mapping[str, int]) -> None:
-    """Write the file that `prewatt simulate` plays; `ports` by line key, `pasts` by meter number."""
+def write_site(
+    path: Path, places: Sequence[Place], pasts: Mapping[str, Past], ports: Mapping[str, int],
+    keypads: Sequence[Mapping[str, Any]],
+) -> None:  # fmt: skip
+    """Write the file that `prewatt simulate` plays; `ports` by line key, `pasts` by meter number, `keypads` as they
+    stand in it."""
     lines = [
         {
             "id": line.key, "name": f"{line.gateway_name} {line.code}", "gateway": line.gateway,
@@ -59,6 +63,7 @@ def write_site(path: Path, places: Sequence[Place], pasts: Mapping[str, Past], p
         "timezone": "Asia/Shanghai",
         "lines": lines,
         "meters": [_meter(place, pasts[place.number]) for place in places],
+        "keypads": list(keypads),
     }
     work = path.with_suffix(".new")
     work.write_text(json.dumps(site, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -17,8 +17,10 @@ from prewatt.office.staff.actors import Actor, of_operator
 from prewatt.office.staff.models import Operator, Role
 from prewatt.office.vending import history, shifts
 from prewatt.office.vending.models import Till
+from prewatt.wiring.demo.keypads import TokenPurchase
 from prewatt.wiring.demo.past import Past
 from prewatt.wiring.demo.places import DORM, DORM_BUILDINGS, MALL, SEED, Aim, Place
+from prewatt.wiring.demo.token_sales import Tokens, past_sale
 from prewatt.wiring.demo.write import ZONE, Estate
 
 PASSWORD: Final = "prewatt-demo"  # printed at start; the demo alone has it
@@ -71,11 +73,11 @@ def write_staff(estate: Estate, *, at: datetime) -> Staff:
 
 def write_sales(
     estate: Estate, staff: Staff, wanted: Sequence[Place], pasts: Mapping[str, Past], contracts: Mapping[str, str],
-    *, now: datetime,
+    tokens: Tokens, *, now: datetime,
 ) -> int:  # fmt: skip
     """Each day a shift at each window, its sales and returns, and a hand-over that agrees; how many sales."""
     actors = {MALL: of_operator(staff.operators["cashier"]), DORM: of_operator(staff.operators["dormdesk"])}
-    loaded = 0
+    loaded, by_token = 0, tokens.by_day(ZONE)
     for desk, actor in actors.items():
         days: dict[date, list[tuple[Place, datetime, int]]] = {}
         for place in wanted:
@@ -85,8 +87,11 @@ def write_sales(
                 for index, at in enumerate(moments):
                     days.setdefault(at.astimezone(ZONE).date(), []).append((place, at, index))
         today = now.astimezone(ZONE).date()
-        for day in sorted({*days, today}):
-            loaded += _day(estate, staff, pasts, contracts, desk, actor, day, days.get(day, []), now=now)
+        typed = by_token if desk == DORM else {}
+        for day in sorted({*days, *typed, today}):
+            loaded += _day(
+                estate, staff, pasts, contracts, desk, actor, day, days.get(day, []), tokens, typed.get(day, []), now=now
+            )
     shifts.open_shift(
         till_id=staff.second_window.pk, float_minor=FLOAT_MINOR, actor=of_operator(staff.operators["manager"]), at=now
     )
@@ -95,12 +100,13 @@ def write_sales(
 
 def _day(
     estate: Estate, staff: Staff, pasts: Mapping[str, Past], contracts: Mapping[str, str], desk: str, actor: Actor,
-    day: date, what: list[tuple[Place, datetime, int]], *, now: datetime,
+    day: date, what: list[tuple[Place, datetime, int]], tokens: Tokens, typed: Sequence[TokenPurchase], *, now: datetime,
 ) -> int:  # fmt: skip
     till = staff.windows[desk]
     opening = datetime(day.year, day.month, day.day, 8, 30, tzinfo=ZONE)
     today = day == now.astimezone(ZONE).date()
-    first = min([opening, *(at - timedelta(minutes=10) for _, at, _ in what), *([now] if today else [])])
+    first = min([opening, *(at - timedelta(minutes=10) for _, at, _ in what),
+                 *(each.at - timedelta(minutes=10) for each in typed), *([now] if today else [])])
     shift = shifts.open_shift(till_id=till.pk, float_minor=FLOAT_MINOR, actor=actor, at=first)
     rows: list[history.PastSale | history.PastReturn] = []
     for place, at, index in sorted(what, key=lambda each: each[1]):
@@ -109,7 +115,8 @@ def _day(
             rows.append(_sale(estate, place, past, index, contracts, till, shift.pk, actor, now=now))
         else:
             rows.append(_return(estate, place, past, contracts, till, shift.pk, actor, at=at))
-    history.load(rows)
+    rows += [past_sale(tokens, each, till_id=till.pk, shift_id=shift.pk, actor=actor) for each in typed]
+    history.load(sorted(rows, key=lambda row: row.at), rack=tokens.rack)
     if not today:
         expected = shifts.drawer(shift).expected_minor
         shifts.hand_over(shift, counted_minor=expected, actor=actor, at=opening + timedelta(hours=9, minutes=50))

@@ -1,8 +1,9 @@
 """Write the demo site into an empty database, through the verbs of the office, in bulk where they offer it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -129,10 +130,12 @@ def write_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -
     return numbers
 
 
-def write_readings(estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Past], *, now: datetime) -> int:
-    """Sixty days of register reads of every circuit; how many."""
+def write_readings(
+    estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Past], more: Iterable[PastReading], *, now: datetime
+) -> int:
+    """Sixty days of register reads of every circuit, and those that were taken by hand; how many."""
     return load_readings(
-        _rows(estate, wanted, pasts, now=now), first=now - timedelta(days=DAYS + 1), last=now + timedelta(minutes=1)
+        chain(_rows(estate, wanted, pasts, now=now), more), first=now - timedelta(days=DAYS + 1), last=now + timedelta(minutes=1)
     )
 
 
