@@ -14,6 +14,7 @@ from prewatt.office.estate.models import Gateway, Line, Site
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.reports.meters import LineHealth, lines
 from prewatt.office.staff.roles import Act, may
+from prewatt.web.console import callers
 from prewatt.web.console.meters import buildings_of
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, roles_of, text, whole
 from prewatt.web.console.views_base import Ask, console
@@ -40,11 +41,14 @@ def _shown(each: LineHealth, ask: Ask) -> dict[str, object]:
 def _error(code: str) -> str:
     return {
         "": "",
-        "timeout": _("no answer to the connection"),
-        "refused": _("connection refused"),
-        "unreachable": _("host unreachable"),
+        "connect_timeout": _("no answer to the connection"),
+        "connect_refused": _("connection refused"),
+        "connect_failed": _("host unreachable"),
         "closed": _("connection closed"),
-        "name": _("host name not found"),
+        "silent": _("connected, but nothing answers"),
+        "not_called": _("it has not called"),
+        "replaced": _("it called again"),
+        "idle": _("it said nothing for too long"),
     }.get(code, code)
 
 
@@ -62,6 +66,7 @@ def page(ask: Ask) -> HttpResponse:
         "says": _says(found),
         "can_read": may(ask.operator.role, Act.READ_NOW),
         "can_edit": may(ask.operator.role, Act.ESTATE),
+        **(callers.shown(ask) if may(ask.operator.role, Act.ESTATE) else {}),
     }
     return ask.page("ui/lines.html", context)
 
@@ -101,17 +106,29 @@ def _line_or_404(ask: Ask, line_id: int) -> Line:
 
 
 def _gateway_fields(gateway: Gateway | None) -> list[Field]:
+    host = Field(
+        name="host",
+        label=_("Host"),
+        value=gateway.host if gateway else "",
+        required=gateway is not None,
+        most=255,
+        hint=_("IP address or name of the serial server or manager."),
+    )
+    identity = Field(
+        name="identity",
+        label=_("Dials in as"),
+        value=gateway.identity if gateway else "",
+        required=gateway is not None,
+        most=96,
+        hint=_("Instead of a host: the registration text of a serial server, or the serial of a meter with a modem."),
+    )
     fields = [
-        Field(name="name", label=_("Name"), value=gateway.name if gateway else "", most=64, hint=_("Where it stands.")),
-        Field(
-            name="host",
-            label=_("Host"),
-            value=gateway.host if gateway else "",
-            required=True,
-            most=255,
-            hint=_("IP address or name of the serial server or manager."),
-        ),
+        Field(name="name", label=_("Name"), value=gateway.name if gateway else "", most=64, hint=_("Where it stands."))
     ]
+    if gateway is None or not gateway.identity:
+        fields.append(host)
+    if gateway is None or gateway.identity:
+        fields += [identity, callers.heartbeat_field(gateway.heartbeat if gateway else "")]
     if gateway is None:
         fields.insert(
             0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1."))
@@ -119,8 +136,8 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
     return fields
 
 
-def _line_fields(line: Line | None) -> list[Field]:
-    fields = [
+def _line_fields(gateway: Gateway, line: Line | None) -> list[Field]:
+    way = [
         Field(
             name="transport",
             label=_("Transport"),
@@ -129,6 +146,9 @@ def _line_fields(line: Line | None) -> list[Field]:
             options=[("rtu-over-tcp", _("Modbus RTU over TCP (serial server)"), ""), ("modbus-tcp", "Modbus TCP", "")],
         ),
         Field(name="port", label=_("Port"), kind="number", value=str(line.port) if line else "", required=True, most=5),
+    ]
+    fields = [
+        *([] if gateway.identity else way),
         Field(
             name="baud",
             label=_("Speed of the bus"),
@@ -154,7 +174,10 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
     if ask.request.method == "POST":
 
         def act() -> None:
-            told = {"name": text(form, "name", 64), "host": text(form, "host", 255), "actor": ask.actor, "at": ask.at}
+            told = {
+                "name": text(form, "name", 64), "host": text(form, "host", 255), "identity": text(form, "identity", 96),
+                "heartbeat": text(form, "heartbeat", 96), "actor": ask.actor, "at": ask.at,
+            }  # fmt: skip
             if gateway is None:
                 site = visible_to(ask.operator, Site).get(pk=ask.site.id)
                 wires.add_gateway(site, code=text(form, "code", 16), **told)  # type: ignore[arg-type]
@@ -189,11 +212,14 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
     """Enter a line of a gateway, or change one."""
     line = _line_or_404(ask, line_id) if line_id is not None else None
     gateway = line.gateway if line else _gateway_or_404(ask, gateway_id or 0)
-    fields, form, refused = _line_fields(line), ask.request.POST, None
+    fields, form, refused = _line_fields(gateway, line), ask.request.POST, None
     if ask.request.method == "POST":
 
         def act() -> None:
-            transport, port, baud = text(form, "transport", 16), whole(form, "port"), whole(form, "baud", 9600)
+            baud = whole(form, "baud", 9600)
+            transport, port = wires.DIAL_IN, 0
+            if not gateway.identity:
+                transport, port = text(form, "transport", 16), whole(form, "port")
             if line is None:
                 wires.add_line(
                     gateway,
@@ -219,6 +245,7 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
 
 urlpatterns = [
     path("lines", page, name="lines"),
+    *callers.urlpatterns,
     path("lines/gateways/new", gateway_form, name="gateway-new"),
     path("lines/gateways/<int:gateway_id>", gateway_form, name="gateway-edit"),
     path("lines/gateways/<int:gateway_id>/new", line_form, name="line-new"),

@@ -1,0 +1,165 @@
+"""Strangers who dialled in: on the lines page, taken over as a gateway or a meter, or refused."""
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from prewatt.core.meters import catalogue
+from prewatt.core.refusals import Refused
+from prewatt.office.estate.models import Room, Site
+from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering import callers
+from prewatt.office.metering.models import Caller
+from prewatt.office.staff.roles import Act
+from prewatt.web.console.lists import number
+from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
+from prewatt.web.console.views_base import Ask, console
+from prewatt.web.ui import formats
+
+LINES = "/console/lines"
+PATH = f"{LINES}/callers"
+ACREL_4G = "acrel-4g"
+USUAL = "acrel-dtsy1352-4g"  # what an Acrel meter that dials in most likely is
+
+
+def shown(ask: Ask) -> dict[str, list[dict[str, object]]]:
+    """Both lists as the lines page shows them."""
+    return {
+        "callers": [_row(each, ask) for each in callers.waiting()],
+        "callers_refused": [_row(each, ask) for each in callers.refused()],
+    }
+
+
+def _row(each: Caller, ask: Ask) -> dict[str, object]:
+    return {
+        "caller": each,
+        "kind": kind_word(each.kind),
+        "first_at": formats.when(each.first_at, ask.at, ask.zone),
+        "refused_at": formats.when(each.refused_at, ask.at, ask.zone) if each.refused_at else "",
+    }
+
+
+def kind_word(kind: str) -> str:
+    return {ACREL_4G: _("Acrel 4G meter"), "serial-server": _("Serial server")}.get(kind, kind)
+
+
+def _caller_or_404(identity: str) -> Caller:
+    try:
+        return callers.one(identity)
+    except Refused:
+        raise Http404 from None
+
+
+def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
+    rooms = list(visible_to(ask.operator, Room).filter(building__site_id=ask.site.id).select_related("building"))
+    rooms.sort(key=lambda each: (each.building.sort, each.floor, each.code))
+    meter = caller.kind == ACREL_4G
+    fields = [
+        Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1.")),
+        Field(name="name", label=_("Name"), most=64, hint=_("Where it stands.")),
+        _baud(),
+    ]
+    if not meter:
+        fields.append(heartbeat_field(""))
+    fields += [
+        Field(
+            name="number", label=_("Meter number"), most=20, value=caller.identity if _is_number(caller) else "",
+            hint=_("As printed on it. Empty: enter its meters later."),
+        ),
+        Field(
+            name="profile", label=_("Model"), kind="select", value=USUAL if meter else "",
+            options=[("", "—", ""), *((each.code, f"{each.maker} {each.name}", "") for each in catalogue().values())],
+        ),
+        Field(name="unit", label=_("Address on the bus"), kind="number", value="1", most=3),
+        Field(name="ratio", label=_("CT ratio"), kind="number", value="1", most=5),
+        Field(
+            name="room", label=_("Room"), kind="select",
+            options=[("", "—", ""), *((str(each.pk), each.code, each.name) for each in rooms)],
+        ),
+    ]  # fmt: skip
+    return fields, rooms
+
+
+def _is_number(caller: Caller) -> bool:
+    return caller.kind == ACREL_4G and caller.identity.isdecimal() and 6 <= len(caller.identity) <= 20
+
+
+def _baud() -> Field:
+    speeds = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+    return Field(
+        name="baud", label=_("Speed of the bus"), kind="select", value="9600",
+        options=[(str(baud), str(baud), "") for baud in speeds],
+    )  # fmt: skip
+
+
+def heartbeat_field(value: str) -> Field:
+    """Of a serial server that dials in."""
+    return Field(
+        name="heartbeat", label=_("Heartbeat text"), value=value, most=96,
+        hint=_("As set in the box, characters or hex: and the digits; it is taken out of what the meters say."),
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.ESTATE))
+def take(ask: Ask) -> HttpResponse:
+    """Enter a stranger as a gateway of this site, with his meter where he is one."""
+    identity = ask.request.GET.get("identity", "")
+    caller = _caller_or_404(identity)
+    fields, rooms = _fields(ask, caller)
+    form, refused = ask.request.POST, None
+    if ask.request.method == "POST":
+        refused = attempt(lambda: _take(ask, identity, rooms))
+        if not refused:
+            return redirect(LINES)
+        fields = kept(fields, form)
+    return form_page(
+        ask,
+        title=_("Take over %s") % caller.identity,
+        fields=fields,
+        submit=_("Take over"),
+        back=LINES,
+        crumb=_("Gateways and lines"),
+        refused=refused,
+        says=_(
+            "%(kind)s, calls from %(peer)s. It becomes a gateway of %(site)s, with one line; its connection is served "
+            "within seconds. Compare what it says of itself with what is printed on it."
+        )
+        % {"kind": kind_word(caller.kind), "peer": caller.peer, "site": ask.site.name},
+    )
+
+
+def _take(ask: Ask, identity: str, rooms: list[Room]) -> None:
+    form = ask.request.POST
+    room_id = number(form.get("room", ""))
+    room: Room | None = pick(rooms, room_id) if room_id else None
+    callers.take_over(
+        identity,
+        visible_to(ask.operator, Site).get(pk=ask.site.id),
+        code=text(form, "code", 16),
+        name=text(form, "name", 64),
+        baud=whole(form, "baud", 9600),
+        heartbeat=text(form, "heartbeat", 96),
+        number=text(form, "number", 20),
+        profile=text(form, "profile", 48),
+        unit=whole(form, "unit", 1),
+        ct_ratio=whole(form, "ratio", 1),
+        room=room,
+        actor=ask.actor,
+        at=ask.at,
+    )
+
+
+@require_POST
+@console(roles=roles_of(Act.ESTATE))
+def decide(ask: Ask) -> HttpResponse:
+    """Refuse a stranger, or let a refused one wait again. Whoever was decided about meanwhile is no longer listed."""
+    form = ask.request.POST
+    act = callers.let_wait if form.get("wait") == "1" else callers.refuse
+    attempt(lambda: act(form.get("identity", ""), site_id=ask.site.id, actor=ask.actor, at=ask.at))
+    return redirect(LINES)
+
+
+urlpatterns = [path("lines/callers/take", take, name="caller-take"), path("lines/callers", decide, name="callers")]

@@ -1,0 +1,83 @@
+"""Strangers who dialled in, on the lines page; gateways that dial in, entered by hand."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+
+from prewatt.office.estate.models import Gateway, Line, Meter
+from prewatt.office.metering.models import Caller
+from tests.cast import Cast
+from tests.web.console.test_by_hand import ada, cast, refused, save  # noqa: F401  fixtures
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 3, 2, 4, tzinfo=UTC)
+SERIAL = "26112000000001"
+
+
+def stranger(identity: str = SERIAL, kind: str = "acrel-4g") -> Caller:
+    return Caller.objects.create(
+        identity=identity, kind=kind, peer="100.64.0.7", detail="signal 23", headend="one", first_at=AT, last_at=AT
+    )
+
+
+def page(client: Client) -> str:
+    answer = client.get("/console/lines")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_stranger_is_seen_by_those_who_enter_gateways_and_by_nobody_else(cast: Cast, ada: Client) -> None:  # noqa: F811
+    stranger("GATE/7 & co", "serial-server")
+    text = page(ada)
+    assert "GATE/7 &amp; co" in text and "100.64.0.7" in text and "identity=GATE%2F7%20%26%20co" in text
+    alice = Client()
+    alice.force_login(cast.alice)
+    assert "GATE/7" not in page(alice)
+    assert alice.post("/console/lines/callers", {"identity": "GATE/7 & co"}).status_code == 403
+    assert alice.get("/console/lines/callers/take", {"identity": "GATE/7 & co"}).status_code == 403
+
+
+def test_a_meter_that_dialled_in_is_taken_over_with_one_form(cast: Cast, ada: Client) -> None:  # noqa: F811
+    stranger()
+    address = f"/console/lines/callers/take?identity={SERIAL}"
+    shown = ada.get(address).content.decode()
+    assert f'value="{SERIAL}"' in shown and '<option value="acrel-dtsy1352-4g" selected' in shown
+    typed = {"code": "G-4G", "name": "Roof", "baud": "9600", "number": "260311005207", "profile": "acrel-dtsy1352-4g"}
+    assert refused(ada, address, **{**typed, "code": cast.gateway.code}) == "code_taken"
+    assert Caller.objects.count() == 1 and not Meter.objects.filter(number="260311005207").exists()
+    answer = ada.post(address, {**typed, "unit": "1", "ratio": "40"})
+    assert answer.status_code == 302 and answer["Location"] == "/console/lines"
+    gateway = Gateway.objects.get(identity=SERIAL)
+    meter = Meter.objects.get(line__gateway=gateway)
+    assert (gateway.code, meter.number, meter.ct_ratio, Line.objects.get(gateway=gateway).transport) == (
+        "G-4G", "260311005207", 40, "dial-in",
+    )  # fmt: skip
+    assert not Caller.objects.exists() and SERIAL in page(ada)
+    assert ada.get(address).status_code == 404, "decided already"
+    for place in (f"/console/meters/{meter.pk}", f"/console/meters/{meter.pk}/try", f"/console/lines/gateways/{gateway.pk}"):
+        assert ada.get(place).status_code == 200
+
+
+def test_a_refused_caller_can_be_let_in_again(cast: Cast, ada: Client) -> None:  # noqa: F811
+    stranger()
+    assert ada.post("/console/lines/callers", {"identity": SERIAL}).status_code == 302
+    assert Caller.objects.get().refused_at is not None and "callers/take" not in page(ada)
+    assert ada.post("/console/lines/callers", {"identity": SERIAL, "wait": "1"}).status_code == 302
+    assert Caller.objects.get().refused_at is None and "callers/take" in page(ada)
+
+
+def test_a_gateway_that_dials_in_is_entered_and_changed_by_hand(cast: Cast, ada: Client) -> None:  # noqa: F811
+    new = "/console/lines/gateways/new"
+    assert refused(ada, new, code="G9", name="Roof", host="10.0.0.1", identity="GATE-9") == "name_needed"
+    assert refused(ada, new, code="G9", name="Roof", identity="hex:0") == "identity_malformed"
+    save(ada, new, code="G9", name="Roof", identity="GATE-9", heartbeat="hex:00ff")
+    gateway = Gateway.objects.get(code="G9")
+    assert (gateway.host, gateway.identity, gateway.heartbeat) == ("", "GATE-9", "hex:00ff")
+    save(ada, f"/console/lines/gateways/{gateway.pk}/new", code="1", baud="19200")
+    line = Line.objects.get(gateway=gateway)
+    assert (line.transport, line.port, line.baud) == ("dial-in", 0, 19200)
+    save(ada, f"/console/lines/{line.pk}", baud="9600")
+    save(ada, f"/console/lines/gateways/{gateway.pk}", name="Roof", identity="GATE-10")
+    gateway.refresh_from_db()
+    assert (gateway.identity, gateway.heartbeat) == ("GATE-10", "")
