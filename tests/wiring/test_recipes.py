@@ -41,7 +41,7 @@ def test_every_setting_that_a_recipe_names_is_one_of_ours() -> None:
     found = {
         name
         for path in [*RECIPES.glob("*.md"), *FILES.iterdir()]
-        for name in re.findall(r"PREWATT_[A-Z_]+", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"PREWATT_[A-Z0-9_]+", path.read_text(encoding="utf-8"))
         if not name.startswith("PREWATT_TEST_")
     }
     assert found and not found - NAMES - {"PREWATT_VAULT_KEY_FILE"}

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +20,10 @@ from prewatt.wiring import cli, config, diagnosis
 from prewatt.wiring.parts import init, vault
 from prewatt.wiring.refusals import Exit, StartRefused
 from tests.cast import assemble
+from tests.journeys.running import ROOT
 from tests.office.tokens.scene import NEW_VALUE, OLD_VALUE, attributes, person
+from tests.office.tokens.test_vaults import SOFTHSM
+from tests.system import need, need_file
 from tests.wiring.test_init import FOUNDING, given  # noqa: F401  a fixture
 
 VALUE = OLD_VALUE.hex()
@@ -169,3 +174,40 @@ def test_no_option_takes_a_value() -> None:
 def test_a_refusal_of_the_office_ends_a_command_as_any_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli._refuse(Refused("vault_test_key"), Exit.USAGE) == 2
     assert capsys.readouterr().err.startswith("error vault_test_key: ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_in_a_device_by_the_steps_of_the_recipe(
+    site: config.Config, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both vaults hold the same key, so both say the same check value."""
+    program, library = need("softhsm2-util"), need_file(SOFTHSM, install="softhsm2")
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tmp_path / 'tokens'}\n", encoding="utf-8")
+    for name, text in (("pin", "1234\n"), ("key.hex", VALUE)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    for name, text in (
+        ("SOFTHSM2_CONF", str(tmp_path / "softhsm2.conf")), ("PREWATT_PKCS11_LIBRARY", str(library)),
+        ("PREWATT_PKCS11_TOKEN", "recipe"), ("PREWATT_PKCS11_PIN_FILE", str(tmp_path / "pin")),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, text)
+    script = ROOT / "docs" / "recipes" / "files" / "key-into-device.py"
+    for command in (
+        [str(program), "--init-token", "--free", "--label", "recipe", "--pin", "1234", "--so-pin", "5678"],
+        [sys.executable, str(script), "vk-1", str(tmp_path / "key.hex")],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0 and VALUE not in done.stdout + done.stderr, done.stderr
+    settings.PREWATT_VAULT = told(
+        tmp_path / "vault.key", library=str(library), token="recipe", pin_file=str(tmp_path / "pin")
+    )
+    opened.forget()
+    in_device = load(site, "", source="", label="vk-1")
+    in_base = load(site, sgc="600124")
+    assert (in_device["provider"], in_base["provider"]) == ("pkcs11", "sealed")
+    code, lines = seen(site)
+    assert code == Exit.OK and [each["state"] for each in lines[2:]] == ["open", "open"]
+    assert in_device["check_value"] == in_base["check_value"]
+    with pytest.raises(Refused, match="vault_cannot"):
+        load(site, "", source="", label="vk-1", dkga="02")
