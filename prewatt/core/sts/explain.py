@@ -13,7 +13,7 @@ from prewatt.core.sts.codec import Decoded, decode
 from prewatt.core.sts.fields import Request, malformed, present
 from prewatt.core.sts.ids import Ea
 from prewatt.core.sts.keys import DecoderKey
-from prewatt.core.sts.layout import TOKEN_DIGITS, TOKEN_HIGH
+from prewatt.core.sts.layout import TOKEN_DIGITS, TOKEN_HIGH, from_digits, remove_class
 from prewatt.core.sts.meter import TID_STORE, Answer, MeterProfile, MeterState, judge
 from prewatt.core.sts.reading import describe
 from prewatt.core.sts.refusals import StsCode
@@ -46,6 +46,7 @@ from prewatt.core.sts.words import (
     TEST_PROPRIETARY,
     UNITS,
     UNKNOWN_ANSWER,
+    UNREAD_NAMES,
 )
 
 MAX_OTHER_KEYS: Final = 8  # earlier and later revisions of one meter; not a place to try keys
@@ -89,9 +90,11 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """What `explain` found. `answer.code` is an Answer's value, or "unknown"."""
+    """What `explain` found. `answer.code` is an Answer's value, or "unknown". `token_class` stands in clear in every
+    token; None for digits that are none."""
 
     title: Text
+    token_class: TokenClass | None
     decoded: Decoded | None
     fields: tuple[Line, ...]
     answer: Line
@@ -110,6 +113,7 @@ def explain(digits: str, known: Known) -> Explanation:
     reason = REASON_OF.get(verdict.answer)
     return Explanation(
         title=_title(decoded),
+        token_class=decoded.token_class,
         decoded=decoded,
         fields=_field_lines(decoded, known.key),
         answer=Line(code=verdict.answer.value, text=ANSWERS[verdict.answer]),
@@ -132,8 +136,10 @@ def _unreadable(digits: str, known: Known, refusal: Refused) -> Explanation:
     else:
         reasons = (_reason("reserved"),)
     text = UNKNOWN_ANSWER if answer is None else ANSWERS[answer]
+    token_class = None if refusal.code == StsCode.TOKEN_MALFORMED else TokenClass(remove_class(from_digits(digits))[0])
     return Explanation(
-        title=Text("a token that cannot be read", "无法读取的令牌"),
+        title=UNREAD_NAMES[token_class],
+        token_class=token_class,
         decoded=None,
         fields=(),
         answer=Line(code=UNKNOWN if answer is None else answer.value, text=text),
@@ -261,14 +267,11 @@ def explain_request(request: Request) -> dict[str, Any]:
     "manufacturer_code_digits", "manufacturer_code", "max_power_w", "credit_tenths"}} -> both languages."""
     digits = fields.token_digits(request)
     found = explain(digits, _read_known(request))
-    decoded: dict[str, Any] = {"token_class": None, "subclass": None, "block": None}
+    decoded: dict[str, Any] = {"subclass": None, "block": None}
     if found.decoded is not None:
-        decoded = {
-            "token_class": found.decoded.token_class.value,
-            "subclass": found.decoded.subclass,
-            "block": f"{found.decoded.bits48:012x}",
-        }
+        decoded = {"subclass": found.decoded.subclass, "block": f"{found.decoded.bits48:012x}"}
     return {
+        "token_class": None if found.token_class is None else found.token_class.value,
         **decoded,
         "title": {"en": found.title.en, "zh": found.title.zh},
         "fields": [{"name": line.code, "value": line.value, **_both(line.text)} for line in found.fields],

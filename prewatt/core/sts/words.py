@@ -4,7 +4,7 @@ from typing import Final
 
 from prewatt.core.refusals import Text
 from prewatt.core.sts.meter import Answer
-from prewatt.core.sts.tokens import CreditKind, ManagementKind
+from prewatt.core.sts.tokens import CreditKind, ManagementKind, TokenClass
 
 CREDIT_NAMES: Final = {
     CreditKind.ELECTRICITY: Text("electricity credit", "购电（电量）"),
@@ -45,6 +45,15 @@ KEY_NAMES: Final = {
     2: Text("key change, second token", "密钥更换，第 2 个令牌"),
     3: Text("key change, third token", "密钥更换，第 3 个令牌"),
     4: Text("key change, fourth token", "密钥更换，第 4 个令牌"),
+}
+
+# the class is in clear: of a token that does not open at least that much is known
+UNREAD_NAMES: Final = {
+    None: Text("no token", "不是令牌"),
+    TokenClass.CREDIT: Text("a credit token that could not be opened", "无法解密的购电类令牌"),
+    TokenClass.TEST: Text("a meter test or display token that cannot be read", "无法解读的测试或显示令牌"),
+    TokenClass.MANAGEMENT: Text("a management token that could not be opened", "无法解密的管理令牌"),
+    TokenClass.RESERVED: Text("a token of a reserved class", "保留类别的令牌"),
 }
 
 # sts.md 2.2: bits 0-10 stated by two sources; 11-17 from memory, consistent with the vectors

@@ -26,6 +26,7 @@ from prewatt.core.sts.operations import answer
 from tests.core.sts.cases import STA_KEY, decoder_key
 
 CREDIT = encode(UnitsCredit(kind=CreditKind.ELECTRICITY, tid=100_000, rnd=5, amount_tenths=1234), STA_KEY).digits
+LIMIT = encode(Management(kind=ManagementKind.POWER_LIMIT, tid=100_000, rnd=5, value=5000), STA_KEY).digits
 FULL_STORE = tuple(range(200_000, 200_050))
 
 
@@ -117,6 +118,22 @@ def test_the_tests_of_a_test_token_are_named() -> None:
     all_of_them = explain(encode(MeterTest(subclass=1, maker_code=0, control=(1 << 28) - 1)).digits, Known())
     assert "every test" in all_of_them.fields[-1].text.en
     assert all_of_them.answer.code == "accept"
+
+
+@pytest.mark.parametrize(
+    ("digits", "token_class", "word"),
+    [
+        (CREDIT, 0, "credit"),
+        ("00000000000218106001", 1, "test"),
+        (LIMIT, 2, "management"),
+        ("00000000000402653184", 3, "reserved"),
+        ("123", None, "no token"),
+    ],
+)
+def test_of_a_token_that_does_not_open_the_class_is_told(digits: str, token_class: int | None, word: str) -> None:
+    found = answer({"op": "explain", "token": digits})
+    assert (found["token_class"], found["subclass"], found["fields"]) == (token_class, None, [])
+    assert word in found["title"]["en"] and found["title"]["zh"]
 
 
 def test_what_is_not_known_is_said() -> None:
