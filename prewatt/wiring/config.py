@@ -22,6 +22,8 @@ NAMES = frozenset(
         "PREWATT_PORT",
         "PREWATT_STREAM_PORT",
         "PREWATT_SIM_PORT",
+        "PREWATT_DIAL_IN_PORT",
+        "PREWATT_DIAL_IN_BIND",
         "PREWATT_DEMO",
         "PREWATT_DATABASE_URL",
         "PREWATT_POLL_S",
@@ -65,6 +67,8 @@ class Config:
     register_s: int
     pg_bin: str
     log_level: str
+    dial_in_port: int = 0  # where meters and serial servers dial in; 0: nowhere
+    dial_in_bind: str = "0.0.0.0"  # at this address; they come from outside
     public_url: str = ""  # where browsers find the console through a proxy: scheme and host, no path
     plain_http: bool = False  # said outright: sessions may cross this network in the clear
 
@@ -96,7 +100,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
     config = Config(
         home=_home(env),
         home_named=bool(env.get("PREWATT_HOME")),
-        bind=_bind(env),
+        bind=_bind(env, "PREWATT_BIND", "127.0.0.1"),
         port=port,
         stream_port=_number(env, "PREWATT_STREAM_PORT", port + 1, PORT_MIN, PORT_MAX),
         sim_port=_number(env, "PREWATT_SIM_PORT", port + 2, PORT_MIN, PORT_MAX),
@@ -106,12 +110,14 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         register_s=_number(env, "PREWATT_REGISTER_S", 1800, POLL_MIN_S, POLL_MAX_S),
         pg_bin=env.get("PREWATT_PG_BIN", ""),
         log_level=_log_level(env),
+        dial_in_port=_number(env, "PREWATT_DIAL_IN_PORT", 0, 0, PORT_MAX),
+        dial_in_bind=_bind(env, "PREWATT_DIAL_IN_BIND", "0.0.0.0"),
         public_url=_public_url(env),
         plain_http=_switch(env, "PREWATT_PLAIN_HTTP", False),
     )
-    if len({config.port, config.stream_port, config.sim_port}) != 3:
-        ports = f"{config.port}, {config.stream_port}, {config.sim_port}"
-        raise StartRefused("ports_overlap", detail=ports)
+    ports = [config.port, config.stream_port, config.sim_port, *filter(None, [config.dial_in_port])]
+    if len(set(ports)) != len(ports):
+        raise StartRefused("ports_overlap", detail=", ".join(map(str, ports)))
     _language(env)
     return config
 
@@ -139,13 +145,13 @@ def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
     return text in _YES
 
 
-def _bind(env: Mapping[str, str]) -> str:
-    text = env.get("PREWATT_BIND", "").strip() or "127.0.0.1"
+def _bind(env: Mapping[str, str], name: str, default: str) -> str:
+    text = env.get(name, "").strip() or default
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
         if re.fullmatch(r"[0-9.]+", text) or not _HOST.match(text):
-            raise _invalid("PREWATT_BIND", f"{text!r} is no address") from None
+            raise _invalid(name, f"{text!r} is no address") from None
     return text
 
 

@@ -14,6 +14,8 @@ def check_free(config: Config) -> None:
     would let them start beside a stranger; here the port is asked for alone."""
     wanted = [("web", "PREWATT_PORT", config.bind, config.port)]
     wanted.append(("stream", "PREWATT_STREAM_PORT", config.bind, config.stream_port))
+    if config.dial_in_port:
+        wanted.append(("headend", "PREWATT_DIAL_IN_PORT", config.dial_in_bind, config.dial_in_port))
     if config.demo:
         wanted.append(("simulate", "PREWATT_SIM_PORT", "127.0.0.1", config.sim_port))
         wanted += [("simulate", f"the ports of {SITE_NAME}", host, port) for host, port in _line_ports(config)]
@@ -26,7 +28,7 @@ def _line_ports(config: Config) -> list[tuple[str, int]]:
     says better."""
     try:
         site = json.loads((config.home / SITE_NAME).read_text(encoding="utf-8"))
-        return [(str(line["host"]), int(line["port"])) for line in site["lines"] if line["port"]]
+        return [(str(line["host"]), int(line["port"])) for line in site["lines"] if line["port"] and "dialing" not in line]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -83,6 +83,8 @@ def child_environment(config: Config, *, dsn: str, secret: str) -> dict[str, str
         "PREWATT_PORT": str(config.port),
         "PREWATT_STREAM_PORT": str(config.stream_port),
         "PREWATT_SIM_PORT": str(config.sim_port),
+        "PREWATT_DIAL_IN_PORT": str(config.dial_in_port),
+        "PREWATT_DIAL_IN_BIND": config.dial_in_bind,
         "PREWATT_DEMO": "1" if config.demo else "0",
         "PREWATT_POLL_S": str(config.poll_s),
         "PREWATT_REGISTER_S": str(config.register_s),

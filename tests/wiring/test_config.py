@@ -67,6 +67,16 @@ def test_ports_that_meet_are_refused() -> None:
     with pytest.raises(StartRefused) as refused:
         read({"PREWATT_PORT": "8000", "PREWATT_SIM_PORT": "8001"})
     assert refused.value.code == "ports_overlap"
+    with pytest.raises(StartRefused) as refused:
+        read({"PREWATT_PORT": "8000", "PREWATT_DIAL_IN_PORT": "8000"})
+    assert refused.value.code == "ports_overlap"
+
+
+def test_nobody_dials_in_unless_a_port_is_given_and_then_from_anywhere() -> None:
+    assert read({}).dial_in_port == 0
+    config = read({"PREWATT_DIAL_IN_PORT": "9300"})
+    assert (config.dial_in_port, config.dial_in_bind, config.bind) == (9300, "0.0.0.0", "127.0.0.1")
+    assert read({"PREWATT_DIAL_IN_PORT": "9300", "PREWATT_DIAL_IN_BIND": "::"}).dial_in_bind == "::"
 
 
 @pytest.mark.parametrize("value", ["mysql://h/d", "https://h", "user:secret", "postgresql://[::1/x"])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Custody, Site
-from prewatt.office.estate.wires import check_link
+from prewatt.office.estate.wires import DIAL_IN, check_link
 from prewatt.office.sheets.rows import (
     BuildingRow,
     CircuitRow,
@@ -180,7 +180,10 @@ class _Examination:
                 wrong = self._needs(row, "buildings", value.building, there.buildings, "building_not_found")
                 return wrong or self._same(row, value, there.rooms.get((value.building, value.code)), value.code)
             case GatewayRow():
-                return self._same(row, value, there.gateways.get(value.code), value.code)
+                wrong = self._same(row, value, there.gateways.get(value.code), value.code)
+                if value.transport == DIAL_IN and there.identities.setdefault(value.host, value.code) != value.code:
+                    return wrong or [_refusal(row, "identity_taken", text=value.host)]
+                return wrong
             case MeterRow():
                 return self._meter(row, value)
             case CircuitRow():

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR, parse_price
+from prewatt.core.wire.errors import LocalProtocolError
+from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate.models import Custody
-from prewatt.office.estate.wires import TRANSPORTS, check_meter
+from prewatt.office.estate.wires import DIAL_IN, TRANSPORTS, check_meter
 from prewatt.office.sheets import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.sheets.shape import Row, RowRefusal
 
@@ -53,7 +55,7 @@ class RoomRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayRow:
-    """A gateway and its one line."""
+    """A gateway and its one line. Of one that dials in `host` is what it says of itself, and the port is 0."""
 
     code: str
     name: str
@@ -247,15 +249,28 @@ def _room(cells: _Cells) -> RoomRow:
 
 
 def _gateway(cells: _Cells) -> GatewayRow:
+    transport = cells.text("transport", 16).lower()
+    dials_in = transport == DIAL_IN
     row = GatewayRow(
-        code=cells.text("code", 16), name=cells.text("name", 64, needed=False),
-        transport=cells.text("transport", 16).lower(), host=cells.text("host", 253), port=cells.whole("port", *PORTS),
+        code=cells.text("code", 16), name=cells.text("name", 64, needed=False), transport=transport,
+        host=cells.text("host", 253), port=0 if dials_in else cells.whole("port", *PORTS),
     )  # fmt: skip
     if row.transport and row.transport not in TRANSPORTS:
         cells.refuse("transport_unknown", transport=row.transport)
+    if dials_in:
+        return replace(row, host=_identity(cells, row.host))
     if row.host and not _is_host(row.host):
         cells.refuse("host_malformed", text=row.host)
     return row
+
+
+def _identity(cells: _Cells, text: str) -> str:
+    """What a gateway dials in as stands where others have their host."""
+    try:
+        return shown(bytes_of(text)) if text else ""
+    except LocalProtocolError:
+        cells.refuse("identity_malformed", text=text)
+        return text
 
 
 def _is_host(text: str) -> bool:

@@ -49,6 +49,7 @@ class Standing:
     rooms: dict[tuple[str, str], RoomRow]
     room_rows: dict[tuple[str, str], Room]
     gateways: dict[str, GatewayRow]
+    identities: dict[str, str]  # what dials in -> its gateway; "" for one of another site
     lines: dict[str, list[Line]]  # by gateway
     meters: dict[str, MeterRow]
     meter_rows: dict[str, Meter]
@@ -107,6 +108,9 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Stan
         },
         room_rows=rooms,
         gateways={code: _gateway(code, found[0]) for code, found in lines.items() if found},
+        identities={
+            each.identity: each.code if each.site_id == site.pk else "" for each in Gateway.objects.exclude(identity="")
+        },
         lines=lines,
         meters={number: _meter(each) for number, each in meter_rows.items()},
         meter_rows=meter_rows,
@@ -138,8 +142,9 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Stan
 
 def _gateway(code: str, line: Line) -> GatewayRow:
     return GatewayRow(
-        code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host, port=line.port
-    )
+        code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host or line.gateway.identity,
+        port=line.port,
+    )  # fmt: skip
 
 
 def _meter(meter: Meter) -> MeterRow:

@@ -109,8 +109,9 @@ class _Writing:
     def _wires(self) -> None:
         there = self._there
         for _, row in self._draft.new["gateways"]:
+            way = {"identity" if row.transport == wires.DIAL_IN else "host": row.host}
             gateway = wires.add_gateway(
-                self._site, code=row.code, name=row.name, host=row.host, actor=self._actor, at=self._at
+                self._site, code=row.code, name=row.name, actor=self._actor, at=self._at, **way
             )
             there.lines[row.code] = [
                 wires.add_line(

@@ -37,6 +37,8 @@ _SAID: Final = (
      "meters.ratio：电流与电压互感器倍率之积，整数；直通表填 1"),
     ("gateways.transport: rtu-over-tcp (serial server) or modbus-tcp",
      "gateways.transport：rtu-over-tcp（串口服务器）或 modbus-tcp"),
+    ("or dial-in: then host is its registration text or the serial of a meter with a modem, and port is 0",
+     "或 dial-in（拨入）：host 填注册包或自带通信模块电表的序列号，port 填 0"),
     ("circuits.room: a room's code, or building/room; never_cut: 1 for fire pumps, lifts, emergency light",
      "circuits.room：房间代码，或 楼栋/房间；never_cut：消防泵、电梯、应急照明填 1"),
     ("plans.price: money per kWh, such as 0.9200", "plans.price：每千瓦时电价，如 0.9200"),

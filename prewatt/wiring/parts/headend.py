@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from datetime import UTC, datetime
 
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.mailbox import PollSettings
-from prewatt.field.headend import main
+from prewatt.field.headend import Switchboard, main
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
 from prewatt.wiring.config import Config
 from prewatt.wiring.parts.ground import running_database
@@ -23,6 +24,7 @@ def default_name() -> str:
 
 def serve(config: Config, *, name: str | None) -> int:
     """Serve until a signal; the exit code."""
+    allow_files()
     mailbox = PostgresMailbox(
         running_database(config), settings=PollSettings(status_s=config.poll_s, register_s=config.register_s)
     )
@@ -33,8 +35,24 @@ def serve(config: Config, *, name: str | None) -> int:
         clock=lambda: datetime.now(UTC),
         lease_s=LEASE_TTL.total_seconds(),
         started=_stop_on_signals,
+        switchboard=_switchboard(config),
     )
     return 0
+
+
+def _switchboard(config: Config) -> Switchboard | None:
+    if not config.dial_in_port:
+        return None
+    return Switchboard(
+        config.dial_in_bind, config.dial_in_port, clock=lambda: datetime.now(UTC), status_s=config.poll_s
+    )
+
+
+def allow_files() -> None:
+    """Each line and each caller is a socket: ask for as many files as we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -13,7 +13,7 @@ import xlsxwriter
 
 from prewatt.core.refusals import CHINESE, ENGLISH, Refused
 from prewatt.office.estate import places
-from prewatt.office.estate.models import Circuit, Contract, Customer, Meter, PlanVersion, Room, Site, SupplyPoint
+from prewatt.office.estate.models import Circuit, Contract, Customer, Line, Meter, PlanVersion, Room, Site, SupplyPoint
 from prewatt.office.sheets import reading, taking_over
 from prewatt.office.sheets.shape import SHEETS, Content, Effect, Result
 from prewatt.office.sheets.template import EXAMPLES, template_xlsx
@@ -196,6 +196,19 @@ def test_a_meter_of_dlt645_behind_a_modbus_tcp_gateway_is_named(site: Site, tmp_
     assert not Meter.objects.exists()
     content["gateways"][0] |= {"transport": "rtu-over-tcp"}
     assert taken(site, workbook(content)).refusals == ()
+
+
+def test_a_gateway_that_dials_in_has_its_name_where_others_have_their_host(site: Site, tmp_path: Path) -> None:
+    content = estate()
+    content["gateways"][0] |= {"transport": "dial-in", "host": "GATE-7", "port": 0}
+    assert taken(site, workbook(content)).refusals == ()
+    line = Line.objects.select_related("gateway").get()
+    assert (line.transport, line.port, line.gateway.host, line.gateway.identity) == ("dial-in", 0, "", "GATE-7")
+    assert not any(taken(site, workbook(content)).created.values()), "the same again changes nothing"
+    second = {"code": "G2", "name": "", "transport": "dial-in", "host": "GATE-7", "port": 0}
+    content["gateways"].append(second)
+    (wrong,) = taken(site, folder(tmp_path, content)).refusals
+    assert (wrong.sheet, wrong.row, wrong.code) == ("gateways", 3, "identity_taken")
 
 
 @pytest.mark.parametrize(("sheet", "place", "change", "code"), WRONG)
