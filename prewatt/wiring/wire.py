@@ -19,7 +19,10 @@ from prewatt.core.refusals import ENGLISH, Refused, Text, register
 from prewatt.core.wire import acrel4g, dlt645, modbus
 
 MAX_LINE: Final = 65_536  # characters
-SEPARATORS: Final = re.compile(r"(?:0[xX](?=[0-9A-Fa-f]{2}\b))|[\s,;:|\-]+")
+# what stands around the pairs where bytes are printed: 0x68, \x68, 68h, [68 11], {0x68, 0x11}
+SEPARATORS: Final = re.compile(
+    r"0[xX](?=[0-9A-Fa-f]{2}\b)|\\[xX](?=[0-9A-Fa-f]{2})|(?<=\b[0-9A-Fa-f]{2})[hH]\b|[\s,;:|\-\[\](){}<>\"']+"
+)
 
 Result = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -173,7 +176,7 @@ def _reader(request: Mapping[str, object]) -> Callable[[bytes, modbus.Direction 
 
 
 def _bytes(request: Mapping[str, object]) -> bytes:
-    """The bytes of `hex`: upper or lower case, with spaces, commas, colons, dashes or 0x between the pairs."""
+    """The bytes of `hex`: upper or lower case, the pairs written as programs and logs write them."""
     given = request.get("hex")
     if not isinstance(given, str):
         raise Refused(WireCode.FIELD_MALFORMED, field="hex", expected="hex digits")

@@ -163,6 +163,9 @@ def test_a_frame_of_1997_is_refused_by_name() -> None:
         "68:77:38:06:28:15:44:68:91:08:33:33:34:33:33:33:33:33:38:16",
         "0x68,0x77,0x38,0x06,0x28,0x15,0x44,0x68,0x91,0x08,0x33,0x33,0x34,0x33,0x33,0x33,0x33,0x33,0x38,0x16",
         "68773806-28154468\n91083333 34333333 33333816",
+        r"b'\x68\x77\x38\x06\x28\x15\x44\x68\x91\x08\x33\x33\x34\x33\x33\x33\x33\x33\x38\x16'"[1:],
+        "{0x68, 0x77, 0x38, 0x06, 0x28, 0x15, 0x44, 0x68, [0x91, 0x08], 0x33,0x33,0x34,0x33,0x33,0x33,0x33,0x33,0x38,0x16}",
+        "68H 77H 38H 06H 28H 15H 44H 68H 91H 08H 33H 33H 34H 33H 33H 33H 33H 33H 38H 16H",
     ],
 )
 def test_hex_is_taken_as_people_paste_it(written: str) -> None:
@@ -185,6 +188,7 @@ def test_hex_is_taken_as_people_paste_it(written: str) -> None:
         ('{"id":1,"protocol":"dlt645","hex":17}', "wire_field_malformed"),
         ('{"id":1,"protocol":"dlt645","hex":"6"}', "wire_hex_malformed"),
         ('{"id":1,"protocol":"dlt645","hex":"zz"}', "wire_hex_malformed"),
+        ('{"id":1,"protocol":"dlt645","hex":"6h 8h"}', "wire_hex_malformed"),
         ('{"id":1,"protocol":"dlt645","hex":"٣٣"}', "wire_hex_malformed"),
         ('{"id":1,"protocol":"modbus-rtu","hex":"00","direction":"up"}', "wire_field_malformed"),
         ('{"id":1,"protocol":"modbus-rtu","hex":"00","direction":{}}', "wire_field_malformed"),
