@@ -17,7 +17,7 @@ from prewatt.office.billing.openings import open_server_held
 from prewatt.office.changes.held import FRESH, Settled, closing_slip, end, must_be_settled, nothing_payable
 from prewatt.office.changes.openings import HeldTerms, begin
 from prewatt.office.changes.steps import follow
-from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.estate.models import Carrier, Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
 from prewatt.office.ledger import books
 from prewatt.office.ledger.call import call
 from prewatt.office.metering import wishes
@@ -107,6 +107,8 @@ def to_server(change: Change, *, terms: HeldTerms) -> Opening:
             return first
         if supply.custody == "server":
             raise Refused("change_same_custody")
+        if supply.carrier != Carrier.NETWORK:
+            raise Refused("carrier_token")
         _purse_is_empty(change, supply)
         SupplyPoint.objects.filter(pk=supply.pk).update(state="closed", valid_to=change.at)
         made = open_server_held(

@@ -44,6 +44,10 @@ register(
             en="A command for this meter is on its way. It was not moved. Try again when the command has ended.",
             zh="这块电表还有命令没有完成。没有改动。请等命令结束后再试。",
         ),
+        "meter_without_line": Text(
+            en="This meter has no line: it is never online, and only a person at the meter can do this. Nothing was sent.",
+            zh="此表没有通信线路，从不在线，只能由人到表前操作。什么都没有下发。",
+        ),
         "meter_taken_down": Text(en="The meter was taken down.", zh="电表已拆除。"),
         "settings_not_open": Text(
             en="Nobody buys from this meter's own purse now: there is nothing agreed to write. Nothing was changed.",

@@ -9,6 +9,8 @@ from django.db import connection
 
 from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.refusals import Refused
+from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 
 PRIORITY = {
     Intent.CREDIT: 0,
@@ -57,7 +59,10 @@ def enqueue(
     then_task: str = "",
     then_args: Mapping[str, Any] | None = None,
 ) -> int:
-    """Put a job into the mailbox, in the caller's transaction. The same key returns the job that stands."""
+    """Put a job into the mailbox, in the caller's transaction. The same key returns the job that stands.
+
+    Raises Refused `meter_without_line`: a meter that is never online has no mailbox.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT metering_enqueue(%s, %s, %s, %s::jsonb, %s::smallint, %s, %s, %s, %s::jsonb, %s)",
@@ -66,6 +71,8 @@ def enqueue(
         )  # fmt: skip
         row = cursor.fetchone()
     assert row is not None
+    if row[0] is None:
+        raise Refused("meter_without_line")
     return int(row[0])
 
 

@@ -97,6 +97,10 @@ register(
         "return_above_balance": Text(
             en="The meter does not hold that much credit. Nothing was sent.", zh="电表余额不足，不能退这么多。未下发。"
         ),
+        "delivery_by_token": Text(
+            en="This credit comes as a token: no meter is asked. Nothing was changed.",
+            zh="本笔为令牌售电，不向电表查询。什么都没有改。",
+        ),
         "clear_credit_needed": Text(
             en="Tokens that were handed out cannot be taken back. Clear the meter's credit first: two persons, what the "
             "register showed, and the clear-credit token entered. Nothing was changed.",

@@ -1,8 +1,8 @@
-"""Credit that travels as a token: judged with the quote, asked for in the transaction that books it, made after its commit.
+"""Credit that travels as a token: judged with the quote, asked for in the transaction that books it, made after it.
 
 The digits in hand are the delivery. Whatever fails after the commit is made up for by the sweeps: `tokens.sweep` makes
-the digits, `vending.sweep` confirms the delivery. What encodes tokens is imported where one is sold: every process reads
-this file.
+the digits, `vending.sweep` confirms the delivery. What encodes tokens is imported where one is sold: every process
+reads this file.
 """
 
 import logging
@@ -21,7 +21,7 @@ from prewatt.office.staff.actors import Actor, of_operator
 from prewatt.office.staff.models import Operator
 from prewatt.office.tokens.models import TokenRequest
 from prewatt.office.vending.deliveries import settle
-from prewatt.office.vending.models import Act, Delivery
+from prewatt.office.vending.models import Act, Delivery, DeliveryState
 
 if TYPE_CHECKING:
     from prewatt.office.tokens.sale import Slip
@@ -131,6 +131,13 @@ def hand_out(delivery_id: int, *, at: datetime) -> None:
         settle(delivery_id, at=at)
     except (DatabaseError, Refused):
         logger.warning("delivery %s: its token follows", delivery_id, exc_info=True)
+
+
+def go_on(sale_id: int, *, at: datetime) -> None:
+    """The digits of a sale that still waits for them; of any other nothing."""
+    waits = Delivery.objects.filter(sale_id=sale_id, state=DeliveryState.WAITING, token_request__isnull=False)
+    for delivery_id in waits.values_list("pk", flat=True):
+        hand_out(delivery_id, at=at)
 
 
 def withdraw(request_id: int, *, reason: str, actor: str, at: datetime) -> None:

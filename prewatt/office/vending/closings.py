@@ -7,7 +7,7 @@ from django.db import transaction
 from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
-from prewatt.office.estate.models import Contract, SupplyPoint
+from prewatt.office.estate.models import Carrier, Contract, SupplyPoint
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -21,7 +21,7 @@ from prewatt.office.vending.slips import issue_slip
 def close_contract(supply: SupplyPoint, *, key: str, till: Till, actor: Actor, at: datetime) -> Opening:
     """Ask the meter what is left; `was_read_to_close` ends it. The same key gives the first one again.
 
-    Raises Refused: not_permitted, key_required, contract_not_open, delivery_unsettled, money_unsettled.
+    Raises Refused: not_permitted, key_required, contract_not_open, delivery_unsettled, money_unsettled, carrier_token.
     """
     actor.require(Act.CLOSE_CONTRACT)
     request_key = f"{actor.key}:{check_key(key)}"
@@ -31,6 +31,8 @@ def close_contract(supply: SupplyPoint, *, key: str, till: Till, actor: Actor, a
         if first is not None:
             return first
         CircuitCredit.objects.select_for_update().filter(circuit=supply.circuit).first()
+        if supply.carrier != Carrier.NETWORK:
+            raise Refused("carrier_token")
         if supply.custody != "meter" or supply.state != "open" or supply.contract.state != "open":
             raise Refused("contract_not_open")
         nothing_on_its_way(supply)

@@ -34,11 +34,14 @@ def settle(delivery_id: int, *, at: datetime) -> DeliveryState | None:
 def check_now(delivery: Delivery, *, actor: Actor, at: datetime) -> bool:
     """Ask the meter now what came of an order, instead of at the next try; the same order, the same count.
 
-    False: it is being asked at this moment. Raises Refused `not_permitted`, `delivery_not_waiting`.
+    False: it is being asked at this moment. Raises Refused `not_permitted`, `delivery_not_waiting`, `delivery_by_token`
+    (no meter is asked: `by_token.hand_out` tries again).
     """
     actor.require(Act.READ_NOW)
     with transaction.atomic():
         row = Delivery.objects.select_for_update(no_key=True).get(pk=delivery.pk)
+        if row.token_request_id is not None:
+            raise Refused("delivery_by_token")
         if row.state not in (DeliveryState.WAITING, DeliveryState.SENT, DeliveryState.UNKNOWN) or row.job_id is None:
             raise Refused("delivery_not_waiting")
         hastened = hasten(row.job_id)

@@ -19,7 +19,7 @@ from prewatt.office.staff.roles import Act
 from prewatt.office.vending import by_token
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.vending.limits import DEFAULT_LARGEST_MINOR, DEFAULT_SMALLEST_MINOR, check_key
-from prewatt.office.vending.models import Delivery, Sale
+from prewatt.office.vending.models import Sale
 from prewatt.office.vending.quotes import Quote, facts_of, judged, priced
 from prewatt.office.vending.receipts import sale_data
 
@@ -116,6 +116,7 @@ def sell_once(command: SellCommand) -> Sold:
             # what was sold once stays sold, whatever became of contract or plan since
             first = _replayed(command)
             if first is not None:
+                by_token.go_on(first.sale_id, at=command.at)
                 return first
             raise
         by_hand = facts.carrier == by_token.TOKEN
@@ -170,7 +171,7 @@ def _write_by_token(
             raise
         return refused.code, 0, dict(refused.params)
     if outcome in ("sold", "replayed"):
-        by_token.hand_out(Delivery.objects.values_list("pk", flat=True).get(sale_id=sale_id), at=command.at)
+        by_token.go_on(sale_id, at=command.at)
     return outcome, sale_id, params
 
 

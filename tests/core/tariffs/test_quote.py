@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.quote import (
     RETRY_HELPS,
     Debt,
@@ -183,3 +184,35 @@ def test_every_quote_adds_up_and_fits(
         assert got.split.added == max(0, got.balance_after) - max(0, balance)
         assert got.refusal is not QuoteRefusal.HOARDING_LIMIT or paid > largest
         assert got.refusal is not None or got.balance_after <= 5_000_000
+
+
+TOKEN = Purse(balance=None, by_token=True)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "credit", "carried"),
+    [
+        (5_000, 54_400, "4.8"),  # 54.3478 kWh: the next tenth
+        (150_724, 1_638_400, "8.8"),  # 16,384 tenths: the first that no longer has each tenth of its own
+        (150_800, 1_639_400, "24.8"),  # 16,392 tenths asked: 16,394 is the next that a token carries
+    ],
+)
+def test_a_token_carries_tenths_and_what_it_gives_too_much_is_carried_on(
+    amount_minor: int, credit: int, carried: str
+) -> None:
+    got = sell(amount_minor, TOKEN)
+    assert (got.refusal, got.credit, got.carried_amount_minor) == (None, credit, Decimal(carried))
+
+
+@given(balance=st.integers(0, 3_000_000), limit=st.integers(1, 4_000_000))
+def test_the_most_that_fits_is_a_token_that_fits(balance: int, limit: int) -> None:
+    purse = Purse(balance=balance, hoarding_limit=limit, by_token=True)
+    free, amount = headroom(purse), most(purse)
+    assert free is not None and 0 <= free <= max(0, limit - balance)
+    if amount >= LIMITS.least_minor:
+        assert sell(amount, purse).refusal is None and sell(amount, purse).credit <= free
+
+
+def test_more_than_the_largest_token_is_refused_plainly() -> None:
+    with pytest.raises(Refused, match="token_amount_too_large"):
+        quote(200_000_000, replace(terms(TOKEN), limits=SaleLimits(most_minor=10**12)))

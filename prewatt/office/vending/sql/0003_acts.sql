@@ -331,7 +331,7 @@ BEGIN
     FROM estate_supplypoint sp
     JOIN tokens_stsmeter m ON m.meter_id = p_meter
     JOIN tokens_tokenrequest r ON r.sts_meter_id = m.id AND r.kind = 'clear_credit' AND r.entered_at IS NOT NULL
-        AND r.asked_at >= sp.valid_from
+        AND r.asked_at >= sp.valid_from AND (r.content->>'amount')::bigint IN (0, 65535)  -- electricity, or all registers
     JOIN tokens_tokenproposal p ON p.id = r.proposal_id
     WHERE sp.id = p_supply ORDER BY r.id DESC LIMIT 1;
 END $$;
