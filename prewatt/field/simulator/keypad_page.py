@@ -20,6 +20,7 @@ _WORDS: Final = {
         "These meters are on no line: sell a token in the console, type its 20 digits here, and see the meter take or "
         "refuse it.",
     ),
+    "others": ("总线上的电表", "Meters on a bus"),
     "meter": ("STS 电表", "STS meter"),
     "place": ("位置", "Place"),
     "back_to": ("全部电表", "All meters"),
@@ -74,6 +75,7 @@ def section(world: World, lang: str, query: str) -> str:
     return (
         f'<h2>{_w("heading", lang)}</h2><p>{_w("about", lang)}</p>'
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<h2>{_w('others', lang)}</h2>"
     )
 
 
@@ -117,7 +119,7 @@ def visit(meter: KeypadMeter, lang: str, *, answered: bool) -> str:
     body = (
         f'<p><a href="/?lang={lang}">{_w("back_to", lang)}</a> · '
         f'<a href="{here}?lang={lang}">{_w("refresh", lang)}</a></p><p>'
-        f"{escape(meter.site.place)} · PAN {key.meter_pan} · {_w('key', lang)} SGC {key.sgc or '–'} KRN {key.krn} "
+        f"{escape(meter.site.place)} · DRN {meter.drn} · {_w('key', lang)} SGC {key.sgc or '–'} KRN {key.krn} "
         f"TI {key.ti}{parts}</p>"
         f'<div class="meter"><div><iframe src="{here}/display?lang={lang}" title="{_w("display", lang)}"></iframe>'
         f"</div><div>{_answer(meter.entries[-1], lang) if answered and meter.entries else ''}{_keypad(meter, lang)}"
@@ -142,7 +144,7 @@ def _keypad(meter: KeypadMeter, lang: str) -> str:
     return (
         f'<form class="keypad" method="post" action="/sts/{meter.number}?lang={lang}"><label>{_w("token", lang)}'
         f'<input name="token" inputmode="numeric" autocomplete="off" maxlength="{TYPED_MOST}"'
-        f' value="{grouped(meter.typed)}" autofocus></label>'
+        f' value="{grouped(meter.typed)}"{"" if meter.typed else " autofocus"}></label>'
         f'<button name="press" value="enter">{_w("enter", lang)}</button><div>{keys}</div></form>'
     )
 
@@ -165,7 +167,7 @@ def _entries(meter: KeypadMeter, lang: str) -> str:
         return ""
     rows = "".join(
         f'<tr><td class="n">{grouped(each.digits)}</td><td><code>{each.code}</code></td>'
-        f"<td>{escape(each.text().en if lang == 'en' else each.text().zh)}</td><td>{iso(each.at_ms)}</td></tr>"
+        f"<td>{escape(each.text().en if lang == 'en' else each.text().zh)}</td><td class=n>{iso(each.at_ms)}</td></tr>"
         for each in reversed(meter.entries)
     )
     return f'<h2>{_w("entries", lang)}</h2><div class="scroll"><table>{rows}</table></div>'
