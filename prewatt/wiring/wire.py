@@ -17,6 +17,7 @@ from typing import IO, Any, Final
 
 from prewatt.core.refusals import ENGLISH, Refused, Text, register
 from prewatt.core.wire import acrel4g, dlt645, modbus
+from prewatt.core.wire.checks import crc16_modbus
 
 MAX_LINE: Final = 65_536  # characters
 # what stands around the pairs where bytes are printed: 0x68, \x68, 68h, [68 11], {0x68, 0x11}
@@ -253,8 +254,44 @@ def _show_acrel4g(frame: acrel4g.Frame) -> Result:
     return {
         "command": f"{frame.command:02X}",
         "payload": frame.payload.hex().upper(),
+        **_said_acrel4g(frame),
+        "modbus": [_show_modbus(each) for each in _carried(frame)],
         "block": next((block for each in acrel4g.inner_reply(frame) if (block := _block(each))), None),
     }
+
+
+def _said_acrel4g(frame: acrel4g.Frame) -> Result:
+    """The meter's serial, what it registers with, the time it is told: each only where it stands in the frame."""
+    try:
+        match frame.command:
+            case acrel4g.Command.REGISTER:
+                told = acrel4g.registration(frame)
+                versions = [f"{word:04X}" for word in told.versions]
+                return {
+                    "serial": told.serial, "iccid": told.iccid, "signal": told.signal, "versions": versions,
+                    "interval": told.interval,
+                }  # fmt: skip
+            case acrel4g.Command.HEARTBEAT:
+                return {"serial": acrel4g.heartbeat(frame)}
+            case acrel4g.Command.TIME if frame.payload:
+                return {"clock": acrel4g.clock_of(frame.payload).strftime("%Y-%m-%d %H:%M:%S")}
+            case acrel4g.Command.DATA:
+                serial = acrel4g.data_sections(frame)[0]
+                return {"serial": serial} if serial else {}
+    except acrel4g.RemoteProtocolError:
+        pass  # the payload is shown; what it says is not known
+    return {}
+
+
+def _carried(frame: acrel4g.Frame) -> tuple[modbus.Captured, ...]:
+    """The Modbus frames inside a data or a transparent frame."""
+    try:
+        if frame.command == acrel4g.Command.TRANSPARENT:
+            return modbus.scan_rtu(frame.payload, None).frames
+        replies = (each + crc16_modbus(each).to_bytes(2, "little") for each in acrel4g.inner_reply(frame))
+        return tuple(one for each in replies for one in modbus.scan_rtu(each, modbus.Direction.REPLY).frames)
+    except modbus.RemoteProtocolError:
+        return ()  # it can be a request or a reply, and only the wire behind the gateway knows
 
 
 def _block(reply: bytes) -> Result | None:

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prewatt.core.wire import dlt645, modbus
+from prewatt.core.wire import acrel4g, dlt645, modbus
 from prewatt.core.wire.checks import crc16_modbus
 from prewatt.wiring import wire
 
@@ -203,7 +204,7 @@ def test_a_bad_line_is_answered_and_the_next_is_read(line: str, code: str) -> No
     assert good == {
         "id": 2,
         "ok": True,
-        "frames": [{"command": "84", "payload": "", "block": None}],
+        "frames": [{"command": "84", "payload": "", "modbus": [], "block": None}],
         "discarded": 0,
     }
 
@@ -254,3 +255,35 @@ def test_the_scan_finds_all_frames_of_a_conversation() -> None:
     capture = modbus.scan_rtu(asked + told + asked + told, None)
     assert [frame.registers for frame in capture.frames] == [None, (1, 2), None, (1, 2)]
     assert capture.discarded == 0
+
+
+def shown_4g(frame: acrel4g.Frame) -> dict[str, Any]:
+    (answer,) = ask({"id": 1, "protocol": "acrel-4g", "hex": acrel4g.encode(frame).hex()})
+    (shown,) = answer["frames"]
+    return {name: value for name, value in shown.items() if name not in ("payload", "block")}
+
+
+def test_an_acrel_frame_says_who_calls_and_what_it_carries() -> None:
+    calling = acrel4g.Registration(
+        serial="26112000000001", iccid="89860412345678901234", signal=21, versions=(0x0102, 3, 4), interval=5
+    )
+    assert shown_4g(acrel4g.registration_frame(calling)) == {
+        "command": "84", "serial": "26112000000001", "iccid": "89860412345678901234", "signal": 21,
+        "versions": ["0102", "0003", "0004"], "interval": 5, "modbus": [],
+    }  # fmt: skip
+    assert shown_4g(acrel4g.heartbeat_frame("26112000000001"))["serial"] == "26112000000001"
+    assert shown_4g(acrel4g.time_answer(datetime(2026, 11, 21, 10, 30)))["clock"] == "2026-11-21 10:30:00"
+    assert shown_4g(acrel4g.Frame(command=acrel4g.Command.TIME)) == {"command": "93", "modbus": []}
+    odd = acrel4g.Frame(command=acrel4g.Command.REGISTER, payload=b"\xff" * 58)
+    assert shown_4g(odd) == {"command": "84", "modbus": []}
+
+
+def test_the_modbus_frames_inside_an_acrel_frame_are_shown() -> None:
+    asked = bytes.fromhex(sealed("010300000011"))
+    (read,) = shown_4g(acrel4g.transparent(asked))["modbus"]
+    assert (read["direction"], read["address"], read["count"]) == ("request", 0, 17)
+    told = acrel4g.data_frame((acrel4g.Section(address="1", reply=bytes.fromhex("0103040001 0002")),), "26112000000001")
+    shown = shown_4g(told)
+    assert shown["serial"] == "26112000000001" and [each["registers"] for each in shown["modbus"]] == [[1, 2]]
+    either = acrel4g.transparent(bytes.fromhex(sealed("0101030A0105")))
+    assert shown_4g(either)["modbus"] == []
