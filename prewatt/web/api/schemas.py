@@ -131,6 +131,28 @@ class SaleOut(Schema):
     delivery: DeliveryOut
 
 
+class WarningOut(Schema):
+    code: str
+    message: str
+
+
+class QuoteOut(Schema):
+    """What an amount buys now. `credit` is what the meter will get, or the balance; the repaid parts are of it."""
+
+    contract_number: str
+    circuit_id: str
+    amount_minor: int
+    currency: str
+    price: str  # per kWh, in the major unit
+    credit: int
+    credit_unit: str
+    repaid: int
+    balance: int | None  # as read last, or as the books hold it
+    balance_at: Instant | None
+    carrier: Literal["network", "token", "card"]  # how the credit reaches a meter that holds it
+    warnings: list[WarningOut]  # what the customer should hear before he pays
+
+
 class SupplyOut(Schema):
     """What became of the supply after a server-held sale. Each instant is null until it was seen."""
 

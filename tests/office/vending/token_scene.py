@@ -86,25 +86,26 @@ def delivery_of(result: SaleResult) -> Delivery:
 
 
 def build(
-    patch: pytest.MonkeyPatch, *, hoarding_limit: int = 0, registers: Registers | None = None, **sts: object
-) -> TokenScene:
+    patch: pytest.MonkeyPatch, *, hoarding_limit: int = 0, registers: Registers | None = None, at: datetime = OPENED,
+    **sts: object,
+) -> TokenScene:  # fmt: skip
     tokens = sts_scene.scene()
     cast = tokens.cast
     room = cast.shop_103.room
     meter = wires.add_keypad_meter(
-        cast.site, number="360311000777", profile="pilot-spm9511", room=room, actor=tokens.eva.key, at=OPENED
+        cast.site, number="360311000777", profile="pilot-spm9511", room=room, actor=tokens.eva.key, at=at
     )
-    registered = meters.register(meter, attributes(777, **sts), actor=tokens.eva, at=OPENED)
+    registered = meters.register(meter, attributes(777, **sts), actor=tokens.eva, at=at)
     circuit = Circuit.objects.get(meter=meter)
     customer = Customer.objects.create(company=cast.company, name="Wang Student")
     opening = open_by_token(
         TokenOpening(
             key="o1", circuit=circuit, customer=customer, contract=None, registers=registers,
             terms=TokenTerms(plan=cast.plan, hoarding_limit=hoarding_limit), till=cast.window, actor=tokens.bob,
-            at=OPENED,
+            at=at,
         )
     )  # fmt: skip
-    shift = Shift.objects.create(till=cast.window, operator_id=tokens.alice.operator_id, opened_at=OPENED)
+    shift = Shift.objects.create(till=cast.window, operator_id=tokens.alice.operator_id, opened_at=at)
     made = TokenScene(
         tokens=tokens, sts=registered, circuit=circuit, contract=opening.contract, supply=opening.supply_point,
         shift=shift, vaults=tokens.rack, site_id=cast.site.pk,
