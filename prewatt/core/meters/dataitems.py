@@ -168,8 +168,9 @@ def _check(
     taken: dict[tuple[int, int, int], str] = {}
     for each in registers:
         is_bit = each.kind in (Kind.BIT, Kind.NOT_BIT)
-        for place in (each.bit + 8,) if is_bit else range(8):
-            for byte in range(each.at, each.at + (1 if is_bit else each.size)):
+        first = each.at + each.bit // 8  # a word stands with its low byte first
+        for place in (each.bit % 8,) if is_bit else range(8):
+            for byte in range(first, first + (1 if is_bit else each.size)):
                 key = (each.address, byte, place)
                 if key in taken:
                     where = f"{each.address:08X}"
@@ -197,7 +198,7 @@ def decode_answer(
             if value is not None:
                 values[each.quantity] = value
     here = [flag for flag in flags if flag.address == block.address and block.group is Group.STATUS]
-    if here:
+    if here and all(_told(data[flag.at : flag.at + WORD]) for flag in here):
         facts = {flag.fact for flag in here if _holds(flag, data)}
         values[Quantity.STATUS] = sum(1 << CANONICAL[fact] for fact in facts)
     return values
@@ -205,7 +206,7 @@ def decode_answer(
 
 def decode_item(register: Register, data: bytes) -> int | None:
     """The bytes of one item -> value; None when they are not there, no digits, or "no such value"."""
-    if len(data) != register.size:
+    if len(data) != register.size or bcd.is_nothing(data):
         return None
     if register.kind in (Kind.BIT, Kind.NOT_BIT):
         raw = int.from_bytes(data, "little") >> register.bit & 1
@@ -215,6 +216,11 @@ def decode_item(register: Register, data: bytes) -> int | None:
     except RemoteProtocolError:
         return None
     return None if number is None else number * register.factor.numerator // register.factor.denominator
+
+
+def _told(word: bytes) -> bool:
+    """A cut word and one full of FF ("no such value") say nothing about any of their bits."""
+    return len(word) == WORD and not bcd.is_nothing(word)
 
 
 def _holds(flag: Flag, data: bytes) -> bool:

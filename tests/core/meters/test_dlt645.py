@@ -394,6 +394,15 @@ def test_what_a_meter_shows_a_driver_reads(data: st.DataObject) -> None:
         assert abs(read[quantity] - values[quantity]) <= max(1, register.factor.numerator)
 
 
+def test_a_status_word_that_is_cut_or_full_of_ones_says_nothing() -> None:
+    profile = DDZY
+    (block,) = [each for each in profile.blocks[Group.STATUS] if each.address == 0x04000503]
+    facts = {Quantity.STATUS, Quantity.RELAY}
+    for data, told in ((b"\x50\x00", facts), (b"\x50", set()), (b"", set()), (b"\xff\xff", set())):
+        read = decode_answer(profile.registers.values(), profile.flags, block, data)
+        assert read.keys() & facts == told, data
+
+
 @given(st.binary(max_size=40))
 def test_no_bytes_of_an_answer_break_the_reading(noise: bytes) -> None:
     for profile in (DDZY, DTZY):
