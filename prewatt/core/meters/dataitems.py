@@ -198,7 +198,7 @@ def decode_answer(
             if value is not None:
                 values[each.quantity] = value
     here = [flag for flag in flags if flag.address == block.address and block.group is Group.STATUS]
-    if here and all(_told(data[flag.at : flag.at + WORD]) for flag in here):
+    if here and all(is_told(data[flag.at : flag.at + WORD]) for flag in here):
         facts = {flag.fact for flag in here if _holds(flag, data)}
         values[Quantity.STATUS] = sum(1 << CANONICAL[fact] for fact in facts)
     return values
@@ -218,7 +218,7 @@ def decode_item(register: Register, data: bytes) -> int | None:
     return None if number is None else number * register.factor.numerator // register.factor.denominator
 
 
-def _told(word: bytes) -> bool:
+def is_told(word: bytes) -> bool:
     """A cut word and one full of FF ("no such value") say nothing about any of their bits."""
     return len(word) == WORD and not bcd.is_nothing(word)
 
