@@ -26,8 +26,8 @@ def main(stdin: IO[str], stdout: IO[str]) -> int:
     A reader that goes away ends the work quietly: nobody is left to answer.
     """
     if isinstance(stdin, io.TextIOWrapper):
-        # bytes that are not UTF-8 must spoil their own line only
-        stdin.reconfigure(encoding="utf-8", errors="replace")
+        # bytes that are not UTF-8 must spoil their own line only; some shells put a mark in front of the first
+        stdin.reconfigure(encoding="utf-8-sig", errors="replace")
     try:
         while line := _read_line(stdin):
             stdout.write(_show(_answer_line(line)) + "\n")

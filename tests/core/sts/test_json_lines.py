@@ -108,6 +108,13 @@ def test_bytes_that_are_no_text_spoil_their_own_line_only() -> None:
     assert second == {"id": 2, "valid": True}
 
 
+def test_the_mark_that_some_shells_put_in_front_of_utf_8_is_passed_over() -> None:
+    raw = b'\xef\xbb\xbf{"id": 1, "op": "drn", "drn": "0100000000008"}\r\n'
+    out = io.StringIO()
+    assert sts.main(io.TextIOWrapper(io.BytesIO(raw), encoding="ascii"), out) == 0
+    assert json.loads(out.getvalue()) == {"id": 1, "valid": True}
+
+
 def test_a_failure_inside_is_answered_and_tells_nothing_of_the_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
