@@ -17,7 +17,7 @@ from prewatt.wiring.demo.places import KWH, SEED
 if TYPE_CHECKING:
     from prewatt.core.sts import VendingKey
 
-BUILDING, FLOOR, DOORS = "4", 7, range(1, 9)
+BUILDING, FLOOR, DOORS = "4", 7, range(1, 7)
 MAKER: Final = "99"  # nobody's
 SGC: Final = "999999"  # nobody's supply group
 TI: Final = "01"
@@ -30,7 +30,7 @@ PUBLIC_KEYS: Final = {
 }
 EMPTY: Final = "4-702"  # out of credit, its last token not yet entered
 IN_HAND: Final = ("4-702", "4-705")  # whose last token the customer still has
-FOUR_TOKENS: Final = ("4-707", "4-708")  # EA11: a key change takes four tokens
+FOUR_TOKENS: Final = "4-706"  # EA11: a key change takes four tokens
 BOUGHT_DAYS: Final = (44, 27, 12, 3)  # so long ago each bought, give or take a day
 MADE_BEFORE: Final = timedelta(days=200)  # the meters left the factory
 _AMOUNTS: Final = (2_000, 3_000, 5_000)
@@ -63,7 +63,7 @@ class TokenPurchase:
 
 
 def keypad_places() -> list[KeypadPlace]:
-    """Eight rooms in the order of their doors."""
+    """Six rooms in the order of their doors."""
     from prewatt.core.sts import MeterPan, luhn_digit
 
     made = []
@@ -74,7 +74,7 @@ def keypad_places() -> list[KeypadPlace]:
             KeypadPlace(
                 room=room, number=f"2603125{door:05d}", unit=FIRST_UNIT + door,
                 meter_pan=MeterPan.of_drn(f"{body}{luhn_digit(body)}").digits,
-                ea="11" if room in FOUR_TOKENS else "07", tenant=names.person(700 + door),
+                ea="11" if room == FOUR_TOKENS else "07", tenant=names.person(700 + door),
                 phone=names.phone(2_200 + door), contract=f"304{10_000 + door}", annual_kwh=chance.randint(9, 18) * 100,
                 seed=14_000 + door, balance_wh=0 if room == EMPTY else chance.randint(60, 400) * 100,
             )
