@@ -20,6 +20,7 @@ class Intent(StrEnum):
     CREDIT = "credit"  # apply one order, exactly once
     RELAY = "relay"  # make the relay follow a wish
     WRITE_SETTINGS = "write_settings"  # alarm levels, limits; read back
+    SET_CLOCK = "set_clock"  # 对时; read back
     TRY = "try"  # read every block once and keep the frames: what a person looks at who sets a meter up
 
 
@@ -76,6 +77,9 @@ class Job:
     wish: Wish | None = None  # RELAY
     settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
     with_energy: bool = False  # READ_STATUS of a server-held circuit: the total energy too, which is charged by
+    with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
+    zone_s: int = 0  # SET_CLOCK: what local time is ahead of UTC, for meters that keep local time
+    clock: int | None = None  # SET_CLOCK: seconds since 1970-01-01 UTC when the line begins it; the line says so
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,6 +87,13 @@ class Switch(StrEnum):
     NONE = "none"  # a plain meter: nothing of it can cut the supply
 
 
+class ClockWay(StrEnum):
+    """How a meter's clock is set."""
+
+    REGISTER = "register"  # Modbus: its own register
+    BROADCAST = "broadcast"  # DL/T 645 function 08: all meters of the line, at most once a day
+
+
 class Protocol(StrEnum):
     """Which driver speaks to the meter."""
 
@@ -186,6 +193,16 @@ class RelayCommand:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClockSetting:
+    """How the clock is set, and what it shows: UTC, or (`local`) the wall time of the site."""
+
+    way: ClockWay
+    local: bool
+    source: str
+    assumed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Flag:
     """A fact that DL/T 645 status words carry: it holds when all bits of `set` are 1 and all of `clear` are 0."""
 
@@ -228,6 +245,7 @@ class Profile:
     status_bits: Mapping[StatusBit, int]
     note: str = ""
     flags: tuple[Flag, ...] = ()  # DL/T 645
+    clock: ClockSetting | None = None  # None: its clock is left alone
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
     @cached_property

@@ -79,6 +79,7 @@ INTENTS: Final[Mapping[Intent, Text]] = MappingProxyType(
         Intent.CREDIT: Text("deliver credit", "下发购电"),
         Intent.RELAY: Text("relay", "继电器控制"),
         Intent.WRITE_SETTINGS: Text("write settings", "写参数"),
+        Intent.SET_CLOCK: Text("set the clock", "对时"),
         Intent.TRY: Text("try it", "试读"),
     }
 )

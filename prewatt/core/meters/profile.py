@@ -11,6 +11,8 @@ from prewatt.core.meters.maps import Map
 from prewatt.core.meters.model import (
     DATA_KINDS,
     Block,
+    ClockSetting,
+    ClockWay,
     Custody,
     Group,
     Kind,
@@ -324,6 +326,7 @@ def load(text: str) -> Profile:
         status_bits=held.status_bits,
         flags=held.flags,
         access=held.access,
+        clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
     )
     model.done()
     root.done()
@@ -360,6 +363,17 @@ def _settings(root: Table, registers: Mapping[Quantity, Register]) -> frozenset[
             raise Refused("profile_missing", key=f"register {quantity.value}")
     table.done()
     return writable
+
+
+def _clock(table: Table, protocol: Protocol, registers: Mapping[Quantity, Register]) -> ClockSetting:
+    way = table.word("way", ClockWay)
+    source, assumed = provenance(table, "clock")
+    made = ClockSetting(way=way, local=table.flag("local"), source=source, assumed=assumed)
+    table.done()
+    by_register = protocol is Protocol.MODBUS
+    if (way is ClockWay.REGISTER) is not by_register or (by_register and Quantity.CLOCK not in registers):
+        raise table.refuse("way", way.value)
+    return made
 
 
 def _check_settings(profile: Profile) -> None:

@@ -298,7 +298,9 @@ class Line:
     async def _poll(self, poll: Poll) -> None:
         target = poll.target
         energy = target.circuit.server_held and not poll.full
-        job = Job(intent=POLLS[poll.full], circuit_index=target.circuit.index, with_energy=energy)
+        index = target.circuit.index
+        clock = poll.full and index == 1 and target.profile.clock is not None  # one circuit says it for the meter
+        job = Job(intent=POLLS[poll.full], circuit_index=index, with_energy=energy, with_clock=clock)
         probe, began = target.health.misses > 0, self._loop.time()
         answered = False
         try:
@@ -334,6 +336,8 @@ class Line:
         replies = self._bus.replies
         # replies of an earlier conversation must not carry a transaction number of this one
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
+        if job.intent is Intent.SET_CLOCK:
+            job = replace(job, clock=int(self._ground.clock().timestamp()))
         conversation = converse(
             target.profile,
             MeterAddress(unit=target.meter.unit, number=target.meter.number, neighbours=self._numbers),

@@ -48,6 +48,14 @@ register(
             en="This meter has no line: it is never online, and only a person at the meter can do this. Nothing was sent.",
             zh="此表没有通信线路，从不在线，只能由人到表前操作。什么都没有下发。",
         ),
+        "clock_not_settable": Text(
+            en="This model's clock cannot be set over the wire. Nothing was sent.",
+            zh="该型号不能远程校时。什么都没有下发。",
+        ),
+        "clock_running": Text(
+            en="This meter is being told the time already. Wait until that has ended.",
+            zh="正在给这块电表校时，请等待完成。",
+        ),
         "meter_taken_down": Text(en="The meter was taken down.", zh="电表已拆除。"),
         "settings_not_open": Text(
             en="Nobody buys from this meter's own purse now: there is nothing agreed to write. Nothing was changed.",

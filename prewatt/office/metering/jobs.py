@@ -20,6 +20,7 @@ PRIORITY = {
     Intent.READ_REGISTERS: 1,
     Intent.TRY: 1,
     Intent.WRITE_SETTINGS: 2,
+    Intent.SET_CLOCK: 2,
 }
 READ_NOW_LIFE = timedelta(seconds=120)  # nobody waits longer at a counter for a reading
 
@@ -33,6 +34,8 @@ def encode(job: Job) -> dict[str, Any]:
         payload["wish"] = job.wish.value
     if job.settings:
         payload["settings"] = {quantity.value: value for quantity, value in job.settings.items()}
+    if job.zone_s:
+        payload["zone_s"] = job.zone_s
     return payload
 
 
@@ -45,6 +48,7 @@ def decode(payload: Mapping[str, Any]) -> Job:
         order=Order(count=order["count"], kind=OrderKind(order["kind"]), amount=order["amount"]) if order else None,
         wish=Wish(payload["wish"]) if "wish" in payload else None,
         settings={Quantity(name): value for name, value in payload.get("settings", {}).items()},
+        zone_s=payload.get("zone_s", 0),
     )
 
 

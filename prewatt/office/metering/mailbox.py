@@ -7,14 +7,16 @@ that broke is made anew at the next call; the head-end keeps what it could not d
 
 import json
 import threading
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
 
-from prewatt.core.meters.jobs import Frame, Outcome
+from prewatt.core.meters import catalogue
+from prewatt.core.meters.jobs import Frame, Intent, Outcome
 from prewatt.core.meters.mailbox import (
     Call,
     CircuitPlan,
@@ -48,6 +50,7 @@ _TYPES = [
     "int2", "int8", "int8", "int8", "int2", "int4", "int8[]", "int4[]", "int4[]",
 ]  # fmt: skip
 SOURCE_POLL, SOURCE_COMMAND = 0, 1
+_SAYS_CLOCK = (Intent.SET_CLOCK, Intent.READ_PURSE)  # others read it on their way, long before they end
 
 Row = tuple[Any, ...]
 
@@ -203,6 +206,8 @@ class PostgresMailbox:
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
+                timely = [each for each in kept if each.claimed.job.intent in _SAYS_CLOCK]
+                self._clocks([(r.claimed.circuit_id, r.finished_at, r.outcome.values, r.claimed) for r in timely])
         self._in_hand.difference_update((report.claimed.job_id, report.claimed.claim) for report in reports)
 
     def store(
@@ -218,6 +223,7 @@ class PostgresMailbox:
                     )
                     for poll in polls
                 ])  # fmt: skip
+                self._clocks([(poll.circuit_id, poll.at, poll.values, poll) for poll in polls])
             connection = self._connect()
             if silences:
                 arguments = [(s.meter_id, s.silent, s.misses, s.at, s.gateway_id, s.epoch) for s in silences]
@@ -249,6 +255,18 @@ class PostgresMailbox:
         gateways, circuits = ({each[place] for each in answered} for place in (0, 1))
         self._connect().execute(_DUE_NOW, [list(gateways), list(circuits)])
 
+    def _clocks(
+        self, read: Sequence[tuple[int, datetime, Mapping[Quantity, int], PollResult | ClaimedJob]]
+    ) -> None:
+        """Keep what the clocks of meters showed, as far as the lease still stands."""
+        shown = [
+            (local_clocks(), values[_Q.CLOCK], at, circuit_id, lease.gateway_id, lease.epoch)
+            for circuit_id, at, values, lease in read
+            if _Q.CLOCK in values
+        ]
+        if shown:
+            self._connect().cursor().executemany(_CLOCK, shown)
+
     def _sites(self, circuit_ids: list[int]) -> dict[int, int]:
         rows = self._connect().execute("SELECT id, site_id FROM estate_circuit WHERE id = ANY(%s)", [circuit_ids])
         return {int(circuit): int(site) for circuit, site in rows.fetchall()}
@@ -268,6 +286,24 @@ def _frame(frame: Frame) -> dict[str, Any]:
     """A frame as JSON; `metering.jobs.frames_of` reads it."""
     return {"function": frame.function, "address": frame.address, "count": frame.count, "sent": frame.sent.hex(),
             "received": frame.received.hex(), "words": frame.words.hex()}  # fmt: skip
+
+
+_CLOCK: LiteralString = """
+INSERT INTO metering_meterclock AS t (meter_id, ahead_s, read_at, actor)
+SELECT m.id, v.clock - extract(epoch FROM CASE WHEN m.profile = ANY (v.local)
+    THEN (v.at AT TIME ZONE s.timezone) AT TIME ZONE 'UTC' ELSE v.at END)::bigint, v.at, ''
+FROM (SELECT %s::text[] AS local, %s::bigint AS clock, %s::timestamptz AS at, %s::bigint AS circuit_id) v
+JOIN estate_circuit c ON c.id = v.circuit_id JOIN estate_meter m ON m.id = c.meter_id
+JOIN estate_site s ON s.id = m.site_id
+WHERE EXISTS (SELECT FROM metering_gatewaylease WHERE gateway_id = %s AND epoch = %s)
+ON CONFLICT (meter_id) DO UPDATE SET ahead_s = excluded.ahead_s, read_at = excluded.read_at
+"""
+
+
+@cache
+def local_clocks() -> list[str]:
+    """Codes of the profiles whose clock shows the site's wall time; the others show UTC."""
+    return [code for code, profile in catalogue().items() if profile.clock is not None and profile.clock.local]
 
 
 _FRAMES: LiteralString = "UPDATE metering_job SET frames = %s::jsonb WHERE id = %s"

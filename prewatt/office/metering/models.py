@@ -224,3 +224,13 @@ class Caller(models.Model):
     calls = models.IntegerField(default=1)
     refused_at = models.DateTimeField(null=True)
     refused_by = models.CharField(max_length=80, blank=True, db_default="", default="")
+
+
+class MeterClock(models.Model):
+    """What a meter's clock was ahead of ours when it was read last (behind: below zero), and when it was set last."""
+
+    meter = models.OneToOneField(Meter, primary_key=True, on_delete=models.PROTECT)
+    ahead_s = models.BigIntegerField()
+    read_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True)  # when it was last told the time, by hand or by itself
+    actor = models.CharField(max_length=80, blank=True)

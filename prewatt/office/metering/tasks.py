@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from prewatt.office.metering import partitions, retention, settings, wishes
+from prewatt.office.metering import clocks, partitions, retention, settings, wishes
 from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import RelayWish
 
@@ -26,6 +26,12 @@ def settings_done(circuit_id: int) -> None:
 @app.task(name="metering.sweep_wishes", queue="office", queueing_lock="metering.sweep_wishes", pass_context=False)
 def sweep_wishes(timestamp: int) -> None:
     wishes.sweep(at=database_now())
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="metering.clocks", queue="office", queueing_lock="metering.clocks")
+def set_clocks(timestamp: int) -> None:
+    clocks.sweep(at=database_now())
 
 
 @app.periodic(cron="7 * * * *")

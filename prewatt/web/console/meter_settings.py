@@ -14,10 +14,11 @@ from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
 from prewatt.core.units import currency, format_amount, parse_amount, parse_energy
-from prewatt.office.metering import parameters, settings
+from prewatt.office.metering import clocks, parameters, settings
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.web.console.circuits import circuit_or_404
+from prewatt.web.console.meters import meter_or_404
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, reason, roles_of, text
 from prewatt.web.console.views_base import Ask, console
@@ -115,7 +116,39 @@ def read(ask: Ask, circuit_id: int) -> HttpResponse:
     return redirect(f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}#parameters")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@console(roles=roles_of(Act.METER_SETTINGS))
+def clock(ask: Ask, meter_id: int) -> HttpResponse:
+    """Tell a meter the time (对时)."""
+    meter = meter_or_404(ask, meter_id)
+    back, refused = f"/console/meters/{meter.pk}", {}
+    fields = [Field(name="reason", label=_("Reason"), required=True, most=255)]
+    if ask.request.method == "POST":
+        form = ask.request.POST
+        key = f"{ask.operator.pk}:{text(form, 'request_key', 64) or secrets.token_urlsafe(12)}"
+        actor = of_operator(ask.operator)
+        refused = attempt(
+            lambda: clocks.set_clock(meter, reason=reason(form), actor=actor, request_key=key, at=ask.at)
+        )
+        if not refused:
+            told(ask, _("Asked. The clock is read back; see its commands."))
+            return redirect(back)
+        fields = kept(fields, form)
+    return form_page(
+        ask,
+        title=_("Set the clock of meter %s") % meter.number,
+        fields=fields,
+        submit=_("Set and read back"),
+        back=back,
+        crumb=_("Meter %s") % meter.number,
+        refused=refused or None,
+        says=_("It is told the time of our server. A DL/T 645 meter hears it by a broadcast, which the other meters of the "
+               "line take too: once a day, by at most five minutes, and not around midnight."),
+    )  # fmt: skip
+
+
 urlpatterns = [
+    path("meters/<int:meter_id>/clock", clock, name="meter-clock"),
     path("circuits/<int:circuit_id>/settings", page, name="circuit-settings"),
     path("circuits/<int:circuit_id>/settings/read", read, name="circuit-settings-read"),
 ]

@@ -32,7 +32,7 @@ from prewatt.web.console.lists import (
     with_,
     workbook,
 )
-from prewatt.web.console.meters_parameters import parameter_card
+from prewatt.web.console.meters_parameters import clock_line, parameter_card
 from prewatt.web.console.meters_replaced import exchanged, gone
 from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
@@ -215,6 +215,7 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
         "parameters": parameter_card(
             Circuit.objects.select_related("meter").get(pk=row.circuit_id), row, profile, ask.at, ask.zone
         ),
+        "clock": clock_line(one, profile, ask.at, ask.zone),
         "replaced": exchanged(ask, one),
         "can": _permitted(ask),
     }

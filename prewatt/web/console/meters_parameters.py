@@ -16,9 +16,9 @@ from prewatt.core.meters.jobs import Verdict
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import message, texts
-from prewatt.office.estate.models import Circuit
-from prewatt.office.metering import parameters, settings
-from prewatt.office.metering.models import JobState, WantedSetting
+from prewatt.office.estate.models import Circuit, Meter
+from prewatt.office.metering import clocks, parameters, settings
+from prewatt.office.metering.models import JobState, MeterClock, WantedSetting
 from prewatt.office.metering.parameters import Parameter, ParameterState
 from prewatt.office.reports.meters import MeterRow
 from prewatt.office.vending.models import Opening
@@ -77,6 +77,40 @@ class ParameterCard:
 
     lines: Sequence[ParameterLine]
     versions: Sequence[VersionLine]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockLine:
+    """How a meter's clock goes. `settable`: this model is told the time over the wire."""
+
+    said: str
+    off: bool
+    read_at: str
+    asked: str
+    settable: bool
+
+
+def clock_line(meter: Meter, profile: Profile | None, at: datetime, zone: ZoneInfo) -> ClockLine | None:
+    """What is known of its clock; None where the model shows none."""
+    clock = MeterClock.objects.filter(meter=meter).first()
+    settable = profile is not None and profile.clock is not None
+    if clock is None:
+        return ClockLine(said=_("not read yet"), off=False, read_at="", asked="", settable=True) if settable else None
+    size = abs(clock.ahead_s)
+    span = _("%d s") % size if size < 600 else formats.duration(size)
+    if size <= 1:
+        said = _("goes right")
+    elif clock.ahead_s > 0:
+        said = _("%s ahead") % span
+    else:
+        said = _("%s behind") % span
+    who = names_of([clock.actor]).get(clock.actor) or _("by itself")
+    when = formats.when(clock.asked_at, at, zone) if clock.asked_at else ""
+    asked = _("last set %(at)s, %(who)s") % {"at": when, "who": who} if when else ""
+    return ClockLine(
+        said=said, off=clocks.is_off(clock), read_at=formats.when(clock.read_at, at, zone),
+        asked=asked, settable=settable,
+    )  # fmt: skip
 
 
 def parameter_card(

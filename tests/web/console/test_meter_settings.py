@@ -1,13 +1,16 @@
 """The settings page of a meter: typed in kWh and kW, written once, refused in words."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from prewatt.core.meters.quantities import Quantity
+from prewatt.office.metering import clocks
 from prewatt.office.metering.jobs import decode
-from prewatt.office.metering.models import JobRow
+from prewatt.office.metering.models import JobRow, MeterClock
 from prewatt.office.staff.models import Operator
 from tests.cast import NOON, Cast, assemble
 
@@ -59,6 +62,20 @@ def test_who_may_not_and_where_nothing_is_agreed(cast: Cast) -> None:
     assert as_(cast.charlie).get(f"/console/circuits/{cast.shop_101.pk}/settings").status_code == 403
     answer = as_(cast.bob).get(f"/console/circuits/{cast.shop_103.pk}/settings")
     assert answer.status_code == 409 and b'data-code="settings_not_open"' in answer.content
+
+
+def test_the_clock_is_shown_with_its_deviation_and_set_with_a_reason(cast: Cast) -> None:
+    client, meter = as_(cast.bob), f"/console/meters/{cast.shop_101.meter_id}"
+    assert "not read yet" in client.get(meter).content.decode().split('data-test="clock"')[1][:200]
+    MeterClock.objects.create(meter=cast.shop_101.meter, ahead_s=-75, read_at=NOON)
+    row = client.get(meter).content.decode().split('data-test="clock"')[1][:600]
+    assert "75 s behind" in row and "clock off" in row
+    assert as_(cast.alice).get(f"{meter}/clock").status_code == 403
+    answer = client.post(f"{meter}/clock", {"reason": "after the power cut", "request_key": "k"})
+    if clocks.near_midnight(timezone.now(), ZoneInfo("Asia/Shanghai")):
+        assert b'data-code="clock_near_midnight"' in answer.content
+    else:
+        assert JobRow.objects.get().intent == "set_clock"
 
 
 def parameter(page: str, quantity: str) -> str:

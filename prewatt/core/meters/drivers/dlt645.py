@@ -6,15 +6,17 @@ shows the past. As over Modbus, nothing is sent twice and nothing is believed th
 
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING
-from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD, decode_answer
+from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD, decode_answer, is_told
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
 from prewatt.core.meters.drivers.looks import (
+    CLOCK_JUMP_S,
+    CLOCK_SETTLED_S,
     LOOK_AGAIN_MS,
     READ_GROUPS,
     RELAY_READS,
@@ -24,7 +26,7 @@ from prewatt.core.meters.drivers.looks import (
 )
 from prewatt.core.meters.jobs import Frame as Shown
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
-from prewatt.core.meters.model import Block, Group, Profile, RelayCommand
+from prewatt.core.meters.model import Block, ClockWay, Group, Profile, RelayCommand
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Text, register
 from prewatt.core.wire.dlt645 import (
@@ -40,6 +42,7 @@ from prewatt.core.wire.dlt645 import (
     control,
     encode,
     errors_of,
+    expects_reply,
 )
 from prewatt.core.wire.dlt645.items import moment
 
@@ -47,6 +50,7 @@ DIGITS: Final = 12  # of an address: the last of a longer printed number
 CLOCK_DATE, CLOCK_TIME = 0x04000101, 0x04000102  # WWDDMMYY, ssmmhh
 FRAME_BYTES: Final = 20  # wake-up, marks, address, control, length, sum, end, identifier
 CACHED_FRAMES: Final = 65_536
+DAY_S: Final = 86_400
 
 register(
     {
@@ -103,6 +107,11 @@ def refusal_code(reply: Frame) -> str:
     return f"dlt645_{names[0]}" if names and not names[0].startswith("vendor") else "dlt645_refused"
 
 
+def seconds_of(wall: datetime) -> int:
+    """The wall time that a meter shows, counted as if it were UTC."""
+    return int(wall.replace(tzinfo=UTC).timestamp())
+
+
 class _Talk:
     """What one conversation has read so far, and the reads every script needs."""
 
@@ -140,7 +149,7 @@ class _Talk:
             return None if block.optional and data.verdict is Verdict.REFUSED else data
         relay = self.profile.relay
         if relay is not None and block.group is Group.STATUS and block.address == relay.address:
-            if len(data) < WORD:
+            if not is_told(data[:WORD]):
                 return self.end(Verdict.SILENT, "no_reply")
             self.word = int.from_bytes(data[:WORD], "little")
         self.values.update(decode_answer(self.profile.registers.values(), self.profile.flags, block, data))
@@ -175,7 +184,17 @@ class _Talk:
                 return data
             parts.append(data)
         text = moment(parts[0] + parts[1], "WWDDMMYYssmmhh")
-        return datetime.fromisoformat(text) if text else self.end(Verdict.REFUSED, "meter_clock_unreadable")
+        if not text:
+            return self.end(Verdict.REFUSED, "meter_clock_unreadable")
+        return datetime.fromisoformat(text)
+
+    def note_clock(self) -> Part:
+        """The same into `values`; an Outcome when the meter did not say."""
+        shown = yield from self.clock()
+        if isinstance(shown, Outcome):
+            return shown
+        self.values[Quantity.CLOCK] = seconds_of(shown)
+        return None
 
 
 def _refusing(talk: _Talk, code: str) -> Script:
@@ -195,7 +214,38 @@ def _reading(talk: _Talk, job: Job) -> Script:
         ended = yield from talk.block(block)
         if ended is not None:
             return ended
+    if job.with_clock:
+        yield from talk.note_clock()  # a meter that keeps its clock to itself is read all the same
     return talk.end(Verdict.DONE)
+
+
+def _set_clock(talk: _Talk, job: Job) -> Script:
+    """One broadcast of the time, which nobody answers; then a look whether the meter goes by it.
+
+    The others of the line take it too. A meter takes one a day that moves it by no more than five minutes, and none
+    around midnight, where it would end a day twice or never.
+    """
+    assert job.clock is not None
+    target = job.clock + job.zone_s
+    ended = yield from talk.note_clock()
+    if ended is not None:
+        return ended
+    shown = talk.values[Quantity.CLOCK]
+    ahead_s = shown - target
+    if abs(ahead_s) <= CLOCK_SETTLED_S:
+        return talk.end(Verdict.DONE)
+    if abs(ahead_s) > CLOCK_JUMP_S:
+        return talk.end(Verdict.REFUSED, "clock_too_far_off")
+    if any((each + CLOCK_JUMP_S) % DAY_S < 2 * CLOCK_JUMP_S for each in (target, shown)):
+        return talk.end(Verdict.REFUSED, "clock_near_midnight")
+    talk.sent = True
+    wall = datetime.fromtimestamp(target, UTC).replace(tzinfo=None)
+    yield Asking(broadcast_time(wall), write=True)
+    if (yield from talk.note_clock()) is not None:
+        return talk.end(Verdict.UNKNOWN, "write_unanswered")
+    if 0 <= talk.values[Quantity.CLOCK] - target <= CLOCK_SETTLED_S:
+        return talk.end(Verdict.DONE)
+    return talk.end(Verdict.REFUSED, "clock_not_taken")
 
 
 def _trying(talk: _Talk) -> Script:
@@ -337,6 +387,13 @@ def _encoded(frame: Frame) -> bytes:
     return encode(frame)
 
 
+class _Deaf:
+    """To a broadcast nobody answers: what the line brings is somebody else's."""
+
+    def receive(self, data: bytes) -> Frame | None:
+        return None
+
+
 class _Exchange(Talking[Frame, Frame]):
     """A Conversation over DL/T 645."""
 
@@ -347,6 +404,8 @@ class _Exchange(Talking[Frame, Frame]):
         super().__init__(script, profile, bus, keep_frames=keep_frames)
 
     def _open(self, request: Frame) -> tuple[bytes, Decoder[Frame], int]:
+        if not expects_reply(request):
+            return encode(request), _Deaf(), 0
         data = _encoded(request) if request.function == Function.READ else encode(request)
         return data, ClientDecoder(request), FRAME_BYTES + self._sizes.get(request.di or 0, WORD * 4)
 
@@ -369,6 +428,8 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
     elif job.intent is Intent.RELAY:
         assert profile.relay is not None and job.wish is not None
         script = _relay(talk, profile.relay, job.wish)
+    elif job.intent is Intent.SET_CLOCK:
+        script = _set_clock(talk, job)
     elif job.intent is Intent.TRY:
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
@@ -387,6 +448,9 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
             return "order_missing" if job.order is None else "custody_not_supported"
         case Intent.WRITE_SETTINGS:
             return "setting_not_supported"
+        case Intent.SET_CLOCK:
+            way = profile.clock.way if profile.clock is not None else None
+            return None if way is ClockWay.BROADCAST and job.clock is not None else "setting_not_supported"
         case Intent.RELAY:
             if profile.relay is None or job.wish is None or job.wish not in profile.relay.commands:
                 return "wish_not_supported"

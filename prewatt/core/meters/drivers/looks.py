@@ -10,6 +10,8 @@ from prewatt.core.meters.quantities import Quantity
 RELAY_READS: Final = 3  # a contactor moves within a second; then a person has to look
 RELAY_SETTLE_MS: Final = 600
 TRY_MISSES: Final = 2  # blocks in a row without any answer: nobody is there
+CLOCK_SETTLED_S: Final = 10  # a clock that goes right to this was set: reads and repeats take seconds
+CLOCK_JUMP_S: Final = 300  # DL/T 645 meters leave a broadcast that moves them further aside
 # Quiet before each further look. Where the past would show the same: longer than a duplicate takes. Where only the
 # past could show it, and a person would be called or money given back: longer than any reply is late.
 LOOK_AGAIN_MS: Final = (1_200, 2_400, 4_800, 4_800)

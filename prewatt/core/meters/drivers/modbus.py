@@ -3,14 +3,9 @@
 No script ever writes a balance, sends a write twice, or believes a write that was not read back.
 """
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Mapping
 
-from prewatt.core.meters.codes import (
-    BLOCKS_CLOSING,
-    UNDECIDED_EXCEPTIONS,
-    exception_code,
-    signed_amount,
-)
+from prewatt.core.meters.codes import BLOCKS_CLOSING, exception_code, signed_amount
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
 from prewatt.core.meters.drivers.exchange import Ask, Exchange, Pause, Script
 from prewatt.core.meters.drivers.looks import (
@@ -23,173 +18,23 @@ from prewatt.core.meters.drivers.looks import (
     SUPPLY,
     TRY_MISSES,
 )
+from prewatt.core.meters.drivers.modbus_settings import set_clock, write_settings
+from prewatt.core.meters.drivers.modbus_talk import Talk, Values, read_request, rejection
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.model import Custody, Group, Profile, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.core.meters.registers import (
-    Layout,
-    RegisterImage,
-    encode_value,
-    layouts,
-    order_write,
-    relay_write,
-)
+from prewatt.core.meters.registers import RegisterImage, layouts, order_write, relay_write
 from prewatt.core.refusals import Refused
-from prewatt.core.wire.modbus import (
-    ExceptionReply,
-    Function,
-    ReadReply,
-    ReadRequest,
-    Reply,
-    WriteMultiple,
-    WriteReply,
-)
-
-Values = dict[Quantity, int]
+from prewatt.core.wire.modbus import ExceptionReply, ReadReply, Reply, WriteReply
 
 
-class _Talk:
-    """What one conversation has read so far, and the reads every script needs."""
-
-    def __init__(self, profile: Profile, meter: MeterAddress, circuit_index: int) -> None:
-        self.profile = profile
-        self.meter = meter
-        self.circuit_index = circuit_index
-        self.values: Values = {}
-        self.raw: dict[int, bytes] = {}  # block address -> bytes of the last read
-        self.sent = False
-        self._varied = False  # was the last read one register longer?
-
-    def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
-        return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
-
-    def read(
-        self, group: Group, *, vary: bool = False, holding: Quantity | None = None
-    ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
-        """Read a group, or only its blocks `holding` a quantity, into `values`; an Outcome when the meter did not
-        give it.
-
-        `vary` asks for one register more where the profile allows it, so that a late reply to an
-        earlier read of the same block cannot pass for this one.
-        """
-        self._varied = vary
-        for layout in layouts(self.profile, group, self.circuit_index):
-            if holding is not None and not layout.holds(holding):
-                continue
-            spare = layout.block.spare if vary else 0
-            reply = yield Ask(_read_request(layout, spare))
-            if isinstance(reply, ReadReply):
-                self.values.update(layout.decode(reply.data))
-                self.raw[layout.address] = reply.data[: layout.size]
-                continue
-            if layout.block.optional and _rejected(reply) is not None:
-                continue
-            return self._unread(reply)
-        if self.profile.relay is not None and self.profile.relay.derived:
-            self.derive_relay()
-        return None
-
-    def look_again(
-        self, group: Group, quantities: Collection[Quantity], pauses_ms: Sequence[int]
-    ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
-        """Read until two reads in a row agree on `quantities`; an Outcome when they never do or the meter falls silent.
-
-        RTU numbers nothing: a late or doubled reply to an earlier question of the same length passes for the
-        answer to this one and shows the meter's past. So what one look showed is not yet said of the meter: the
-        line falls quiet, and the next look has another length.
-        """
-        for quiet_ms in pauses_ms:
-            before = {quantity: self.values.pop(quantity, None) for quantity in quantities}
-            yield Pause(quiet_ms)
-            ended = yield from self.read(group, vary=not self._varied)
-            if ended is not None:
-                return ended
-            if before == {quantity: self.values.get(quantity) for quantity in quantities}:
-                return None
-        return self.end(Verdict.SILENT, "reads_differ")
-
-    def _unread(self, reply: Reply | None) -> Outcome:
-        if isinstance(reply, ExceptionReply):
-            code = exception_code(reply.code)
-            if reply.code not in UNDECIDED_EXCEPTIONS:
-                return self.end(Verdict.REFUSED, code)
-            return self.end(Verdict.SILENT, code)
-        return self.end(Verdict.SILENT, "no_reply")
-
-    def derive_relay(self) -> None:
-        """No telemetry: under force control the forced state is what the relay was told, else nothing is known.
-
-        The status word says so too: a force that is no longer there must be seen, not the last known relay.
-        """
-        if not {Quantity.FORCE_CONTROL, Quantity.FORCED_STATE} <= self.values.keys():
-            return
-        self.values.pop(Quantity.RELAY, None)
-        facts: set[StatusBit] = set()
-        if self.values[Quantity.FORCE_CONTROL] == 1:
-            tripped = self.values[Quantity.FORCED_STATE] != 0
-            self.values[Quantity.RELAY] = 0 if tripped else 1
-            facts.add(StatusBit.COMMAND_TRIP if tripped else StatusBit.KEPT_ON)
-        self.values[Quantity.STATUS] = self.profile.status_word(frozenset(facts))
-
-    def identify(self, *, mute: bool = False) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
-        """Before any write: is this the meter we mean? An Outcome when it is not, or does not say.
-
-        `mute`, for what moves no credit: where the map only assumes the register, it proves nothing by another number,
-        unless that is a neighbour's; and a meter that refuses to be asked cannot be told apart.
-        """
-        register = self.profile.registers.get(Quantity.METER_NUMBER)
-        if register is None or not self.meter.number:
-            return None
-        mute = mute and register.assumed
-        ended = yield from self.read(Group.IDENTITY)
-        if ended is not None:
-            return None if mute and ended.verdict is Verdict.REFUSED else ended
-        if self._is_ours() or (mute and not self._is_a_neighbour()):
-            return None
-        ended = yield from self.look_again(Group.IDENTITY, (Quantity.METER_NUMBER,), LOOK_HARD_MS)
-        if ended is not None:
-            return ended
-        if self._is_ours() or (mute and not self._is_a_neighbour()):
-            return None
-        return self.end(Verdict.DISPUTED, "meter_number_differs")
-
-    def _is_ours(self) -> bool:
-        # a number with unreadable digits has no value, and is not ours either
-        return self._says(self.meter.number)
-
-    def _is_a_neighbour(self) -> bool:
-        return any(self._says(number) for number in self.meter.neighbours)
-
-    def _says(self, number: str) -> bool:
-        return str(self.values.get(Quantity.METER_NUMBER, -1)) == (number.lstrip("0") or "0")
-
-    def write(self, address: int, data: bytes) -> Generator[Ask | Pause, Reply | None, Reply | None]:
-        """One function 10h request, once."""
-        self.sent = True
-        request = WriteMultiple(function=Function.WRITE_REGISTERS, address=address, count=len(data) // 2, data=data)
-        return (yield Ask(request, write=True))
-
-
-def _read_request(layout: Layout, spare: int) -> ReadRequest:
-    return ReadRequest(
-        function=Function(layout.block.function), address=layout.address, count=layout.block.count + spare
-    )
-
-
-def _rejected(reply: Reply | None) -> str | None:
-    """The code of an exception by which the meter itself decided against a write."""
-    if isinstance(reply, ExceptionReply) and reply.code not in UNDECIDED_EXCEPTIONS:
-        return exception_code(reply.code)
-    return None
-
-
-def _refusing(talk: _Talk, code: str) -> Script:
+def _refusing(talk: Talk, code: str) -> Script:
     """Say no before a byte leaves."""
     yield from ()
     return talk.end(Verdict.REFUSED, code)
 
 
-def _reading(talk: _Talk, job: Job) -> Script:
+def _reading(talk: Talk, job: Job) -> Script:
     for group in READ_GROUPS[job.intent]:
         ended = yield from talk.read(group)
         if ended is not None:
@@ -198,15 +43,19 @@ def _reading(talk: _Talk, job: Job) -> Script:
         ended = yield from talk.read(Group.REGISTERS, holding=Quantity.ENERGY_IMPORT_TOTAL)
         if ended is not None:
             return ended
+    clock = talk.profile.registers.get(Quantity.CLOCK)
+    if job.with_clock and clock is not None:
+        # a meter that keeps its clock to itself is read all the same
+        yield from talk.read(clock.group, holding=Quantity.CLOCK)
     return talk.end(Verdict.DONE)
 
 
-def _trying(talk: _Talk) -> Script:
+def _trying(talk: Talk) -> Script:
     """Ask every block once, also after one that was refused: each refusal says something about the profile."""
     missed, refused = 0, None
     for group in Group:
         for layout in layouts(talk.profile, group, talk.circuit_index):
-            reply = yield Ask(_read_request(layout, 0))
+            reply = yield Ask(read_request(layout, 0))
             if isinstance(reply, ReadReply):
                 talk.values.update(layout.decode(reply.data))
             elif isinstance(reply, ExceptionReply) and not layout.block.optional:
@@ -232,7 +81,7 @@ def _same_order(profile: Profile, order: Order, values: Values) -> bool:
     return order.kind is OrderKind.CLEAR or values.get(Quantity.LAST_ORDER_AMOUNT) == signed_amount(order)
 
 
-def _holds(talk: _Talk, order: Order) -> bool:
+def _holds(talk: Talk, order: Order) -> bool:
     """Does the purse show our order as its last one?"""
     return talk.values.get(Quantity.PURCHASE_COUNT) == order.count and _same_order(talk.profile, order, talk.values)
 
@@ -244,7 +93,7 @@ def _total_grew(order: Order, before: int | None, values: Values) -> bool:
     return after - before == signed_amount(order)
 
 
-def _credit(talk: _Talk, job: Job) -> Script:
+def _credit(talk: Talk, job: Job) -> Script:
     profile, order = talk.profile, job.order
     if order is None:
         return talk.end(Verdict.REFUSED, "order_missing")
@@ -277,9 +126,9 @@ def _credit(talk: _Talk, job: Job) -> Script:
     return (yield from _credit_witness(talk, order, reply, total))
 
 
-def _credit_witness(talk: _Talk, order: Order, reply: Reply | None, total: int | None) -> Script:
+def _credit_witness(talk: Talk, order: Order, reply: Reply | None, total: int | None) -> Script:
     """After the one write: what the meter shows decides, not what it answered."""
-    rejected = _rejected(reply)
+    rejected = rejection(reply)
     ended = yield from talk.read(Group.STATUS, vary=True)
     if ended is None:
         verdict, code = _credit_shown(talk, order, reply, total)
@@ -294,7 +143,7 @@ def _credit_witness(talk: _Talk, order: Order, reply: Reply | None, total: int |
     return talk.end(verdict, code)
 
 
-def _credit_shown(talk: _Talk, order: Order, reply: Reply | None, total: int | None) -> tuple[Verdict, str | None]:
+def _credit_shown(talk: Talk, order: Order, reply: Reply | None, total: int | None) -> tuple[Verdict, str | None]:
     """What the last read of the purse says about the order that was written, with what was answered to it."""
     count = talk.values.get(Quantity.PURCHASE_COUNT)
     if count == order.count:
@@ -304,7 +153,7 @@ def _credit_shown(talk: _Talk, order: Order, reply: Reply | None, total: int | N
     if count != order.count - 1:
         return Verdict.DISPUTED, "meter_count_differs"
     assert talk.profile.order is not None
-    result, rejected = talk.values.get(Quantity.ORDER_RESULT, 0), _rejected(reply)
+    result, rejected = talk.values.get(Quantity.ORDER_RESULT, 0), rejection(reply)
     if rejected is not None:
         return Verdict.REFUSED, talk.profile.order.results.get(result, rejected)
     if isinstance(reply, WriteReply):
@@ -317,7 +166,7 @@ def _credit_shown(talk: _Talk, order: Order, reply: Reply | None, total: int | N
 # --- relay -----------------------------------------------------------------------------------
 
 
-def _blocked(talk: _Talk, wish: Wish) -> str | None:
+def _blocked(talk: Talk, wish: Wish) -> str | None:
     """Closing again is allowed only while the cause of the opening was credit or our own command."""
     if wish is Wish.TRIP or talk.values.get(Quantity.RELAY) == 1:
         return None
@@ -335,7 +184,7 @@ def _taken(target: Mapping[Quantity, int], values: Values) -> bool:
     return all(values.get(quantity) == value for quantity, value in target.items())
 
 
-def _moved(talk: _Talk, target: Mapping[Quantity, int]) -> bool:
+def _moved(talk: Talk, target: Mapping[Quantity, int]) -> bool:
     """Does the relay stand as forced? Left to the meter, any position is right. What a shunt trip has opened only a
     hand can close: the wire has done its part when the trip is taken back."""
     if target.get(Quantity.FORCE_CONTROL) == 0 or Quantity.RELAY in target:
@@ -346,18 +195,18 @@ def _moved(talk: _Talk, target: Mapping[Quantity, int]) -> bool:
     return talk.values.get(Quantity.RELAY) == (0 if opens else 1)
 
 
-def _followed(talk: _Talk, target: Mapping[Quantity, int]) -> bool:
+def _followed(talk: Talk, target: Mapping[Quantity, int]) -> bool:
     return _taken(target, talk.values) and _moved(talk, target)
 
 
-def _done(talk: _Talk, target: Mapping[Quantity, int]) -> Outcome:
+def _done(talk: Talk, target: Mapping[Quantity, int]) -> Outcome:
     """The wire's part is done; a breaker that still stands open awaits a hand."""
     by_hand = talk.profile.switch is Switch.SHUNT_TRIP and not target.get(Quantity.FORCED_STATE)
     waits = by_hand and talk.values.get(Quantity.RELAY) == 0
     return talk.end(Verdict.DONE, "await_hand_reclose" if waits else None)
 
 
-def _relay(talk: _Talk, job: Job) -> Script:
+def _relay(talk: Talk, job: Job) -> Script:
     wish = job.wish
     command = relay_write(talk.profile, wish, talk.circuit_index) if wish is not None else None
     if wish is None or command is None:
@@ -384,17 +233,17 @@ def _relay(talk: _Talk, job: Job) -> Script:
     return (yield from _relay_witness(talk, target, reply))
 
 
-def _relay_witness(talk: _Talk, target: Mapping[Quantity, int], reply: Reply | None) -> Script:
+def _relay_witness(talk: Talk, target: Mapping[Quantity, int], reply: Reply | None) -> Script:
     for attempt in range(RELAY_READS):
         if attempt:
             yield Pause(RELAY_SETTLE_MS)
         ended = yield from talk.read(Group.STATUS, vary=attempt % 2 == 0)
         if ended is not None:
-            return talk.end(Verdict.UNKNOWN, _rejected(reply) or "write_unanswered")
+            return talk.end(Verdict.UNKNOWN, rejection(reply) or "write_unanswered")
         if not _taken(target, talk.values):
             if not attempt:
                 continue  # a stale reply would show this too
-            rejected = _rejected(reply)
+            rejected = rejection(reply)
             if rejected is not None:
                 return talk.end(Verdict.REFUSED, rejected)
             answered = isinstance(reply, WriteReply)
@@ -406,78 +255,9 @@ def _relay_witness(talk: _Talk, target: Mapping[Quantity, int], reply: Reply | N
     return talk.end(Verdict.UNKNOWN, "relay_not_moved")
 
 
-# --- settings --------------------------------------------------------------------------------
-
-
-def _patch(talk: _Talk, settings: Mapping[Quantity, int]) -> tuple[int, bytes]:
-    """One write from the first to the last register that changes; what lies between keeps its read value.
-
-    Raises Refused `setting_not_supported`, `value_too_fine`, `value_out_of_range`.
-    """
-    (layout,) = layouts(talk.profile, Group.SETTINGS, talk.circuit_index)
-    block = bytearray(talk.raw[layout.address])
-    first, last = len(block), 0
-    for quantity, value in settings.items():
-        register = talk.profile.registers[quantity]
-        at = (register.address - layout.block.address) * 2
-        data = encode_value(register, value)
-        block[at : at + len(data)] = data
-        first, last = min(first, at), max(last, at + len(data))
-    return layout.address + first // 2, bytes(block[first:last])
-
-
-def _settings_of(talk: _Talk) -> Values:
-    return {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
-
-
-def _settings_refused(talk: _Talk, settings: Mapping[Quantity, int]) -> str | None:
-    for quantity, value in settings.items():
-        if quantity not in talk.profile.settings:
-            return "setting_not_supported"
-        try:
-            encode_value(talk.profile.registers[quantity], value)
-        except Refused as refused:
-            return refused.code
-    return None
-
-
-def _write_settings(talk: _Talk, job: Job) -> Script:
-    refused = "setting_not_supported" if not job.settings else _settings_refused(talk, job.settings)
-    if refused is not None:
-        return talk.end(Verdict.REFUSED, refused)
-    ended = (yield from talk.identify()) or (yield from talk.read(Group.SETTINGS))
-    if ended is not None:
-        return ended
-    old = _settings_of(talk)
-    if {**old, **job.settings} == old:
-        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
-        if ended is not None:
-            return ended
-        old = _settings_of(talk)
-    new = {**old, **job.settings}
-    if new == old:
-        return talk.end(Verdict.DONE)
-    address, data = _patch(talk, job.settings)
-    reply = yield from talk.write(address, data)
-    ended = yield from talk.read(Group.SETTINGS, vary=True)
-    rejected = _rejected(reply)
-    if ended is None and _settings_of(talk) != new:
-        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
-    if ended is not None:
-        return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
-    now = _settings_of(talk)
-    if now == new:
-        return talk.end(Verdict.DONE)
-    if now != old:
-        return talk.end(Verdict.DISPUTED, "settings_partly_written")
-    if rejected is not None:
-        return talk.end(Verdict.REFUSED, rejected)
-    return talk.end(Verdict.UNKNOWN, "write_not_applied" if isinstance(reply, WriteReply) else "write_unanswered")
-
-
 def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Conversation:
     """The driver of Protocol.MODBUS."""
-    talk = _Talk(profile, meter, job.circuit_index)
+    talk = Talk(profile, meter, job.circuit_index)
     if not 1 <= job.circuit_index <= profile.circuits:
         return Exchange(_refusing(talk, "circuit_not_in_profile"), profile, meter.unit, bus)
     match job.intent:
@@ -486,7 +266,9 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         case Intent.RELAY:
             script = _relay(talk, job)
         case Intent.WRITE_SETTINGS:
-            script = _write_settings(talk, job)
+            script = write_settings(talk, job)
+        case Intent.SET_CLOCK:
+            script = set_clock(talk, job)
         case Intent.TRY:
             return Exchange(_trying(talk), profile, meter.unit, bus, keep_frames=True)
         case _:
