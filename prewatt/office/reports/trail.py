@@ -52,7 +52,7 @@ WHERE (a.site_id = ANY(%(sites)s)
                WHERE p.company_id::text = ANY(%(companies)s)))
            OR (a.object_type = 'customer' AND a.object_id IN (SELECT u.id::text FROM estate_customer u
                WHERE u.company_id::text = ANY(%(companies)s)))))
-       OR (%(staff)s AND a.site_id IS NULL AND a.object_type IN ('operator', 'api_key')))
+       OR (%(staff)s AND a.site_id IS NULL AND a.object_type IN ('operator', 'api_key', 'vending_key')))
   AND (%(since)s::timestamptz IS NULL OR a.at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR a.at < %(until)s)
   AND (%(actor)s = '' OR a.actor = %(actor)s)
@@ -73,6 +73,11 @@ CASE a.object_type
   WHEN 'room' THEN (SELECT code FROM estate_room r WHERE r.id::text = a.object_id)
   WHEN 'sale' THEN (SELECT number FROM vending_sale v WHERE v.id::text = a.object_id)
   WHEN 'contract' THEN a.object_id
+  WHEN 'campaign' THEN (SELECT name FROM tokens_campaign k WHERE k.id::text = a.object_id)
+  WHEN 'vending_key' THEN (SELECT 'SGC ' || sgc || ' KRN ' || krn FROM tokens_storedkey k WHERE k.id::text = a.object_id)
+  WHEN 'token' THEN (SELECT m.number FROM tokens_tokenrequest r JOIN tokens_stsmeter s ON s.id = r.sts_meter_id
+     JOIN estate_meter m ON m.id = s.meter_id WHERE r.id::text = a.object_id)
+  WHEN 'token_reader' THEN (SELECT name FROM staff_operator x WHERE x.id::text = a.object_id)
   WHEN 'supply_point' THEN (SELECT k.number FROM estate_supplypoint q JOIN estate_contract k ON k.id = q.contract_id
      WHERE q.id::text = a.object_id)
 END

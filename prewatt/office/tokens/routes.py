@@ -1,10 +1,15 @@
-"""Lists of a campaign for those who walk: meters in the order of the building, with their sets. Read only."""
+"""Lists of a campaign for those who walk: meters in the order of the building, with their sets. Read only, but for the
+trace of who took one away."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 
+from prewatt.office.staff.actors import Actor
+from prewatt.office.staff.audit import audit
+from prewatt.office.staff.roles import Act
 from prewatt.office.tokens.models import Campaign
 
 PAGE_MOST: Final = 500  # lines of one page
@@ -19,6 +24,7 @@ SELECT * FROM (
     LEFT JOIN estate_room r ON r.id = c.room_id
     LEFT JOIN estate_building b ON b.id = r.building_id
     WHERE cm.campaign_id = %s AND cm.state = ANY(%s) AND (%s::bigint IS NULL OR b.id = %s)
+        AND (%s::bigint IS NULL OR cm.id = %s)
     ORDER BY cm.id, c.index
 ) AS line
 WHERE (coalesce(sort, 32767), coalesce(building, ''), coalesce(floor, 32767), coalesce(room, ''), id)
@@ -47,13 +53,14 @@ class RouteLine:
 
 def route(
     campaign: Campaign, *, states: tuple[str, ...] = ("issued", "delivered"), building_id: int | None = None,
-    after: tuple[Any, ...] = FIRST, most: int = PAGE_MOST,
+    only: int | None = None, after: tuple[Any, ...] = FIRST, most: int = PAGE_MOST,
 ) -> list[RouteLine]:  # fmt: skip
-    """A page of the list, building by building, floor by floor. The digits are those that stand; showing them changes
-    nothing."""
+    """A page of the list, building by building, floor by floor; `only` is one line by its id. The digits are those that stand;
+    showing them changes nothing."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _LINES, [campaign.pk, list(states), building_id, building_id, *after, min(most, PAGE_MOST)]
+            _LINES,
+            [campaign.pk, list(states), building_id, building_id, only, only, *after, min(most, PAGE_MOST)],
         )
         rows = cursor.fetchall()
     return [
@@ -68,3 +75,18 @@ def route(
 
 def _or(number: int | None, other: int) -> int:
     return other if number is None else number
+
+
+def taken(
+    campaign: Campaign, *, meters: int, building_id: int | None, form: str, actor: Actor, at: datetime
+) -> None:
+    """Somebody shows, prints or takes away a list with digits (`form`: "page", "sheet"): the trail says who.
+
+    Raises Refused `not_permitted`.
+    """
+    actor.require(Act.TOKENS)
+    with transaction.atomic():
+        audit(
+            at=at, actor=actor.key, action="tokens.route_list", site_id=campaign.site_id, object_type="campaign",
+            object_id=str(campaign.pk), after={"meters": meters, "building_id": building_id, "form": form},
+        )  # fmt: skip

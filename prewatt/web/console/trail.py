@@ -21,7 +21,7 @@ from prewatt.web.console.trail_words import action_words, changes, object_words
 from prewatt.web.console.views_base import Ask, console
 
 PATH = f"{SETTINGS}/trail"
-AREAS = ("vending", "changes", "billing", "estate", "metering", "alarms", "staff", "ledger")
+AREAS = ("vending", "changes", "billing", "estate", "metering", "tokens", "alarms", "staff", "ledger")
 
 
 def area_words(area: str) -> str:
@@ -31,6 +31,7 @@ def area_words(area: str) -> str:
         "billing": _("Charging"),
         "estate": _("Places, meters, prices"),
         "metering": _("Relays and tags"),
+        "tokens": _("Tokens and keys"),
         "alarms": _("Alarms"),
         "staff": _("Operators and keys"),
         "ledger": _("Books"),

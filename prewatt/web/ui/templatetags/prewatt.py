@@ -17,7 +17,7 @@ from prewatt.web.console.menu import entries_for
 from prewatt.web.console.views_base import shell_of
 from prewatt.web.ui import assets, formats
 from prewatt.web.ui.csp import stream_origin
-from prewatt.web.ui.states import BADGES, BOOKED, DELIVERIES, ROLES, STATES
+from prewatt.web.ui.states import BADGES, BOOKED, BY_TOKEN, DELIVERIES, ROLES, STATES
 
 register = template.Library()
 Context = template.Context
@@ -77,9 +77,11 @@ def badge(name: str) -> SafeString:
 
 
 @register.simple_tag
-def delivery(value: str, unit: str = "Wh") -> SafeString:
+def delivery(value: str, unit: str = "Wh", by_token: bool = False) -> SafeString:
     """The result of a delivery: word, colour and shape. Credit in money is the books': no meter confirms it."""
     look = BOOKED if value == "confirmed" and unit != "Wh" else DELIVERIES[value]
+    if by_token:
+        look = BY_TOKEN.get(value, look)
     mark = icon(look.icon) if look.icon else ""
     return format_html('<span class="pw-d {}" data-delivery="{}">{}{}</span>', look.css, value, mark, look.word)
 
@@ -223,7 +225,7 @@ def keyboard_help() -> dict[str, Any]:
             ("/", _("find")), ("S", _("sell")), ("R", _("read or check now")), ("P", _("print")),
             ("N", _("next customer")), ("1-4", _("tender")), ("Enter", _("the blue button")),
             ("Esc", _("back, close, clear")), ("← → ↑ ↓", _("between tiles and rows")), ("?", _("this list")),
-            ("G", _("then O L S C M A R: go to a page")),
+            ("G", _("then O L S C M K A R: go to a page")),
         ]
     }  # fmt: skip
 
