@@ -18,6 +18,7 @@ from prewatt.office.reports import meters as report
 from prewatt.office.reports.board import board_rows
 from prewatt.office.reports.meters import MeterFilters, MeterRow
 from prewatt.office.staff.roles import Act, may
+from prewatt.office.tokens.models import StsMeter
 from prewatt.web.console import menu
 from prewatt.web.console.lists import (
     Cell,
@@ -218,6 +219,7 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
         "clock": clock_line(one, profile, ask.at, ask.zone),
         "replaced": exchanged(ask, one),
         "can": _permitted(ask),
+        "takes_tokens": StsMeter.objects.filter(meter=one).exists(),
     }
     return ask.page("ui/meter.html", context)
 
