@@ -141,6 +141,12 @@ def _vault(config: configuration.Config, given: argparse.Namespace) -> int:
     return vault.load_key(config, new, given=sys.stdin, out=sys.stdout)
 
 
+def _forward(config: configuration.Config, given: argparse.Namespace) -> int:
+    from prewatt.wiring.parts.forward import serve
+
+    return serve(given)
+
+
 def _bench(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.bench import run
 
@@ -176,6 +182,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "upgrade-database": (_upgrade, "to a newer major PostgreSQL", "升级到新的 PostgreSQL 大版本"),
     "demo": (_demo, "load the demo site into an empty database", "向空数据库装载演示数据"),
     "doctor": (_doctor, "check everything and say how to mend it", "检查一切并说明如何修复"),
+    "forward": (_forward, "one end of a sealed line to a gateway", "加密线路的一端（前置机与网关之间）"),
     "vault": (_vault, "the key vault of STS tokens: its state, and its vending keys", "STS 密钥库：状态与售电密钥"),
     "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
     "bench": (_bench, "measure, as JSON lines, on a throw-away database", "性能测量"),
@@ -212,6 +219,7 @@ def parser() -> argparse.ArgumentParser:
     made["upgrade-database"].add_argument("--confirm", action="store_true", help="delete the old data directory")
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     _vault_words(made["vault"])
+    _forward_words(made["forward"])
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
     return top
 
@@ -236,6 +244,14 @@ def _vault_words(vault: argparse.ArgumentParser) -> None:
     load.add_argument("--value-file", default="", metavar="PATH", help="hex digits, readable by you alone; - is stdin")
     load.add_argument("--label", default="", metavar="LABEL", help="instead: of the key in a PKCS#11 device")
     load.add_argument("--company", default="", metavar="NAME", help="who alone may sell with it")
+
+
+def _forward_words(forward: argparse.ArgumentParser) -> None:
+    for name, metavar in (("listen", "HOST:PORT"), ("to", "HOST:PORT")):
+        forward.add_argument(f"--{name}", required=True, metavar=metavar)
+    forward.add_argument("--seal", required=True, choices=("listen", "dial"), help="which side is ciphered")
+    forward.add_argument("--key-file", required=True, type=Path, metavar="PATH", help="64 hex digits, yours alone")
+    forward.add_argument("--suite", default="aes-256-gcm", choices=("aes-256-gcm", "3des-cbc"), help="same at both")
 
 
 def _headend_name(text: str) -> str:

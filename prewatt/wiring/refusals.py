@@ -362,6 +362,14 @@ _REFUSALS: Mapping[str, _Refusal] = {
     "company_unknown": _Refusal(
         exit=Exit.USAGE, zh="没有名为 {company} 的公司。什么都没有保存", en="there is no company {company}. Nothing was saved"
     ),
+    "line_key_unusable": _Refusal(
+        exit=Exit.USAGE,
+        zh="无法使用密钥文件 {path}：{detail}",
+        en="the key file {path} cannot be used: {detail}",
+    ),
+    "forward_unusable": _Refusal(
+        exit=Exit.PORT_TAKEN, zh="无法监听 {address}：{detail}", en="cannot listen on {address}: {detail}"
+    ),
     "interrupted": _Refusal(exit=Exit.UNEXPECTED, zh="已被信号中断", en="interrupted by a signal"),
 }
 

@@ -98,7 +98,8 @@ WITH fact AS (
     SELECT c.site_id, c.id AS circuit_id, m.line_id, r.building_id, ls.since AS line_since, l.at AS read_at,
         coalesce(l.status, 0) AS status,
         CASE s.custody WHEN 'server' THEN b.balance_minor ELSE l.balance END AS balance,
-        s.alarm_1, s.alarm_2, s.id AS supply_point_id, s.id IS NOT NULL AS opened, c.use, coalesce(ls.up, false) AS line_up,
+        s.alarm_1, s.alarm_2, s.id AS supply_point_id, s.id IS NOT NULL AS opened, c.use,
+        coalesce(ls.up, false) AS line_up,
         {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,
         {wishes.EFFECTIVE_SINCE} AS wished_at, l.at IS NOT NULL AND {wishes.DIFFERS} AS differs
     FROM estate_circuit c
