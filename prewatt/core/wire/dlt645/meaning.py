@@ -108,7 +108,9 @@ def values_of(frame: Frame) -> tuple[Value, ...]:
         case Function.READ_FOLLOWING:
             return _read(_SEQUENCE, data[-1:]) if len(data) > 4 else ()
         case Function.WRITE:
-            return block(frame.di, data[4 + ACCESS :]) if not frame.reply else ()
+            # behind the access of a cipher text nothing can be read, and a MAC would pass for one item more
+            plain = not frame.reply and len(data) > 4 + ACCESS and data[4] <= _PLAIN_AUTHORITY
+            return block(frame.di, data[4 + ACCESS :]) if plain else ()
         case Function.READ_ADDRESS | Function.WRITE_ADDRESS:
             return _read(_ADDRESS, data)
         case Function.BROADCAST_TIME:

@@ -264,3 +264,13 @@ def test_an_answer_longer_than_the_standards_shows_its_beginning_and_the_rest() 
     longer = dlt645.decode(bytes.fromhex("FEFEFEFE68010000000000689109333334336A593333349516"))
     assert [(each.name, each.value) for each in dlt645.values_of(longer)] == [("total", "26.37"), ("rest", "01")]
     assert dlt645.block(0x00010000, longer.data[4:]) == ()  # a driver must not guess
+
+
+@pytest.mark.parametrize(
+    ("authority", "names"), [("02", ["price_set1_rate1", "price_set1_rate2"]), ("98", []), ("99", [])]
+)
+def test_a_write_shows_its_values_unless_they_are_cipher_text(authority: str, names: list[str]) -> None:
+    value = "0050000000600000"
+    written = bytes.fromhex("FF010504" + authority + "000000" + "11223344" + value)
+    shown = dlt645.values_of(Frame(address=METER, control=0x14, data=written))
+    assert [each.name for each in shown] == names
