@@ -109,6 +109,6 @@ def energy_wh(place: KeypadPlace) -> int:
     return place.annual_kwh * KWH
 
 
-def day_wh(place: KeypadPlace) -> int:
-    """What it counts in a day, to tenths of a kWh."""
-    return place.annual_kwh * KWH // 36_500 * 100
+def use_wh(place: KeypadPlace, hours: int) -> int:
+    """About what it counts in so many hours."""
+    return place.annual_kwh * KWH * hours // 87_600 * 10

@@ -30,9 +30,9 @@ from prewatt.wiring.demo.keypads import (
     SGC,
     TI,
     KeypadPlace,
-    day_wh,
     energy_wh,
     purchases,
+    use_wh,
     vending_key,
 )
 from prewatt.wiring.demo.past import DAYS
@@ -43,7 +43,7 @@ from prewatt.wiring.demo.write import ACTOR, ZONE, Estate
 from prewatt.wiring.home import VAULT_NAME
 
 AREA_DM2: Final = 2_400
-READ_BEFORE: Final = timedelta(days=1)
+READ_BEFORE_H: Final = 3
 PEAK_W: Final = 2_400
 
 
@@ -87,12 +87,14 @@ def write_keypads(estate: Estate, staff: Staff, wanted: Sequence[KeypadPlace], *
 def round_readings(
     estate: Estate, wanted: Sequence[KeypadPlace], tokens: Tokens, *, now: datetime
 ) -> Iterator[PastReading]:
-    """What somebody who went round a day ago read on the displays: all that is known of meters on no line."""
+    """What somebody who went round three hours ago read on the displays: all that is known of meters on no line."""
     for place in wanted:
+        used_wh = use_wh(place, READ_BEFORE_H)
         bought = sum(each.room == place.room for each in tokens.purchases)
         yield PastReading(
-            site_id=estate.site.pk, circuit_id=tokens.circuits[place.room].pk, at=now - READ_BEFORE,
-            energy_wh=energy_wh(place) - day_wh(place), power_w=0, balance=place.balance_wh + day_wh(place),
+            site_id=estate.site.pk, circuit_id=tokens.circuits[place.room].pk,
+            at=now - timedelta(hours=READ_BEFORE_H), energy_wh=energy_wh(place) - used_wh, power_w=0,
+            balance=place.balance_wh + used_wh,
             purchase_count=bought - (place.room in IN_HAND), relay=1, status=0,
         )  # fmt: skip
 
