@@ -403,6 +403,13 @@ def test_a_status_word_that_is_cut_or_full_of_ones_says_nothing() -> None:
         assert read.keys() & facts == told, data
 
 
+@pytest.mark.parametrize("job", [TRIP, KEEP_ON, AUTOMATIC])
+def test_nothing_is_switched_by_a_status_word_of_ones(job: Job) -> None:
+    line = DataLine(meter(word=0xFFFF))
+    outcome = line.run(job)
+    assert outcome.verdict is SILENT and not outcome.sent
+
+
 @given(st.binary(max_size=40))
 def test_no_bytes_of_an_answer_break_the_reading(noise: bytes) -> None:
     for profile in (DDZY, DTZY):
