@@ -28,16 +28,18 @@ def circuit_state(
     balance: int | None,
     alarm_1: int,
     alarm_2: int,
+    polled: bool = True,
 ) -> CircuitState:
     """State at instant `at`. Balance and levels in the circuit's credit unit.
 
     An empty purse is arrears also where overdraft is permitted: the tenant owes it. A common-area
-    circuit has no contract and nothing to owe; it is normal or offline.
+    circuit has no contract and nothing to owe; it is normal or offline. A meter that is never online (not `polled`)
+    is never called lost, and what a person read there lately counts as long as a reading does.
     """
     if not opened and not common:
         return CircuitState.NOT_OPENED
     if read_at is None or at - read_at > stale:
-        return CircuitState.OFFLINE
+        return CircuitState.OFFLINE if polled else CircuitState.NORMAL
     if common or balance is None:
         return CircuitState.NORMAL
     if balance <= 0:

@@ -215,7 +215,7 @@ def to_row(values: Sequence[Any], at: datetime, stale: timedelta) -> BoardRow:
     common = use == "common"
     state = circuit_state(
         opened=sp_state in ("open", "closing"), common=common, read_at=read_at, at=at, stale=stale,
-        balance=balance, alarm_1=alarm_1, alarm_2=alarm_2,
+        balance=balance, alarm_1=alarm_1, alarm_2=alarm_2, polled=gateway != "",
     )  # fmt: skip
     return BoardRow(
         circuit_id=circuit_id, index=index, common=common, never_cut=never_cut, meter_number=number, profile=profile,

@@ -253,6 +253,7 @@ class ContractSale:
     cashier: str
     state: str
     delivery: str
+    by_token: bool
 
 
 def sales_of(contract_id: int, *, most: int = 6) -> tuple[list[ContractSale], int]:
@@ -260,7 +261,8 @@ def sales_of(contract_id: int, *, most: int = 6) -> tuple[list[ContractSale], in
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT s.id, s.number, s.at, s.amount_minor, s.credit, s.credit_unit,"
-            " s.repaid_overdraft + s.repaid_past_zero, s.tender, s.actor_name, s.state, d.state"
+            " s.repaid_overdraft + s.repaid_past_zero, s.tender, s.actor_name, s.state, d.state,"
+            " d.token_request_id IS NOT NULL"
             " FROM vending_sale s JOIN vending_delivery d ON d.sale_id = s.id WHERE s.contract_id = %s"
             " ORDER BY s.at DESC, s.id DESC LIMIT %s",
             [contract_id, most],

@@ -21,6 +21,7 @@ class ReceiptFull:
     delivery: DeliveryState | None  # of the sale, as it is now
     settled_at: datetime | None
     sale_number: str
+    delivery_row: Delivery | None = None
 
 
 def receipt_full(operator: Operator, receipt_id: int) -> ReceiptFull | None:
@@ -34,7 +35,7 @@ def receipt_full(operator: Operator, receipt_id: int) -> ReceiptFull | None:
         receipt=receipt, company=site.company.name, site=site.name, timezone=site.timezone, till=receipt.till.name,
         delivery=DeliveryState(delivery.state) if delivery else None,
         settled_at=delivery.settled_at if delivery else None,
-        sale_number=receipt.sale.number if receipt.sale else "",
+        sale_number=receipt.sale.number if receipt.sale else "", delivery_row=delivery,
     )  # fmt: skip
 
 

@@ -72,6 +72,8 @@ def _words(ask: Ask, full: SaleFull, name: str) -> dict[str, object]:
     credit = with_unit(full.sale.credit, full.sale.credit_unit, ask.site.exponent)
     if full.now.delivery.credit_account_id is not None and name in ("reverse", "return"):
         return _held_words(name, sum_)
+    if full.now.delivery.token_request_id is not None and name in ("rewrite", "return", "reverse"):
+        return _token_words(name, sum_, credit)
     told: dict[str, tuple[str, str, list[str], bool]] = {
         "reverse": (_("Reverse this sale"), _("Reverse and pay back %s") % sum_, [
             _("The order is taken back; the meter gets nothing"), _("%s leaves the drawer") % sum_,
@@ -105,6 +107,25 @@ def _held_words(name: str, sum_: str) -> dict[str, object]:
     changes = [_("The balance falls by %s at once") % sum_, _("%s becomes payable; then you refund it") % sum_]
     return {"title": _("Return the whole credit"), "button": _("Take %s off the balance") % sum_, "changes": changes,
             "risk": True}  # fmt: skip
+
+
+def _token_words(name: str, sum_: str, credit: str) -> dict[str, object]:
+    """The same where the credit travels as a token."""
+    told: dict[str, tuple[str, str, list[str], bool]] = {
+        "rewrite": (_("Show the digits again"), _("Show and print again"), [
+            _("The same digits as before: the meter takes them once"),
+            _("The trail says who showed them, and why")], False),
+        "return": (_("Return the whole credit"), _("Pay %s out later") % sum_, [
+            _("Only what a clear-credit token took out of the meter: two persons, what the register showed, and the "
+              "token known as entered"),
+            _("%(credit)s leave the books; %(sum)s becomes payable, then you refund it")
+            % {"credit": credit, "sum": sum_}], True),
+        "reverse": (_("Reverse this sale"), _("Reverse and pay back %s") % sum_, [
+            _("The token is taken back before there are digits"), _("%s leaves the drawer") % sum_,
+            _("The sale stays in the list, marked as reversed")], True),
+    }  # fmt: skip
+    title, button, changes, risk = told[name]
+    return {"title": title, "button": button, "changes": changes, "risk": risk}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

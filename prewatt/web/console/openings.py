@@ -24,6 +24,16 @@ from prewatt.office.vending.models import Opening, Receipt, Till
 from prewatt.web.console.contracts import contract_or_404, points_of
 from prewatt.web.console.contracts_plot import price_unit
 from prewatt.web.console.lists import number
+from prewatt.web.console.openings_by_token import (
+    TOKEN,
+    able_by_token,
+    choice,
+    close_it,
+    register_fields,
+    start_by_token,
+    token_fields,
+    wants_token,
+)
 from prewatt.web.console.openings_held import (
     able_of,
     custody_field,
@@ -81,7 +91,10 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
         for plan, version in priced_plans(company.pk, ask)
     ]
     priceless = "" if plans else _("No plan has a price that holds now: a manager enters it in the settings.")
-    able = able_of(next((each for each in circuits if str(each.pk) == chosen), None))
+    one = next((each for each in circuits if str(each.pk) == chosen), None)
+    able, by_token = able_of(one), able_by_token(ask, one)
+    if one is not None and one.meter.line_id is None:
+        able = []  # nobody can ask it
     rooms = [
         (
             str(each.pk),
@@ -100,7 +113,7 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
                 options=rooms,
                 value=chosen,
             ),
-            custody_field(able),
+            custody_field(able, *([choice()] if by_token else [])),
         ],
         "newcomer": [
             Field(name="name", label=_("Name"), most=120),
@@ -123,6 +136,7 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
             )
         ],
         "money": money_fields(ask) if "server" in able else [],
+        "token": token_fields() if by_token else [],
         "start": start_fields(ask),
         "end": [
             Field(
@@ -220,6 +234,8 @@ def _start(ask: Ask, company: Company, circuits: list[Circuit], chosen: Customer
         )
 
     with transaction.atomic():
+        if wants_token(form, circuit):
+            return start_by_token(ask, circuit, plan, till, key=key, customer=customer)
         if wants_server(form, circuit):
             return start_held(ask, circuit, plan, till, key=key, customer=customer)
         act = form.get("act", "")
@@ -355,22 +371,14 @@ def close(ask: Ask, contract_number: str) -> HttpResponse:
             options=[(str(each.pk), f"{each.code} {each.name}", "") for each in tills_of(ask)],
         )
     ]
+    by_token = point.carrier == TOKEN
+    if by_token:
+        fields = [*register_fields(required=True), *fields]
     refused = None
     if ask.request.method == "POST":
         made: list[Opening] = []
         form = ask.request.POST
-        close_it = close_held if point.custody == "server" else closings.close_contract
-        refused = attempt(
-            lambda: made.append(
-                close_it(
-                    point,
-                    key=text(form, "request_key", 64),
-                    till=pick(tills_of(ask), number(form.get("till", ""))),
-                    actor=of_operator(ask.operator),
-                    at=ask.at,
-                )
-            )
-        )
+        refused = attempt(lambda: made.append(_close(ask, point)))
         if not refused:
             return redirect(f"/console/openings/{made[0].pk}")
         fields = kept(fields, form)
@@ -378,17 +386,31 @@ def close(ask: Ask, contract_number: str) -> HttpResponse:
         ask,
         title=_("Close contract %s") % contract.number,
         fields=fields,
-        submit=_("Read the meter and close"),
+        submit=_("Close by these registers") if by_token else _("Read the meter and close"),
         back=back,
         crumb=_("Contract %s") % contract.number,
         refused=refused,
         risk=True,
         warn=_before_closing(ask, point),
         says=_(
+            "Read both registers on the meter itself. With credit left in it nothing is closed: clear it with its token "
+            "and return it first. Tokens that were not typed in are lost to the customer."
+        )
+        if by_token
+        else _(
             "The meter is read first. With credit or debt left in it, or anything still on its way, nothing is "
             "closed. Afterwards nobody is supplied here and nothing can be sold."
         ),
     )
+
+
+def _close(ask: Ask, point: SupplyPoint) -> Opening:
+    form = ask.request.POST
+    key, till = text(form, "request_key", 64), pick(tills_of(ask), number(form.get("till", "")))
+    if point.carrier == TOKEN:
+        return close_it(point, ask, key=key, till=till)
+    close_at = close_held if point.custody == "server" else closings.close_contract
+    return close_at(point, key=key, till=till, actor=of_operator(ask.operator), at=ask.at)
 
 
 def _before_closing(ask: Ask, point: SupplyPoint) -> str:

@@ -24,16 +24,17 @@ def able_of(chosen: Circuit | None) -> list[str]:
     return sorted(profile.custody) if profile is not None else ["meter", "server"]
 
 
-def custody_field(able: list[str]) -> Field:
-    """Who holds the credit; of a meter that was chosen beforehand only what it can do."""
+def custody_field(able: list[str], *more: tuple[str, str, str]) -> Field:
+    """Who holds the credit; of a meter that was chosen beforehand only what it can do. `more`: ways beside these."""
     words = [
         ("meter", _("in the meter"), _("it counts down and trips by itself; thresholds in kWh")),
         ("server", _("in the office"), _("the books count down, the server switches; thresholds in money")),
     ]
     auto = [("", _("as the meter can"), _("in the meter where it has a purse of its own, else in the office"))]
+    options = [*(each for each in words if each[0] in able), *more]
     return Field(
-        name="custody", label=_("Who holds the credit"), kind="radio", value=able[0] if len(able) == 1 else "",
-        options=[each for each in words if each[0] in able] if len(able) == 1 else auto + words,
+        name="custody", label=_("Who holds the credit"), kind="radio", value=options[0][0] if len(options) == 1 else "",
+        options=options if len(options) == 1 else auto + options,
     )  # fmt: skip
 
 

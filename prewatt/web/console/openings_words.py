@@ -50,7 +50,14 @@ def _work(one: Opening, ask: Ask) -> str:
 
 def steps_of(one: Opening, ask: Ask) -> list[dict[str, Any]]:
     """The steps for the steps part: stage, name, fact, time."""
-    if one.supply_point.custody == "server":
+    if one.supply_point.carrier == "token":
+        closed = one.kind == Opening.Kind.CLOSE
+        done = _("Contract closed") if closed else _("Contract opened")
+        names = [
+            (State.READING, _("Stated"), _read_fact(one) if one.read_values else _("the registers were not read")),
+            (State.DONE, done, _("the slip is printed") if closed else _("credit comes as tokens; selling can begin")),
+        ]
+    elif one.supply_point.custody == "server":
         names = _held_steps(one, ask)
     elif one.kind == Opening.Kind.CLOSE:
         names = [

@@ -47,6 +47,8 @@ def supply_sentence(row: BoardRow, at: datetime, zone: ZoneInfo) -> str:
     """The plain sentence of a circuit."""
     if row.state is CircuitState.NOT_OPENED:
         return _("Nobody is supplied here: the circuit is not opened.")
+    if not row.gateway and row.relay is None:
+        return _("This meter is never online: its credit comes as tokens, and we do not see whether it supplies.")
     if row.state is CircuitState.OFFLINE:
         if row.read_at is None:
             return _("This meter has never answered; we keep asking.")

@@ -19,6 +19,7 @@ from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.models import DeliveryState
 from prewatt.office.vending.receipts import number_of, printed
+from prewatt.web.console.sales_by_token import slip_shown
 from prewatt.web.console.sell_parts import with_unit
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -143,10 +144,20 @@ def _delivered(full: ReceiptFull, zone: ZoneInfo) -> str:
     """What is known of the credit at the moment of printing: an unconfirmed one says so."""
     if full.delivery is None or full.receipt.kind != "sale":
         return ""
+    if full.receipt.data.get("carrier") == "token":
+        return {DeliveryState.CONFIRMED: _("token below"), DeliveryState.REFUSED: _("no token")}.get(
+            full.delivery, _("token follows")
+        )
     word = str(DELIVERIES[full.delivery.value].word)
     if full.delivery is DeliveryState.CONFIRMED and full.settled_at is not None:
         return f"{word} {formats.clock_seconds(full.settled_at, zone)}"
     return _("%s, to be confirmed") % word
+
+
+def _tokens(full: ReceiptFull) -> list[dict[str, Any]]:
+    """What the customer types in, in this order: the digits that stand, whoever asks."""
+    row = full.delivery_row
+    return slip_shown(row) if row is not None and full.receipt.kind == "sale" else []
 
 
 def _copy(full: ReceiptFull, number: int) -> str:
@@ -178,6 +189,7 @@ def receipt(ask: Ask, receipt_id: int) -> HttpResponse:
         else f"{made_at:%Y-%m-%d %H:%M}", "cashier": data.get("cashier", ""),
         "may_print": may(ask.operator.role, Act.REPRINT),
         "held": data.get("credit_unit", "Wh") != "Wh",  # by the office's books
+        "by_token": data.get("carrier") == "token", "tokens": _tokens(full),
     }  # fmt: skip
     return ask.page("ui/receipt.html", context)
 

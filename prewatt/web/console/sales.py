@@ -16,9 +16,10 @@ from prewatt.core.refusals import Refused
 from prewatt.office.reports.sales import LIST_MOST, Filters, SaleRow, sale_full, sales, total
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
-from prewatt.office.vending import deliveries
+from prewatt.office.vending import by_token, deliveries
 from prewatt.web.console import menu
 from prewatt.web.console.sales_acts import acts_for, told_act
+from prewatt.web.console.sales_by_token import is_by_token
 from prewatt.web.console.sales_export import state_word, workbook
 from prewatt.web.console.sales_shown import SaleShown, show
 from prewatt.web.console.sell_parts import money, with_unit
@@ -50,7 +51,8 @@ def _context(ask: Ask, sale_id: int) -> dict[str, object]:
         "shown": shown, "full": shown.full, "acts": acts_for(ask, shown.full), "today": today_of(ask),
         "history": [told_act(ask, act) for act in shown.full.acts], "can_sell": may(ask.operator.role, Act.SELL),
         "can_check": shown.state in ("waiting", "unknown") and may(ask.operator.role, Act.READ_NOW),
-        "can_read": shown.state in ("waiting", "unknown", "disputed") and may(ask.operator.role, Act.READ_NOW),
+        "can_read": shown.state in ("waiting", "unknown", "disputed") and not shown.by_token
+        and may(ask.operator.role, Act.READ_NOW),
     }  # fmt: skip
 
 
@@ -64,10 +66,13 @@ def sale(ask: Ask, sale_id: int) -> HttpResponse:
 @require_POST
 @console(roles=roles_of(Act.READ_NOW))
 def check(ask: Ask, sale_id: int) -> HttpResponse:
-    """Ask the meter now what came of the order, not at the next try."""
+    """Ask the meter now what came of the order, by token the key vault, not at the next try."""
     full = sale_full(ask.operator, sale_id)
     if full is None:
         raise Http404
+    if is_by_token(full):
+        by_token.hand_out(full.now.delivery.pk, at=ask.at)
+        return redirect(f"/console/sales/{sale_id}")
     try:
         deliveries.check_now(full.now.delivery, actor=of_operator(ask.operator), at=ask.at)
     except Refused as refused:

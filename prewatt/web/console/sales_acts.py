@@ -36,6 +36,12 @@ def possible(full: SaleFull) -> tuple[str, ...]:
     """Names of the acts that the state of a sale leaves open."""
     if full.sale.state == "reversed" or full.refunded_at is not None:
         return ()
+    if full.now.delivery.token_request_id is not None and full.returned is None:
+        # the digits are the delivery: afterwards they are only shown again, and credit comes back once it was cleared
+        return {
+            DeliveryState.WAITING: ("reverse",), DeliveryState.REFUSED: ("refund", "reverse"),
+            DeliveryState.CONFIRMED: ("rewrite", "return"),
+        }.get(full.now.state, ())  # fmt: skip
     if full.returned is not None:
         return ("refund", "reverse") if full.returned.state == DeliveryState.CONFIRMED.value else ()
     return {

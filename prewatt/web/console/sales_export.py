@@ -11,16 +11,16 @@ from django.utils.translation import gettext as _
 
 from prewatt.office.reports.sales import SaleRow
 from prewatt.web.console.lists import cut_words
-from prewatt.web.ui.states import DELIVERIES
+from prewatt.web.ui.states import BY_TOKEN, DELIVERIES
 from prewatt.web.ui.words import TENDERS
 
-WIDTHS = (17, 14, 10, 18, 12, 18, 12, 12, 12, 12, 12, 14)
+WIDTHS = (17, 14, 10, 18, 12, 18, 12, 12, 12, 12, 12, 14, 10)
 
 
 def headings() -> list[str]:
     return [
         _("Time"), _("Sale no."), _("Shop"), _("Name"), _("Contract no."), _("Customer"), _("Amount"), _("Credit"),
-        _("Tender"), _("Delivery"), _("Cashier"), _("Receipt"),
+        _("Tender"), _("Delivery"), _("Cashier"), _("Receipt"), _("By token"),
     ]  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
             (9, state_word(row)),
             (10, row.cashier),
             (11, row.receipt),
+            (12, _("yes") if row.by_token else ""),
         ):
             sheet.write_string(number, column, text)
     last = len(rows) + 1
@@ -68,7 +69,8 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
 
 
 def state_word(row: SaleRow) -> str:
-    return _("Reversed") if row.state == "reversed" else str(DELIVERIES[row.delivery].word)
+    looks = {**DELIVERIES, **BY_TOKEN} if row.by_token else DELIVERIES
+    return _("Reversed") if row.state == "reversed" else str(looks[row.delivery].word)
 
 
 def _local(at: datetime, zone: ZoneInfo) -> datetime:

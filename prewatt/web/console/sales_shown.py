@@ -12,6 +12,7 @@ from prewatt.office.reports.board import BoardRow, board_rows
 from prewatt.office.reports.sales import SaleFull
 from prewatt.office.vending.models import DeliveryState, Sale
 from prewatt.office.vending.read import DeliveryNow
+from prewatt.web.console import sales_by_token
 from prewatt.web.console.sales_supply import held_says, held_steps, paid
 from prewatt.web.console.sales_supply import last as _last
 from prewatt.web.console.sales_supply import step as _step
@@ -58,6 +59,8 @@ class SaleShown:
     lost: bool
     badges: Sequence[str] = field(default_factory=tuple)
     phone: str = ""
+    by_token: bool = False
+    slip: Sequence[dict[str, Any]] = field(default_factory=tuple)  # of `tokens/slip.html`
 
 
 def show(ask: Ask, full: SaleFull) -> SaleShown:
@@ -65,6 +68,8 @@ def show(ask: Ask, full: SaleFull) -> SaleShown:
     rows = board_rows(ask.operator.pk, ask.site.id, at=ask.at, stale=stale_limit(), ids=[sale.circuit_id])
     row = rows[0] if rows else None
     state, held = now.state, now.delivery.credit_account_id is not None
+    if sales_by_token.is_by_token(full):
+        return _shown_by_token(ask, full, row)
     waits_for_load = state is DeliveryState.CONFIRMED and now.delivery.load_deadline is not None
     if held and now.delivery.settled_at is not None:  # a shop that is shut draws nothing for days
         waits_for_load = waits_for_load and ask.at - now.delivery.settled_at < FOLLOW
@@ -77,6 +82,24 @@ def show(ask: Ask, full: SaleFull) -> SaleShown:
         meter=meter_says(row) if row else (), lost=row is not None and row.state.value == "offline",
         read=formats.clock_seconds(row.read_at, ask.zone) if row and row.read_at else formats.DASH,
         badges=badges_of(row) if row else (), phone=masked(full.phone),
+    )  # fmt: skip
+
+
+def _shown_by_token(ask: Ask, full: SaleFull, row: BoardRow | None) -> SaleShown:
+    sale, now = full.sale, full.now
+    slip, told = sales_by_token.slip_shown(now.delivery), sales_by_token.notice(full)
+    if told is not None:
+        kind, happened, not_done, do, code = told
+        said: Notice | None = Notice(kind=kind, happened=happened, not_done=not_done, do=do, code=code)
+    else:
+        said = _notice(ask, full, row)  # reversed, refunded
+    return SaleShown(
+        sale=sale, full=full, row=row, state=now.state.value, open=now.state in OPEN,
+        heading=sales_by_token.heading(full), equation=_equation(ask, sale, now), steps=sales_by_token.steps(ask, full),
+        ending="", notice=said, after=(), says=sales_by_token.says(full, len(slip)),
+        meter=meter_says(row) if row else (), lost=row is not None and row.state.value == "offline",
+        read=formats.clock_seconds(row.read_at, ask.zone) if row and row.read_at else formats.DASH,
+        badges=badges_of(row) if row else (), phone=masked(full.phone), by_token=True, slip=slip,
     )  # fmt: skip
 
 

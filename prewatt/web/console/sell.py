@@ -27,6 +27,7 @@ from prewatt.web.console.sell_parts import (
     picks,
     range_words,
     told,
+    warned,
 )
 from prewatt.web.console.today import today_of
 from prewatt.web.console.views_base import Ask, console
@@ -146,7 +147,10 @@ def _quoted(ask: Ask, chosen: Chosen | None, text: str) -> dict[str, object]:
         made = quotes.quote(chosen.row.contract_number or "", chosen.row.circuit_id, amount, ask.at)
     except Refused as refused:
         return {"told": told(ask, refused, chosen)}
-    return {"quote": equation(ask, made, chosen.row.day_wh), "sum": money(ask, amount), "sum_minor": amount}
+    return {
+        "quote": equation(ask, made, chosen.row.day_wh), "sum": money(ask, amount), "sum_minor": amount,
+        "warnings": warned(made),
+    }  # fmt: skip
 
 
 @require_safe

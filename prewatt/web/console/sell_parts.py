@@ -8,11 +8,12 @@ from decimal import Decimal
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from prewatt.core.refusals import Refused
+from prewatt.core.refusals import Refused, message
 from prewatt.core.units import Rounding, amount_for_energy
 from prewatt.office.reports.board import BoardRow, Found, board_rows, find_circuits
 from prewatt.office.reports.circuit_panel import CircuitPanel, circuit_panel
 from prewatt.office.vending import limits, quotes
+from prewatt.office.vending.by_token import TOKEN
 from prewatt.web.console.panel import supply_sentence, why_dark
 from prewatt.web.console.tiles import badges_of
 from prewatt.web.console.views_base import Ask, stale_limit
@@ -39,6 +40,7 @@ class Chosen:
     meter: tuple[tuple[str, str], ...]  # what the meter says, label and value
     read: str  # clock time of the value
     lost: bool
+    carrier: str = ""  # what is to be said of how the credit travels
 
 
 def choose(ask: Ask, circuit_id: int | None) -> Chosen | None:
@@ -59,7 +61,7 @@ def choose(ask: Ask, circuit_id: int | None) -> Chosen | None:
         price=f"{facts.plan_name or ''} {price_words(price, ask.site.currency)}".strip() if facts and price else "",
         meter=meter_says(row) + _purchases(ask, row, more),
         read=formats.clock_seconds(row.read_at, ask.zone) if row.read_at else formats.DASH,
-        lost=row.state.value == "offline",
+        lost=row.state.value == "offline", carrier=carrier_words(facts),
     )  # fmt: skip
 
 
@@ -71,6 +73,11 @@ def masked(phone: str) -> str:
 def with_unit(value: int | None, unit: str, exponent: int) -> str:
     text = formats.credit(value, unit, exponent)
     return f"{text} kWh" if unit == "Wh" and value is not None else text
+
+
+def carrier_words(facts: quotes.Facts | None) -> str:
+    """By token: that a customer takes digits away. Empty for credit that goes over the network."""
+    return _("by token: the customer types in twenty digits") if facts is not None and facts.carrier == TOKEN else ""
 
 
 def meter_says(row: BoardRow) -> tuple[tuple[str, str], ...]:
@@ -204,6 +211,14 @@ def equation(ask: Ask, made: quotes.Quote, day_wh: int | None) -> Shown:
         added=formats.credit(made.added, unit, facts.exponent), added_note=lasts,
         price=price_words(made.price, facts.currency),
     )  # fmt: skip
+
+
+def warned(made: quotes.Quote) -> list[dict[str, str]]:
+    """What a customer should hear before he pays, in words."""
+    language = get_language() or "zh-hans"
+    return [
+        {"code": each.code.value, "text": message(each.code.value, language, each.params)} for each in made.warnings
+    ]
 
 
 def bought_words(credit: int, unit: str, price: Decimal, currency: str, exponent: int) -> str:

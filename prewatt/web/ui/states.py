@@ -43,6 +43,11 @@ BADGES: dict[str, Look] = {
 }
 
 BOOKED = Look(css="d-confirmed", word=pgettext_lazy("delivery", "Booked"), icon="check")
+BY_TOKEN: dict[str, Look] = {  # the digits are the delivery
+    "waiting": Look(css="d-waiting", word=pgettext_lazy("delivery", "Token follows"), icon="clock"),
+    "confirmed": Look(css="d-confirmed", word=pgettext_lazy("delivery", "Token given"), icon="check"),
+    "refused": Look(css="d-refused", word=pgettext_lazy("delivery", "No token"), icon="x"),
+}
 DELIVERIES: dict[str, Look] = {
     "waiting": Look(css="d-waiting", word=pgettext_lazy("delivery", "Waiting"), icon="clock"),
     "sent": Look(css="d-sent", word=pgettext_lazy("delivery", "Sent"), icon="send"),
