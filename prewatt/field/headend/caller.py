@@ -8,6 +8,8 @@ import asyncio
 import logging
 import socket
 from datetime import datetime
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -48,7 +50,7 @@ class Caller(asyncio.Protocol):
     """A connection that came in; to its line it is a link."""
 
     __slots__ = (
-        "_desk", "_head", "_listener", "_loop", "_pause", "_plan", "_registration", "_session", "_texts", "_transport",
+        "_asked", "_desk", "_head", "_listener", "_loop", "_pause", "_plan", "_registration", "_session", "_texts", "_transport",
         "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer", "until",
     )  # fmt: skip
 
@@ -63,6 +65,7 @@ class Caller(asyncio.Protocol):
         self._registration: acrel4g.Registration | None = None
         self._listener: Listener | None = None
         self._plan: LinePlan | None = None
+        self._asked = False  # the last request has had no answer yet
         self.identity = ""
         self.kind = ""
         self.peer = ""
@@ -205,6 +208,8 @@ class Caller(asyncio.Protocol):
             self._transport.write(acrel4g.encode(frame))
 
     def _bytes(self, data: bytes) -> None:
+        if data:
+            self._asked = False
         if data and self._listener is not None:
             self._listener.received(data)
 
@@ -218,14 +223,28 @@ class Caller(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """One frame to the bus."""
+        self._asked = True
         if self.kind == ACREL_4G:
             self._send(acrel4g.transparent(data))
         elif self._transport is not None:
             self._transport.write(data)
 
     def close(self) -> None:
-        self._listener = None
-        self.hang_up()
+        """The line is done with it. Where nothing of ours is on its way the caller waits for the next line of his
+        gateway: ten thousand need not call again because a lease was late."""
+        self._listener = self._plan = None
+        if self._asked or not self._all_taken():
+            self.hang_up()
+
+    def _all_taken(self) -> bool:
+        """Has his end taken every byte? What has not gone yet must not go after the lease."""
+        endpoint = None if self._transport is None else self._transport.get_extra_info("socket")
+        if endpoint is None or self._transport is None or self._transport.get_write_buffer_size():
+            return False
+        try:
+            return ioctl(endpoint.fileno(), TIOCOUTQ, bytes(4)) == bytes(4)
+        except OSError:
+            return False
 
     def hang_up(self, why: str = "closed") -> None:
         """At once: a request still in the buffer must not leave any more."""

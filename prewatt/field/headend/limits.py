@@ -65,6 +65,7 @@ TICK_S = 1.5  # heartbeat and renewal of leases
 FLUSH_S = 0.2  # readings wait at most this long for company
 FLUSH_ROWS = 500  # or until there are so many
 STORE_ROWS = 2000  # rows per transaction: after an outage the heartbeat must not wait for all of them
+HEALTH_ROWS = 500  # states of lines, and of meters, per transaction: ten thousand that dial in come up at once
 MAX_POLLS_HELD = 20_000  # readings kept while the database is away; then polling pauses
 CLAIM_IDLE_S = 1.0  # look for due jobs this often even if nobody called
 PLANS_PER_ROUND = 20  # gateways loaded between two looks at the clock

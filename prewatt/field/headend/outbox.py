@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from prewatt.core.meters.mailbox import JobReport, LineHealth, MeterSilence, PollResult
-from prewatt.field.headend.limits import FLUSH_ROWS, MAX_POLLS_HELD, STORE_ROWS
+from prewatt.field.headend.limits import FLUSH_ROWS, HEALTH_ROWS, MAX_POLLS_HELD, STORE_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +62,19 @@ class Outbox:
         self.wake()
 
     def take(self) -> Batch | None:
-        """All health and the oldest `STORE_ROWS` readings; None when there is nothing."""
+        """The oldest readings and health, at most `STORE_ROWS` and `HEALTH_ROWS`; None when there is nothing."""
         if not (self.polls or self.silences or self.lines):
             return None
         batch = Batch(
             polls=tuple(self.polls[:STORE_ROWS]),
-            silences=tuple(self.silences.values()),
-            lines=tuple(self.lines.values()),
+            silences=tuple(islice(self.silences.values(), HEALTH_ROWS)),
+            lines=tuple(islice(self.lines.values(), HEALTH_ROWS)),
         )
-        self.polls, self.silences, self.lines = self.polls[STORE_ROWS:], {}, {}
+        self.polls = self.polls[STORE_ROWS:]
+        for silence in batch.silences:
+            del self.silences[silence.meter_id]
+        for health in batch.lines:
+            del self.lines[health.line_id]
         return batch
 
     def put_back(self, batch: Batch) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -32,7 +32,7 @@ def measure(ground: Ground, size: Size, wanted: Sequence[str]) -> Iterator[Figur
     dsn = ground.database("bench_poll")
     with _meters() as port:
         build(dsn, circuits=size.buses * size.meters_per_bus, per_line=size.meters_per_bus, port=port)
-        with _headend(ground, size, dsn) as pid:
+        with headend(ground, size, dsn) as pid:
             time.sleep(size.settle_s)
             windows = [_window(dsn, pid, size.window_s) for _ in range(size.windows)]
     expected = size.buses * size.meters_per_bus * size.window_s / size.poll_s
@@ -63,9 +63,9 @@ def measure(ground: Ground, size: Size, wanted: Sequence[str]) -> Iterator[Figur
 def _window(dsn: str, pid: int, seconds: int) -> tuple[int, int, float]:
     """(status reads, register reads, processor seconds) of one stretch of steady work."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        began, cpu = _now(connection), _cpu_s(pid)
+        began, cpu = _now(connection), cpu_s(pid)
         time.sleep(seconds)
-        ended, used = _now(connection), _cpu_s(pid) - cpu
+        ended, used = _now(connection), cpu_s(pid) - cpu
         time.sleep(1)  # what was read in the window is stored by now
         row = connection.execute(
             "SELECT count(*) FILTER (WHERE NOT full_read), count(*) FILTER (WHERE full_read) FROM metering_reading"
@@ -82,7 +82,7 @@ def _now(connection: "psycopg.Connection[tuple[datetime]]") -> datetime:
     return row[0]
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Of all threads of the process, living and ended."""
     stat = read_stat(pid)
     if stat is None or not stat.alive:
@@ -108,10 +108,10 @@ def _meters() -> Iterator[int]:
 
 
 @contextmanager
-def _headend(ground: Ground, size: Size, dsn: str) -> Iterator[int]:
-    """The head-end process as `prewatt up` starts it; its number."""
+def headend(ground: Ground, size: Size, dsn: str, more: Mapping[str, str] | None = None) -> Iterator[int]:
+    """The head-end process as `prewatt up` starts it, with `more` settings; its number."""
     environment = {
-        **ground.environment(dsn), "PREWATT_POLL_S": str(size.poll_s), "PREWATT_REGISTER_S": str(size.register_s),
+        **ground.environment(dsn), **(more or {}), "PREWATT_POLL_S": str(size.poll_s), "PREWATT_REGISTER_S": str(size.register_s),
         "PREWATT_LOG_LEVEL": "WARNING",
     }  # fmt: skip
     command = [sys.executable, "-m", "prewatt.wiring.cli", "headend", "--name", "bench"]

@@ -19,7 +19,7 @@ STATUS: Final = 0x0100
 _POWER_W: Final = 850
 
 
-def _registers(request: ReadRequest) -> bytes:
+def registers(request: ReadRequest) -> bytes:
     """A meter in service: relay closed, credit that shrinks, power that moves; elsewhere energy that grows."""
     words = [0] * 64
     tick = int(time.time())
@@ -42,7 +42,7 @@ class _Bus(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for unit, request in self._decoder.receive(data):
             if isinstance(request, ReadRequest):
-                reply = encode_rtu_reply(unit, ReadReply(function=request.function, data=_registers(request)))
+                reply = encode_rtu_reply(unit, ReadReply(function=request.function, data=registers(request)))
                 self._later(BUS_DELAY_S, self._transport.write, reply)
 
 

@@ -1,12 +1,12 @@
 """Measuring the product: `prewatt bench [NAME...]`, one JSON object per line on stdout, everything else on stderr."""
 
 import os
-import resource
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from prewatt.wiring.bench.figures import FULL, NAMES, QUICK, Figure, Size
 from prewatt.wiring.config import Config
+from prewatt.wiring.files import allow_files
 from prewatt.wiring.refusals import StartRefused
 
 QUICK_ENV = "PREWATT_BENCH_QUICK"  # "1": seconds instead of minutes; tries the bench, measures nothing
@@ -31,7 +31,7 @@ def run(config: Config, *, names: Sequence[str], out: TextIO, quick: bool | None
 
 
 def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figure]:
-    from prewatt.wiring.bench import board, ground, poll, sale, sts
+    from prewatt.wiring.bench import board, dial_in, ground, poll, sale, sts
 
     sales = [name for name in wanted if name.startswith("sale_")]
     polls = [name for name in wanted if name in ("poll_cpu_us", "meters_per_core")]
@@ -39,22 +39,17 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
     if all(name in sts.GOALS and name not in sts.CAMPAIGN for name in wanted):
         yield from sts.measure(size, wanted)  # without any database
         return
-    _allow_files()
+    allow_files()
     with ground.throw_away(config) as stands:
         if program is not None:
             yield from sale.measure(stands, size, program, sales)
         if polls:
             yield from poll.measure(stands, size, polls)
+        if callers := [name for name in wanted if name in dial_in.NAMES]:
+            yield from dial_in.measure(stands, size, callers)
         if "board_2000" in wanted:
             yield from board.measure(stands, size)
         if any(name.startswith("sts_") for name in wanted):
             yield from sts.measure(size, wanted)
         if any(name in sts.CAMPAIGN for name in wanted):
             yield from sts.campaign(stands, size, wanted)
-
-
-def _allow_files() -> None:
-    """A thousand buses are a thousand sockets in two processes: ask for as many files as we may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import signal
 import socket
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from prewatt.core.meters.mailbox import PollSettings
 from prewatt.field.headend import Switchboard, main
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
 from prewatt.wiring.config import Config
+from prewatt.wiring.files import allow_files
 from prewatt.wiring.parts.ground import running_database
 
 _HOST_LIMIT = 40  # characters; the heartbeat's key has room for 80
@@ -46,13 +46,6 @@ def _switchboard(config: Config) -> Switchboard | None:
     return Switchboard(
         config.dial_in_bind, config.dial_in_port, clock=lambda: datetime.now(UTC), status_s=config.poll_s
     )
-
-
-def allow_files() -> None:
-    """Each line and each caller is a socket: ask for as many files as we may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -299,3 +299,21 @@ def test_who_says_nothing_or_too_much_is_cut_off() -> None:
                 writer.close()
 
     run(story())
+
+
+def test_a_caller_stays_on_the_line_when_a_lease_is_late(tmp_path: Path) -> None:
+    async def story() -> None:
+        wanted = plan(TEXT, "pilot-spm9511")
+        async with here() as found:
+            found.office.add(1, wanted)
+            async with site(tmp_path, found.board.port, "pilot-spm9511", identity=TEXT) as dialer:
+                await called(found, wanted)
+                caller = found.board._named[TEXT]
+                await until(lambda: not caller._asked and caller._all_taken(), within_s=WITHIN_S)  # between two polls
+                found.headend._fall_silent()
+                assert not found.headend.lines
+                found.office.polls.clear()
+                await called(found, wanted)
+                assert dialer.calls == 1
+
+    run(story())
