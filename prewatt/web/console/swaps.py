@@ -1,6 +1,7 @@
 """Exchange a meter (换表): the form, what exactly would change, and the slip that both sides sign."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -201,17 +202,22 @@ def parts_of(made: Swap) -> list[SwapPart]:
     return list(found.order_by("index"))
 
 
+def _printed(moment_: datetime, ask: Ask) -> str:
+    """A moment as it stays true on paper."""
+    return moment_.astimezone(ask.zone).strftime("%Y-%m-%d %H:%M")
+
+
 def _part(ask: Ask, part: SwapPart) -> dict[str, Any]:
     """One circuit of an exchange as it is printed."""
     contract, supply = part.old_supply.contract, part.new_supply
     word, css = STATES[part.state]
-    first = part.first_wh if part.first_wh is not None else supply.opening_wh
-    count = part.opening.read_values.get("purchase_count")
+    read = part.opening.read_values
+    stood = [each for each in (part.first_wh, supply.opening_wh, read.get("energy_import_total")) if each is not None]
     return {
         "id": part.pk, "index": part.index, "room": part.new_circuit.room.code if part.new_circuit.room else "",
         "contract": contract.number, "customer": contract.customer.name, "held": part.old_supply.custody,
-        "final": formats.energy(part.final_wh), "final_at": formats.when(part.final_at, ask.at, ask.zone),
-        "stated": part.stated, "first": formats.energy(first) if first is not None else formats.DASH, "count": count,
+        "final": formats.energy(part.final_wh), "final_at": _printed(part.final_at, ask),
+        "stated": part.stated, "first": formats.energy(stood[0]) if stood else "", "count": read.get("purchase_count"),
         "credit": formats.energy(part.credit) if part.old_supply.custody == "meter" else formats.DASH,
         "worth": formats.money(part.value_minor, ask.site.currency, ask.site.exponent) if part.old_supply.custody == "meter" else "",
         "state": word, "css": css, "said": part.state, "opening": part.opening_id,
@@ -237,7 +243,7 @@ def slip(ask: Ask, swap_id: int) -> HttpResponse:
     models = {each: catalogue()[each].name if each in catalogue() else each
               for each in (made.old_meter.profile, made.new_meter.profile)}  # fmt: skip
     context = {
-        "swap": made, "parts": parts, "at": formats.when(made.at, ask.at, ask.zone),
+        "swap": made, "parts": parts, "at": _printed(made.at, ask),
         "old_model": models[made.old_meter.profile], "new_model": models[made.new_meter.profile],
         "running": any(each["said"] in ("opening", "carrying") for each in parts),
         "may": may(ask.operator.role, Act.CLOSE_CONTRACT),
