@@ -1,4 +1,4 @@
-"""`prewatt sts` against a second maker of tokens that shares no line with it: every layout, both ciphers, every edge."""
+"""`prewatt sts` against a second maker of tokens that shares no line with it: all layouts, both ciphers, all edges."""
 
 from datetime import date, timedelta
 from fractions import Fraction
