@@ -90,6 +90,7 @@ iframe { border: 0; border-radius: .5rem; width: 23rem; max-width: 100%; height:
 .keypad input { font: 1.25rem/1.6 ui-monospace, monospace; letter-spacing: .03em; width: 24ch; max-width: 100% }
 .keypad div { display: grid; grid-template-columns: repeat(3, 1fr); gap: .4rem }
 .answer { border: 2px solid; border-radius: .4rem; padding: .5rem .8rem; margin: 0 0 .6rem; max-width: 24rem }
+.why { min-width: 16rem }
 .accepted { border-color: #15803d } .refused { border-color: #b91c1c }
 form { display: inline-flex; flex-wrap: wrap; gap: .4rem; margin: .3rem .6rem .3rem 0; align-items: center }
 button, input { font: inherit; padding: .35rem .8rem; min-height: 2.4rem }
