@@ -1,7 +1,7 @@
 """Supply points whose credit travels as tokens: opened, read and closed by what a person saw on the meter.
 
-Nobody asks the meter: it may never be online. Both registers are read by hand, or neither. What is read is a reading like
-any other: deferred income becomes income by it, and a hoarding limit is judged by it.
+Nobody asks the meter: it may never be online. Both registers are read by hand, or neither. What is read is a reading
+like any other: deferred income becomes income by it, and a hoarding limit is judged by it.
 """
 
 from dataclasses import dataclass

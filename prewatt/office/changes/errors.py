@@ -28,8 +28,8 @@ register(
             zh="该回路为表内计费。什么都没有改。请先在表上销户，再为新户开户。",
         ),
         "registers_malformed": Text(
-            en="Both registers are needed: the energy so far, and the credit left in tenths of a kWh, neither below zero. "
-            "Nothing was saved.",
+            en="Both registers are needed: the energy so far, and the credit left in tenths of a kWh, neither below "
+            "zero. Nothing was saved.",
             zh="请填写两个读数：累计电量和剩余电量（精确到 0.1 度），都不能为负。什么都没有保存。",
         ),
         "registers_backward": Text(
@@ -41,7 +41,8 @@ register(
             zh="该回路在同一时刻已有读数。什么都没有保存。请重试。",
         ),
         "token_one_circuit": Text(
-            en="A token does not say to which circuit of a meter it belongs: this meter has several. Nothing was opened.",
+            en="A token does not say to which circuit of a meter it belongs: this meter has several. "
+            "Nothing was opened.",
             zh="令牌不能区分一块表的多个回路，而此表有多个回路。没有开户。",
         ),
         "balance_not_settled": Text(

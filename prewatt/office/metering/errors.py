@@ -45,7 +45,8 @@ register(
             zh="这块电表还有命令没有完成。没有改动。请等命令结束后再试。",
         ),
         "meter_without_line": Text(
-            en="This meter has no line: it is never online, and only a person at the meter can do this. Nothing was sent.",
+            en="This meter has no line: it is never online, and only a person at the meter can do this. "
+            "Nothing was sent.",
             zh="此表没有通信线路，从不在线，只能由人到表前操作。什么都没有下发。",
         ),
         "clock_not_settable": Text(

@@ -71,7 +71,9 @@ class MeterFilters:
 
 
 SORTS: Final = {
-    "line": ("coalesce(g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"),
+    "line": (
+        "coalesce(g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"
+    ),
     "number": ("m.number", "text"),
     "room": ("coalesce(b.code, '~') || coalesce(r.code, m.number)", "text"),
     "energy": ("coalesce(la.energy_wh, -1)", "bigint"),
@@ -102,7 +104,8 @@ WHERE c.site_id = %(site)s AND """
   AND (%(building)s::bigint IS NULL OR b.id = %(building)s)
   AND (%(meter)s::bigint IS NULL OR m.id = %(meter)s)
   AND (%(profile)s = '' OR m.profile = %(profile)s)
-  AND (%(health)s = '' OR %(health)s = CASE WHEN n.id IS NULL THEN 'no_line' WHEN NOT coalesce(ls.up, false) THEN 'line_lost'
+  AND (%(health)s = '' OR %(health)s = CASE WHEN n.id IS NULL THEN 'no_line'
+       WHEN NOT coalesce(ls.up, false) THEN 'line_lost'
        WHEN coalesce(ms.silent, la.at IS NULL) THEN 'silent' ELSE 'answering' END)
   AND (%(text)s = '' OR r.code ILIKE %(inside)s OR replace(r.code, '-', '') ILIKE %(start)s OR r.name ILIKE %(inside)s
        OR r.initials ILIKE %(start)s OR m.number LIKE %(inside)s OR k.number LIKE %(inside)s)
@@ -160,7 +163,8 @@ def to_read(operator_id: int, site_id: int, filters: MeterFilters, ids: list[int
     """{circuit id: index} of what a "read now" of these filters, or of these ids, may ask; by line and address."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT c.id, c.index {_FROM} AND n.id IS NOT NULL AND (%(ids)s::bigint[] IS NULL OR c.id = ANY(%(ids)s::bigint[]))"
+            f"SELECT c.id, c.index {_FROM} AND n.id IS NOT NULL"
+            " AND (%(ids)s::bigint[] IS NULL OR c.id = ANY(%(ids)s::bigint[]))"
             " ORDER BY n.id, m.unit, c.index LIMIT %(most)s",
             {**_arguments(operator_id, site_id, filters), "ids": ids, "most": EXPORT_MOST},
         )

@@ -102,8 +102,8 @@ register(
             zh="本笔为令牌售电，不向电表查询。什么都没有改。",
         ),
         "clear_credit_needed": Text(
-            en="Tokens that were handed out cannot be taken back. Clear the meter's credit first: two persons, what the "
-            "register showed, and the clear-credit token entered. Nothing was changed.",
+            en="Tokens that were handed out cannot be taken back. Clear the meter's credit first: two persons, what "
+            "the register showed, and the clear-credit token entered. Nothing was changed.",
             zh="给出的令牌不能收回。请先用清零令牌清除表内电量：两人办理、记录表内读数，并确认清零令牌已输入。什么都没有改。",
         ),
         "return_above_books": Text(

@@ -22,8 +22,8 @@ register(
             en="This opening does not wait for a decision.", zh="这次开户不需要选择处理方式。"
         ),
         "carrier_token": Text(
-            en="The credit of this circuit comes as tokens: the meter is read by a person, not by us. Nothing was changed. "
-            "Close it by what the meter shows.",
+            en="The credit of this circuit comes as tokens: the meter is read by a person, not by us. Nothing was "
+            "changed. Close it by what the meter shows.",
             zh="该回路通过令牌充值，由人抄表，系统不与电表通信。什么都没有改。请按表上读数销户。",
         ),
         "credit_unsettled": Text(

@@ -158,7 +158,7 @@ def _write(command: SellCommand, quoted: Quote, tender: Tender, reference: str) 
 def _write_by_token(
     command: SellCommand, quoted: Quote, tender: Tender, reference: str
 ) -> tuple[str, int, dict[str, Any]]:
-    """[T1] the sale and the request for its token, then the digits, then [T2]; pages hear of it when it is confirmed."""
+    """[T1] the sale and the request for its token, then the digits, [T2]; pages hear of it when it is confirmed."""
     meter_id = quoted.facts.meter_id
     by_token.ready(meter_id, at=command.at)
     try:

@@ -46,7 +46,9 @@ def _supplied(who: Caller, contract_number: str, circuit_id: str) -> int:
 
 
 @router.get("/quote", response={200: schemas.QuoteOut, **ERRORS})
-def get_quote(request: HttpRequest, contract_number: Number, circuit_id: Number, amount_minor: Amount) -> schemas.QuoteOut:
+def get_quote(
+    request: HttpRequest, contract_number: Number, circuit_id: Number, amount_minor: Amount
+) -> schemas.QuoteOut:
     """What an amount buys, and what to say before it is paid; refused where the sale would be. Writes nothing."""
     who = caller(request)
     who.actor.require(Act.SELL)

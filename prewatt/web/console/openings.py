@@ -393,8 +393,8 @@ def close(ask: Ask, contract_number: str) -> HttpResponse:
         risk=True,
         warn=_before_closing(ask, point),
         says=_(
-            "Read both registers on the meter itself. With credit left in it nothing is closed: clear it with its token "
-            "and return it first. Tokens that were not typed in are lost to the customer."
+            "Read both registers on the meter itself. With credit left in it nothing is closed: clear it with its "
+            "token and return it first. Tokens that were not typed in are lost to the customer."
         )
         if by_token
         else _(

@@ -153,7 +153,9 @@ def test_whoever_dies_before_the_commit_has_sold_nothing(scene: TokenScene, monk
 
 def test_a_token_that_may_not_be_asked_for_leaves_no_sale(scene: TokenScene) -> None:
     tokens = scene.tokens
-    keys.limit(tokens.old, tokens_a_day=1, tenths_a_day=None, money_e5_a_day=None, reason="x", actor=tokens.eva, at=NOON)
+    keys.limit(
+        tokens.old, tokens_a_day=1, tenths_a_day=None, money_e5_a_day=None, reason="x", actor=tokens.eva, at=NOON
+    )
     scene.sell()
     assert code_of(scene, key="k2") == "vending_limit"
     keys.limit(

@@ -51,8 +51,9 @@ def cleared(scene: TokenScene, register: int, *, entered: bool = True) -> str:
     """Bob asks, Dan agrees, the token is made and entered."""
     count = TokenRequest.objects.count()
     proposal = proposals.propose(
-        scene.sts, CLEAR, request_key=f"p{count}", reason="moves out", register_tenths=register, actor=scene.bob, at=SOON
-    )
+        scene.sts, CLEAR, request_key=f"p{count}", reason="moves out", register_tenths=register, actor=scene.bob,
+        at=SOON,
+    )  # fmt: skip
     asked = proposals.agree(proposal, actor=scene.tokens.dan, at=SOON)
     [digits] = issuing.issue(asked.request_id, rack=scene.rack, at=SOON)
     if entered:

@@ -1,4 +1,4 @@
-"""What a caller sees of credit that travels as tokens: the quote before paying, the digits, what is refused afterwards."""
+"""What a caller sees of credit that travels as tokens: the quote before paying, the digits, what is refused then."""
 
 import re
 from datetime import timedelta
