@@ -167,7 +167,8 @@ def _entries(meter: KeypadMeter, lang: str) -> str:
         return ""
     rows = "".join(
         f'<tr><td class="n">{grouped(each.digits)}</td><td><code>{each.code}</code></td>'
-        f"<td class=why>{escape(each.text().en if lang == 'en' else each.text().zh)}</td><td class=n>{iso(each.at_ms)}</td></tr>"
+        f"<td class=why>{escape(each.text().en if lang == 'en' else each.text().zh)}</td>"
+        f"<td class=n>{iso(each.at_ms)}</td></tr>"
         for each in reversed(meter.entries)
     )
     return f'<h2>{_w("entries", lang)}</h2><div class="scroll"><table>{rows}</table></div>'

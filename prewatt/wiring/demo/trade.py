@@ -89,9 +89,8 @@ def write_sales(
         today = now.astimezone(ZONE).date()
         typed = by_token if desk == DORM else {}
         for day in sorted({*days, *typed, today}):
-            loaded += _day(
-                estate, staff, pasts, contracts, desk, actor, day, days.get(day, []), tokens, typed.get(day, []), now=now
-            )
+            what, bought = days.get(day, []), typed.get(day, [])
+            loaded += _day(estate, staff, pasts, contracts, desk, actor, day, what, tokens, bought, now=now)
     shifts.open_shift(
         till_id=staff.second_window.pk, float_minor=FLOAT_MINOR, actor=of_operator(staff.operators["manager"]), at=now
     )
@@ -100,7 +99,8 @@ def write_sales(
 
 def _day(
     estate: Estate, staff: Staff, pasts: Mapping[str, Past], contracts: Mapping[str, str], desk: str, actor: Actor,
-    day: date, what: list[tuple[Place, datetime, int]], tokens: Tokens, typed: Sequence[TokenPurchase], *, now: datetime,
+    day: date, what: list[tuple[Place, datetime, int]], tokens: Tokens, typed: Sequence[TokenPurchase],
+    *, now: datetime,
 ) -> int:  # fmt: skip
     till = staff.windows[desk]
     opening = datetime(day.year, day.month, day.day, 8, 30, tzinfo=ZONE)

@@ -134,9 +134,8 @@ def write_readings(
     estate: Estate, wanted: Sequence[Place], pasts: Mapping[str, Past], more: Iterable[PastReading], *, now: datetime
 ) -> int:
     """Sixty days of register reads of every circuit, and those that were taken by hand; how many."""
-    return load_readings(
-        chain(_rows(estate, wanted, pasts, now=now), more), first=now - timedelta(days=DAYS + 1), last=now + timedelta(minutes=1)
-    )
+    rows = chain(_rows(estate, wanted, pasts, now=now), more)
+    return load_readings(rows, first=now - timedelta(days=DAYS + 1), last=now + timedelta(minutes=1))
 
 
 def _rows(
