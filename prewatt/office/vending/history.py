@@ -48,7 +48,8 @@ register(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastSale:
-    """A sale of the past whose credit arrived. `balance` is what the meter held before it; None: by token, nobody knew."""
+    """A sale of the past whose credit arrived. `balance` is what the meter held before it; None: by token, nobody
+    knew."""
 
     key: str
     contract_number: str
@@ -87,8 +88,8 @@ def load(rows: Sequence[PastSale | PastReturn], *, rack: "Rack | None" = None) -
     """Load them all, or none; how many were new. Rows stand in the order of time; `rack` makes the tokens of those by
     token.
 
-    Raises Refused `history_not_in_order`, and `history_refused` with the key and why; by token as `by_token.ask_for_sale`
-    and the vault.
+    Raises Refused `history_not_in_order`, and `history_refused` with the key and why; by token as
+    `by_token.ask_for_sale` and the vault.
     """
     _check_order(rows)
     carried: dict[int, Decimal] = {}

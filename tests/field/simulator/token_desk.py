@@ -41,7 +41,8 @@ NEW = vending_key(NEW_VALUE, 2).decoder_key(meter_pan=PAN, ti="01", ea=Ea.STA)
 def keypad(**changes: Any) -> dict[str, Any]:
     """The meter as a site file says it: 5 kWh, and a load of 3.6 kW that takes one Wh a second."""
     return {
-        "number": NUMBER, "place": "1-610", "profile": "pilot-spm9511", "line": "a", "unit": 99, "made_tid": NOON_TID - 500_000,
+        "number": NUMBER, "place": "1-610", "profile": "pilot-spm9511", "line": "a", "unit": 99,
+        "made_tid": NOON_TID - 500_000,
         "key": {
             "ea": "07", "value": OLD.value.hex(), "meter_pan": PAN, "sgc": "600123", "ti": "01", "krn": 1, "kt": 2,
             "ken": 255, "base_date": 2014,
