@@ -44,8 +44,8 @@ def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) 
         supplies = SupplyPoint.objects.bulk_create(
             SupplyPoint(
                 contract=contract, circuit=each.circuit, custody="meter", carrier=each.carrier, credit_unit="Wh",
-                state="open", valid_from=each.opened_at, alarm_1=each.alarm_1, alarm_2=each.alarm_2, overdraft=each.overdraft,
-                hoarding_limit=each.hoarding_limit, load_limit_w=each.load_limit_w,
+                state="open", valid_from=each.opened_at, alarm_1=each.alarm_1, alarm_2=each.alarm_2,
+                overdraft=each.overdraft, hoarding_limit=each.hoarding_limit, load_limit_w=each.load_limit_w,
             )
             for each, contract in zip(given, contracts, strict=True)
         )  # fmt: skip
