@@ -127,7 +127,7 @@ WITH fact AS (
     FROM fact f
 ), credit AS (
     SELECT *, CASE WHEN balance <= 0 THEN 3 WHEN balance <= alarm_2 THEN 2 WHEN balance <= alarm_1 THEN 1 ELSE 0 END
-        AS level FROM fact WHERE opened AND balance IS NOT NULL
+        AS level FROM fact WHERE opened AND balance IS NOT NULL AND line_id IS NOT NULL  -- read by hand, it was so once
 )
 SELECT site_id, 'arrears' AS kind, circuit_id, NULL::bigint AS line_id, false AS hold, balance
     FROM credit WHERE level = 3

@@ -30,8 +30,8 @@ def add_gateway(
     site: Site, *, code: str, name: str, host: str = "", identity: str = "", heartbeat: str = "", actor: str,
     at: datetime,
 ) -> Gateway:  # fmt: skip
-    """A serial server or manager that we connect to (`host`), or one that dials in (`identity`: its registration text, or
-    the serial of a meter with its own modem). Refuses name_needed, code_taken, identity_malformed, identity_taken,
+    """A serial server or manager that we connect to (`host`), or one that dials in (`identity`: its registration text,
+    or the serial of a meter with its own modem). Refuses name_needed, code_taken, identity_malformed, identity_taken,
     heartbeat_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
     if not code.strip() or bool(host.strip()) == bool(identity):
@@ -161,7 +161,7 @@ def add_meter(
 
 
 def add_keypad_meter(
-    site: Site, *, number: str, profile: str, room: Room | None, actor: str, at: datetime
+    site: Site, *, number: str, profile: str, room: Room | None, actor: str, at: datetime, common: bool = False
 ) -> Meter:
     """A meter that is never online, with all its circuits; `wires.move_meter` gives it a line later. Refuses
     meter_number_malformed, meter_number_taken, meter_profile_unknown."""
@@ -170,8 +170,9 @@ def add_keypad_meter(
         raise Refused("meter_number_taken", number=number)
     with transaction.atomic():
         meter = Meter.objects.create(site=site, number=number, profile=profile)
+        use = Circuit.Use.COMMON if common else Circuit.Use.TENANT
         for index in range(1, known.circuits + 1):
-            Circuit.objects.create(site=site, meter=meter, index=index, room=room)
+            Circuit.objects.create(site=site, meter=meter, index=index, room=room, use=use)
         audit(
             at=at, actor=actor, action="estate.meter_add", site_id=site.pk, object_type="meter",
             object_id=str(meter.pk), after={"number": number, "profile": profile, "line": None},

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from prewatt.core.meters import catalogue
 from prewatt.office.estate import wires
-from prewatt.office.estate.models import Building, Circuit, Line, Meter, Room
+from prewatt.office.estate.models import Building, Circuit, Line, Meter, Room, Site
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering import moves
 from prewatt.office.reports import meters as report
@@ -277,12 +277,12 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
             name="line",
             label=_("Line"),
             kind="select",
-            required=True,
-            options=[(str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines],
+            options=[
+                *((str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines),
+                ("", _("none"), _("never online: a person reads it, and credit comes as tokens")),
+            ],
         ),
-        Field(
-            name="unit", label=_("Address"), kind="number", most=3, required=True, hint=_("Modbus address, 1 to 247.")
-        ),
+        Field(name="unit", label=_("Address"), kind="number", most=3, hint=_("Modbus address, 1 to 247.")),
         Field(
             name="ratio",
             label=_("CT ratio"),
@@ -332,6 +332,12 @@ def _add(ask: Ask, lines: list[Line], rooms: list[Room]) -> Meter:
     form = ask.request.POST
     room_id = number(form.get("room", ""))
     room: Room | None = pick(rooms, room_id) if room_id else None
+    if form.get("line") == "":  # chosen: a browser always says which
+        return wires.add_keypad_meter(
+            visible_to(ask.operator, Site).get(pk=ask.site.id), number=text(form, "number", 20),
+            profile=text(form, "profile", 48), room=room, actor=ask.actor, at=ask.at,
+            common=form.get("common") == "1",
+        )  # fmt: skip
     return wires.add_meter(
         pick(lines, number(form.get("line", ""))),
         number=text(form, "number", 20),

@@ -207,6 +207,8 @@ def health_sentence(
     row: MeterRow, board: BoardRow, lost: Sequence[tuple[str, datetime]], at: datetime, zone: ZoneInfo
 ) -> tuple[str, str]:
     """(bold, rest): whether it answers and supplies, since when, and how often contact was lost this week."""
+    if not row.gateway:
+        return _("This meter is never online."), _("A person reads it; its credit comes as tokens.")
     if row.read_at is None:
         return _("This meter has never answered."), _("We ask it again and again; check its address, line and model.")
     last = _("Last answer %(time)s (%(ago)s).") % {

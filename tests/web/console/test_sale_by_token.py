@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from python_calamine import CalamineWorkbook
 
-from prewatt.office.estate.models import SupplyPoint
-from prewatt.office.staff.models import Operator
+from prewatt.office.estate.models import Meter, SupplyPoint
+from prewatt.office.staff.models import Operator, Scope
 from prewatt.office.tokens import course, issuing
 from prewatt.office.tokens.models import TokenRequest
 from prewatt.office.vending import deliveries
@@ -155,3 +155,24 @@ def test_the_worker_finishes_what_the_page_began(scene: TokenScene) -> None:
     issuing.sweep(rack=scene.rack, at=NOON.replace(minute=5))
     deliveries.sweep(at=NOON.replace(minute=5))
     assert 'data-state="confirmed"' in page(scene, f"/console/sales/{sale.pk}/live")
+
+
+def test_a_meter_that_is_never_online_is_on_every_page_and_lost_on_none(scene: TokenScene) -> None:
+    number, circuit = scene.circuit.meter.number, scene.circuit.pk
+    for path in ("/console/meters", f"/console/meters/{scene.circuit.meter_id}", "/console/live", "/console/",
+                 f"/console/live?circuit={circuit}", "/console/customers", "/console/alarms", "/console/lines",
+                 f"/console/contracts/{scene.contract.number}?span=load", "/console/sell/find?find=A-103"):  # fmt: skip
+        assert "never answered" not in page(scene, path, manager=True), path
+    assert number in page(scene, "/console/meters", manager=True)
+    text = page(scene, f"/console/meters/{scene.circuit.meter_id}", manager=True)
+    assert "This meter is never online." in text and 'data-test="read-now"' not in text
+
+
+def test_an_administrator_registers_a_meter_without_a_line(scene: TokenScene) -> None:
+    eva = client(Operator.objects.get(pk=scene.tokens.eva.operator_id))
+    Scope.objects.create(operator_id=scene.tokens.eva.operator_id, site_id=scene.site_id)
+    form = {"number": "360311000999", "profile": "pilot-spm9511", "line": "", "unit": "", "ratio": "1", "room": ""}
+    answer = eva.post("/console/meters/new", form)
+    assert answer.status_code == 302, text_of(answer)
+    meter = Meter.objects.get(number="360311000999")
+    assert (meter.line_id, meter.unit, meter.circuit_set.count()) == (None, 0, 1)
