@@ -28,6 +28,7 @@ from prewatt.web.console.tokens_words import (
     code_words,
     key_option,
     key_words,
+    newest_first,
 )
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -81,7 +82,7 @@ def bars(counts: dict[str, int]) -> dict[str, int]:
     total = sum(counts.values())
     done = sum(counts.get(each.value, 0) for each in (MeterState.ENTERED, MeterState.CONFIRMED))
     issued = done + sum(counts.get(each.value, 0) for each in (MeterState.ISSUED, MeterState.DELIVERED))
-    return {"total": total, "issued": issued, "done": done, "refused": counts.get(MeterState.REFUSED.value, 0)}
+    return {"total": total, "issued": issued, "done": done, "lost": counts.get(MeterState.REFUSED.value, 0)}
 
 
 # ---------------------------------------------------------------- a new one
@@ -95,7 +96,7 @@ def _fields(ask: Ask, site: Site) -> list[Field]:
     return [
         Field(name="name", label=_("Name"), required=True, most=campaigns.NAME_MOST),
         Field(name="key", label=_("New vending key"), kind="select", required=True,
-              options=[key_option(each) for each in listings.keys_of(site.company_id)]),
+              options=[key_option(each) for each in newest_first(listings.keys_of(site.company_id))]),
         Field(name="ti", label=_("New tariff index"), kind="number", most=2, hint=_("Empty: each meter keeps its own.")),
         Field(name="held", label=_("Meters that hold"), kind="select",
               options=[("", _("any key"), ""), *held]),

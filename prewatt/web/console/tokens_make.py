@@ -26,7 +26,7 @@ from prewatt.office.tokens.models import StsMeter
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import Field, form_page, kept, pick, say, text, whole
 from prewatt.web.console.tokens_parts import PATH, REASON_MOST, make_digits, may_, sts_or_404
-from prewatt.web.console.tokens_words import ALL_BITS, TESTS_NAMED, both, key_option, register_words
+from prewatt.web.console.tokens_words import ALL_BITS, TESTS_NAMED, both, key_option, newest_first, register_words
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
@@ -120,7 +120,7 @@ def _read_test(ask: Ask, sts: StsMeter, form: QueryDict) -> TokenAsk:
 def _new_keys(ask: Ask, sts: StsMeter) -> list[Field]:
     return [
         Field(name="key", label=_("New vending key"), kind="select", required=True,
-              options=[key_option(each) for each in listings.keys_of(sts.site.company_id)]),
+              options=[key_option(each) for each in newest_first(listings.keys_of(sts.site.company_id))]),
         Field(name="ti", label=_("New tariff index"), kind="number", most=2,
               hint=_("Empty: it keeps %s.") % sts.ti),
     ]  # fmt: skip

@@ -18,6 +18,7 @@ from prewatt.office.tokens import by_hand, listings
 from prewatt.office.tokens.models import CampaignMeter, TokenRequest
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import say
+from prewatt.web.console.tokens_meter import room_of
 from prewatt.web.console.tokens_parts import (
     PATH,
     REASON_MOST,
@@ -44,6 +45,7 @@ def token_page(ask: Ask, row: TokenRequest, status: int = 200, **more: object) -
     member = CampaignMeter.objects.select_related("campaign").filter(request=row).first() if change else None
     context: dict[str, object] = {
         "row": row, "line": token_lines(ask, [row])[0], "meter": row.sts_meter.meter,
+        "room": room_of(row.sts_meter.meter),
         "issued": time_of(row.tid, BaseDate(row.base_date)) if row.tid is not None and row.base_date else None,
         "slip": slip([(row.kind, digits)]) if digits else [],
         "old_key": key_words(row.key), "new_key": key_words(row.new_key), "how": HOW,

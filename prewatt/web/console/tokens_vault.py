@@ -50,7 +50,7 @@ def _line(ask: Ask, row: StoredKey, used: KeyDay | None) -> dict[str, Any]:
     day = used or KeyDay(key=row)
     uses = [
         (_("tokens"), f"{day.tokens:,}", f"{row.tokens_a_day:,}" if row.tokens_a_day is not None else ""),
-        ("kWh", tenths_words(day.tenths), tenths_words(row.tenths_a_day) if row.tenths_a_day is not None else ""),
+        (_("credit"), tenths_words(day.tenths), tenths_words(row.tenths_a_day) if row.tenths_a_day is not None else ""),
         (_("money"), show_currency(day.money_e5),
          show_currency(row.money_e5_a_day) if row.money_e5_a_day is not None else ""),
     ]  # fmt: skip

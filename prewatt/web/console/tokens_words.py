@@ -1,6 +1,6 @@
 """Tokens in words: what one does, in which state it is, what a meter's attributes are called."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -147,6 +147,11 @@ def kind_words(row: TokenRequest) -> str:
 def key_words(row: StoredKey | None) -> str:
     """A vending key by its names, short."""
     return f"SGC {row.sgc} · KRN {row.krn} · KT {row.kt}" if row is not None else ""
+
+
+def newest_first(rows: Iterable[StoredKey]) -> list[StoredKey]:
+    """Keys in the order in which a change may want them: what was taken in last is what meters are to get."""
+    return sorted(rows, key=lambda row: row.pk, reverse=True)
 
 
 def key_option(row: StoredKey) -> tuple[str, str, str]:
