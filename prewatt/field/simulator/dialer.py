@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, cast
 
 from prewatt.core.meters.quantities import Quantity
@@ -49,6 +50,10 @@ class _Call(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self._gone.set()
+
+
+def _as_it_is(call: _Call) -> _Call:
+    return call
 
 
 class Dialer:
@@ -105,7 +110,7 @@ class Dialer:
             call = _Call(self._received, gone)
             try:
                 async with asyncio.timeout(CONNECT_S):
-                    await loop.create_connection(lambda each=call: each, self.line.site.host, self.port)  # type: ignore[misc]
+                    await loop.create_connection(partial(_as_it_is, call), self.line.site.host, self.port)
             except (OSError, TimeoutError):
                 await asyncio.sleep(wait_s)
                 wait_s = min(REDIAL_MAX_S, wait_s * 2)
@@ -145,8 +150,8 @@ class Dialer:
             self._write(serialserver.bytes_of(self.dialing.identity))
             return
         who = Registration(
-            serial=self.dialing.identity, iccid=f"8986{int(self.port):016d}", signal=23, versions=(0x0104, 0x0100, 0x0002),
-            interval=min(255, -(-self.dialing.report_s // 60)),
+            serial=self.dialing.identity, iccid=f"8986{int(self.port):016d}", signal=23,
+            versions=(0x0104, 0x0100, 0x0002), interval=min(255, -(-self.dialing.report_s // 60)),
         )  # fmt: skip
         self._send(acrel4g.registration_frame(who))
 

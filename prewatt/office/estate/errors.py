@@ -42,7 +42,7 @@ register(
             zh="已有别的网关以“{text}”拨入。什么都没有保存。",
         ),
         "dial_in_has_no_host": Text(
-            en="A gateway either dials in or has an address that we connect to, and so does its line. Nothing was saved.",
+            en="A gateway dials in or has an address that we connect to, and so does its line. Nothing was saved.",
             zh="网关要么拨入，要么由系统按地址连接；它的总线必须相同。什么都没有保存。",
         ),
         "dial_in_has_one_line": Text(

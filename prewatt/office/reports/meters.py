@@ -204,7 +204,8 @@ def lines(operator_id: int, site_id: int) -> list[LineHealth]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '', coalesce(n.id, 0), coalesce(n.code, ''), coalesce(n.transport, ''),
+SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '',
+  coalesce(n.id, 0), coalesce(n.code, ''), coalesce(n.transport, ''),
   coalesce(n.port, 0), coalesce(n.baud, 0), coalesce(ls.up, false), ls.line_id IS NOT NULL, coalesce(ls.error, ''),
   ls.since, ls.at, coalesce(ls.replies, 0), coalesce(ls.timeouts, 0), ls.last_reply_at,
   (SELECT count(*) FROM estate_meter m WHERE m.line_id = n.id AND m.removed_at IS NULL),

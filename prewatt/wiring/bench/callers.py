@@ -1,8 +1,8 @@
 """Many meters that dial in: the other end of the bench `dial_in`.
 
-`python -m prewatt.wiring.bench.callers PORT COUNT PER_S`: waits for a line on stdin, then calls COUNT times at PER_S a
-second, each as a serial server that says `BENCH-<number>` and answers as a representative SPM9511. Whoever is hung up on
-stays away and counts. After another line it says {"called", "refused", "hung_up"} as JSON and ends.
+`python -m prewatt.wiring.bench.callers PORT COUNT PER_S`: waits for a line on stdin, then calls COUNT times at PER_S
+a second, each as a serial server that says `BENCH-<number>` and answers as a representative SPM9511. Whoever is hung
+up on stays away and counts. After another line it says {"called", "refused", "hung_up"} as JSON and ends.
 """
 
 import asyncio

@@ -124,7 +124,8 @@ def _tell(process: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def _callers(port: int, size: Size) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "prewatt.wiring.bench.callers", *map(str, (port, size.callers, size.callers_per_s))]
+    numbers = map(str, (port, size.callers, size.callers_per_s))
+    command = [sys.executable, "-m", "prewatt.wiring.bench.callers", *numbers]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process

@@ -1,7 +1,8 @@
-"""Those who dial in, as the office sees them: known, strangers, refused; whose lease is whose; taken over by a person."""
+"""Those who dial in, as the office sees them: known, strangers, refused, taken over; and whose lease is whose."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -94,9 +95,13 @@ def test_the_lease_of_a_gateway_that_dials_in_goes_with_its_connection(
     assert gateway.pk not in owned(one, "one"), "its connection is lost"
     second = owned(two, "two", gateway.pk)
     assert second[gateway.pk] == first[gateway.pk] + 1
-    expire_leases()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_heartbeat SET at = at - interval '7 s' WHERE part = 'headend:two'")
     third = owned(one, "one", gateway.pk)
-    assert third[gateway.pk] == second[gateway.pk] + 1, "from one that died it is taken as any other"
+    assert third[gateway.pk] == second[gateway.pk] + 1, "from one whose heart stopped it is taken within its lease"
+    expire_leases()
+    fourth = owned(two, "two", gateway.pk)
+    assert fourth[gateway.pk] == third[gateway.pk] + 1, "and so is one that ran out"
 
 
 def test_the_plan_says_how_the_caller_is_known(cast: Cast, mailboxes: list[PostgresMailbox]) -> None:
@@ -109,18 +114,18 @@ def test_the_plan_says_how_the_caller_is_known(cast: Cast, mailboxes: list[Postg
 
 def test_a_stranger_is_taken_over_with_his_meter_in_one_act(cast: Cast, mailboxes: list[PostgresMailbox]) -> None:
     mailboxes[0].called(headend="one", calls=[call(SERIAL)])
-    told = {"code": "G-4G", "name": "Roof", "baud": 9600, "actor": BY, "at": AT}
+    told: dict[str, Any] = {"code": "G-4G", "name": "Roof", "baud": 9600, "actor": BY, "at": AT}
     wrong = {**told, "number": "26030001", "profile": "no-such", "unit": 1}
-    assert code_of(lambda: callers.take_over(SERIAL, cast.site, **wrong)) == "meter_profile_unknown"  # type: ignore[arg-type]
+    assert code_of(lambda: callers.take_over(SERIAL, cast.site, **wrong)) == "meter_profile_unknown"
     assert not Gateway.objects.filter(code="G-4G").exists() and len(callers.waiting()) == 1, "nothing half done"
     right = {**wrong, "profile": "acrel-dtsy1352-4g"}
-    gateway = callers.take_over(SERIAL, cast.site, **right)  # type: ignore[arg-type]
+    gateway = callers.take_over(SERIAL, cast.site, **right)
     assert (gateway.identity, gateway.host) == (SERIAL, "")
     line = Line.objects.get(gateway=gateway)
     assert (line.transport, line.port) == ("dial-in", 0) and Meter.objects.get(line=line).number == "26030001"
     assert not callers.waiting()
     assert mailboxes[0].called(headend="one", calls=[call(SERIAL)])[0].gateway_id == gateway.pk
-    assert code_of(lambda: callers.take_over(SERIAL, cast.site, **told)) == "caller_gone"  # type: ignore[arg-type]
+    assert code_of(lambda: callers.take_over(SERIAL, cast.site, **told)) == "caller_gone"
 
 
 def test_a_refused_stranger_is_said_to_be_so_until_he_may_wait_again(

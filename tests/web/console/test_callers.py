@@ -27,7 +27,7 @@ def page(client: Client) -> str:
     return answer.content.decode()
 
 
-def test_a_stranger_is_seen_by_those_who_enter_gateways_and_by_nobody_else(cast: Cast, ada: Client) -> None:  # noqa: F811
+def test_a_stranger_is_seen_by_those_who_enter_gateways_alone(cast: Cast, ada: Client) -> None:  # noqa: F811
     stranger("GATE/7 & co", "serial-server")
     text = page(ada)
     assert "GATE/7 &amp; co" in text and "100.64.0.7" in text and "identity=GATE%2F7%20%26%20co" in text
@@ -55,7 +55,8 @@ def test_a_meter_that_dialled_in_is_taken_over_with_one_form(cast: Cast, ada: Cl
     )  # fmt: skip
     assert not Caller.objects.exists() and SERIAL in page(ada)
     assert ada.get(address).status_code == 404, "decided already"
-    for place in (f"/console/meters/{meter.pk}", f"/console/meters/{meter.pk}/try", f"/console/lines/gateways/{gateway.pk}"):
+    places = (f"/console/meters/{meter.pk}", f"/console/meters/{meter.pk}/try", f"/console/lines/gateways/{gateway.pk}")
+    for place in places:
         assert ada.get(place).status_code == 200
 
 

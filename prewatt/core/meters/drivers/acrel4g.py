@@ -1,4 +1,4 @@
-"""What an Acrel 4G meter reports by itself, as readings. Its registers are asked by the Modbus driver, through the tunnel.
+"""What an Acrel 4G meter reports by itself, as readings. Its registers are asked by the Modbus driver, in the tunnel.
 
 The poll block's layout is public (jerryxiaosa/ems4j). Taken from it is what needs no start register: energies, voltages
 and currents. Its purse is not ours to believe on a server-held circuit, and its relay bits stay with the status read,
