@@ -223,6 +223,20 @@ def is_told(word: bytes) -> bool:
     return len(word) == WORD and not bcd.is_nothing(word)
 
 
+def encode_item(register: Register, value: int) -> bytes:
+    """Value in the quantity's unit -> the bytes of one item, as they are written (function 14).
+
+    Raises Refused `value_out_of_range`, `value_too_fine`: a setting must be stored as it was asked for.
+    """
+    raw, rest = divmod(value * register.factor.denominator, register.factor.numerator)
+    if rest:
+        raise Refused("value_too_fine", quantity=register.quantity.value, value=value)
+    try:
+        return bcd.write(raw, register.size, signed=register.kind is Kind.SIGNED_DIGITS)
+    except LocalProtocolError:
+        raise Refused("value_out_of_range", quantity=register.quantity.value, value=value) from None
+
+
 def _holds(flag: Flag, data: bytes) -> bool:
     word = int.from_bytes(data[flag.at : flag.at + WORD], "little")
     return all(word >> bit & 1 for bit in flag.set) and not any(word >> bit & 1 for bit in flag.clear)

@@ -377,9 +377,16 @@ def _clock(table: Table, protocol: Protocol, registers: Mapping[Quantity, Regist
 
 
 def _check_settings(profile: Profile) -> None:
-    """One block, so that a settings write is one request and is read back by one."""
+    """One block, so that a settings write is one request and is read back by one. Over DL/T 645 an identifier is
+    written whole, so it is one number and nothing else."""
     blocks = profile.blocks.get(Group.SETTINGS, ())
     for quantity in sorted(profile.settings):
+        if profile.protocol is Protocol.DLT645:
+            held = profile.registers[quantity]
+            whole = any((block.address, block.count) == (held.address, held.size) for block in blocks)
+            if held.kind not in (Kind.DIGITS, Kind.SIGNED_DIGITS) or held.group is not Group.SETTINGS or not whole:
+                raise Refused("profile_not_writable", quantity=quantity.value)
+            continue
         if len(blocks) != 1 or not inside(profile.registers[quantity], blocks[0]):
             raise Refused("profile_not_writable", quantity=quantity.value)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from prewatt.core.meters.dataitems import decode_item
+from prewatt.core.meters.dataitems import decode_item, encode_item
 from prewatt.core.meters.jobs import Order, OrderKind, Wish
 from prewatt.core.meters.model import DATA_KINDS, Block, Group, Kind, Profile, Register, inside
 from prewatt.core.meters.profile import ORDER_WORDS
@@ -93,6 +93,8 @@ def encode_value(register: Register, value: int) -> bytes:
 
     Raises Refused `value_out_of_range`, `value_too_fine`: a setting must be stored as it was asked for.
     """
+    if register.kind in DATA_KINDS:
+        return encode_item(register, value)
     if register.kind in _FLOATS:
         data = _encode_float(register, value)
         if decode_value(register, data) != value:

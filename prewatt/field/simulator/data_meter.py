@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, encode_answer
+from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, decode_item, encode_answer
 from prewatt.core.meters.model import Block
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
@@ -31,6 +31,7 @@ from prewatt.field.simulator.site import Force
 
 OTHER, NO_DATA, UNAUTHORISED = 0x01, 0x02, 0x04  # error words
 CONTROL_BYTES: Final = 16
+WRITE_HEAD: Final = 12  # identifier, authority and password, operator
 JUMP_MS: Final = 300_000
 _CLOCKS: Final = {0x04000101: "WWDDMMYY", 0x04000102: "ssmmhh", 0x0400010C: "ssmmhhWWDDMMYY"}
 
@@ -65,6 +66,8 @@ class DataMeter(Meter):
                 return HandledFrame(reply=reply(frame, self.address, bytes.fromhex(self.address)[::-1]))
             case Function.CONTROL:
                 return self._control(frame, at_ms)
+            case Function.WRITE:
+                return self._write_item(frame, at_ms)
             case Function.BROADCAST_TIME:
                 return HandledFrame(reply=None, kept=self._take_time(frame, at_ms))
             case _:
@@ -133,6 +136,19 @@ class DataMeter(Meter):
                 pass
         self.settle(at_ms)
         return HandledFrame(reply=reply(frame, self.address), kept=True)
+
+    def _write_item(self, frame: Frame, at_ms: int) -> HandledFrame:
+        """Function 14: identifier, authority and password, operator, value. Only what the profile lets be written."""
+        access = self.profile.access or Access()
+        if frame.data[4:8] != access.secret():
+            return HandledFrame(reply=self._refuse(frame, UNAUTHORISED))
+        for quantity in self.profile.settings:
+            register = self.profile.registers[quantity]
+            value = decode_item(register, frame.data[WRITE_HEAD:]) if register.address == frame.di else None
+            if value is not None:
+                self._set(self.circuits[1], {quantity: value}, at_ms)
+                return HandledFrame(reply=reply(frame, self.address), kept=True)
+        return HandledFrame(reply=self._refuse(frame, NO_DATA))
 
     def _take_time(self, frame: Frame, at_ms: int) -> bool:
         told = moment(frame.data, "ssmmhhDDMMYY")

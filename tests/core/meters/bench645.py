@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from prewatt.core.meters import Profile
-from prewatt.core.meters.dataitems import encode_answer
+from prewatt.core.meters.dataitems import decode_item, encode_answer
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire.dlt645 import Command, Decoder, Frame, Function, answer_read, encode, meant, refuse, reply
 from tests.core.meters.bench import NUMBER, AnyLine, Fault
@@ -49,6 +49,9 @@ class DataMeter:
             case Function.CONTROL:
                 self.writes += 1
                 return self._control(request)
+            case Function.WRITE:
+                self.writes += 1
+                return self._write(request)
             case _:
                 return None
 
@@ -80,6 +83,17 @@ class DataMeter:
             return refuse(request, self.number, OTHER)
         if not self.deaf:
             self._obey(Command(data[8]))
+        return reply(request, self.number)
+
+    def _write(self, request: Frame) -> Frame:
+        data = request.data
+        if data[5:8][::-1].hex() != self.password:
+            return refuse(request, self.number, UNAUTHORISED)
+        for quantity in self.profile.settings:
+            register = self.profile.registers[quantity]
+            value = decode_item(register, data[12:]) if register.address == request.di else None
+            if value is not None and not self.deaf:
+                self.values[quantity] = value
         return reply(request, self.number)
 
     def _obey(self, command: Command) -> None:

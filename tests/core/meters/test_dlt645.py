@@ -305,7 +305,11 @@ def test_a_meter_that_tripped_for_overload_is_neither_closed_nor_kept_on(wish: J
         (Job(intent=Intent.CREDIT, order=Order(count=1, kind=OrderKind.PURCHASE, amount=1)), NUMBER, "rtu",
          "custody_not_supported"),
         (Job(intent=Intent.CREDIT), NUMBER, "rtu", "order_missing"),
-        (Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.LOAD_LIMIT: 1}), NUMBER, "rtu", "setting_not_supported"),
+        (Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.ALARM_LEVEL_1: 1}), NUMBER, "rtu",
+         "setting_not_supported"),
+        (Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.LOAD_LIMIT: -1}), NUMBER, "rtu", "value_out_of_range"),
+        (Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.LOAD_LIMIT: 10**5}), NUMBER, "rtu", "value_out_of_range"),
+        (Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.LOAD_LIMIT: 1}), "", "rtu", "meter_number_missing"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_before_a_byte_leaves(job: Job, number: str, transport: str, code: str) -> None:

@@ -4,19 +4,19 @@ Frames carry the meter's number, so a foreign reply never passes; a late reply t
 shows the past. As over Modbus, nothing is sent twice and nothing is believed that was not read back.
 """
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING
-from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD, decode_answer, is_told
+from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
+from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
+from prewatt.core.meters.drivers.dlt645_talk import Part, Script, Talk, address_of, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
 from prewatt.core.meters.drivers.looks import (
-    CLOCK_JUMP_S,
-    CLOCK_SETTLED_S,
     LOOK_AGAIN_MS,
     READ_GROUPS,
     RELAY_READS,
@@ -26,71 +26,23 @@ from prewatt.core.meters.drivers.looks import (
 )
 from prewatt.core.meters.jobs import Frame as Shown
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
-from prewatt.core.meters.model import Block, ClockWay, Group, Profile, RelayCommand
+from prewatt.core.meters.model import ClockWay, Group, Profile, RelayCommand
 from prewatt.core.meters.quantities import Quantity
-from prewatt.core.refusals import Text, register
 from prewatt.core.wire.dlt645 import (
-    ANYONE,
-    Access,
     ClientDecoder,
     Command,
     Frame,
     Function,
-    LongRead,
-    RemoteProtocolError,
     broadcast_time,
     control,
     encode,
-    errors_of,
     expects_reply,
 )
-from prewatt.core.wire.dlt645.items import moment
 
-DIGITS: Final = 12  # of an address: the last of a longer printed number
-CLOCK_DATE, CLOCK_TIME = 0x04000101, 0x04000102  # WWDDMMYY, ssmmhh
+__all__ = ["address_of", "clock_broadcast", "dlt645"]
+
 FRAME_BYTES: Final = 20  # wake-up, marks, address, control, length, sum, end, identifier
 CACHED_FRAMES: Final = 65_536
-DAY_S: Final = 86_400
-
-register(
-    {
-        f"dlt645_{name}": Text(f"The meter refused: {en}.", f"电表拒绝：{zh}。")
-        for name, en, zh in (
-            ("other_error", "other error", "其他错误"),
-            ("no_requested_data", "it has no such value", "无请求数据"),
-            ("password_or_unauthorised", "wrong password or no authority", "密码错误或未授权"),
-            ("baud_rate_unchangeable", "the baud rate cannot change", "通信速率不能更改"),
-            ("too_many_year_zones", "too many year zones", "年时区数超限"),
-            ("too_many_day_periods", "too many day periods", "日时段数超限"),
-            ("too_many_rates", "too many rates", "费率数超限"),
-            ("reserved", "reserved error", "保留错误"),
-        )
-    }
-)
-register(
-    {
-        "dlt645_refused": Text("The meter refused without a reason.", "电表拒绝，未说明原因。"),
-        "meter_number_missing": Text(
-            "A meter is only commanded by its number, and this one has none yet.", "必须按表号下达指令，该表尚无表号。"
-        ),
-        "meter_clock_unreadable": Text(
-            "The meter shows no clock, so no command can be given an end.", "无法读取电表时钟，不能确定指令有效期。"
-        ),
-        "transport_not_supported": Text(
-            "This line speaks Modbus TCP only; the meter needs a transparent line.",
-            "该线路仅支持 Modbus TCP，此表需要透明传输线路。",
-        ),
-    }
-)
-
-Values = dict[Quantity, int]
-Script = Generator[Asking[Frame] | Pause, Frame | None, Outcome]
-Part = Generator[Asking[Frame] | Pause, Frame | None, Outcome | None]
-
-
-def address_of(number: str) -> str:
-    """The 12 digits a meter with this printed number answers to; the wildcard where the number is not known yet."""
-    return number[-DIGITS:].zfill(DIGITS) if number else ANYONE
 
 
 def clock_broadcast(clock: datetime) -> bytes:
@@ -101,109 +53,13 @@ def clock_broadcast(clock: datetime) -> bytes:
     return encode(broadcast_time(clock))
 
 
-def refusal_code(reply: Frame) -> str:
-    """The stable code of a refusal; the lowest error bit speaks."""
-    names = errors_of(reply)
-    return f"dlt645_{names[0]}" if names and not names[0].startswith("vendor") else "dlt645_refused"
-
-
-def seconds_of(wall: datetime) -> int:
-    """The wall time that a meter shows, counted as if it were UTC."""
-    return int(wall.replace(tzinfo=UTC).timestamp())
-
-
-class _Talk:
-    """What one conversation has read so far, and the reads every script needs."""
-
-    def __init__(self, profile: Profile, meter: MeterAddress) -> None:
-        self.profile = profile
-        self.address = address_of(meter.number)
-        self.access = profile.access or Access()
-        self.values: Values = {}
-        self.word = 0  # status word 3
-        self.sent = False
-
-    def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
-        return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
-
-    def item(self, di: int) -> Generator[Asking[Frame] | Pause, Frame | None, bytes | Outcome]:
-        """The value bytes behind an identifier, following frames included; an Outcome when the meter gave none."""
-        long = LongRead(self.address, di)
-        while True:
-            reply = yield Asking(long.request)
-            if reply is None:
-                return self.end(Verdict.SILENT, "no_reply")
-            if reply.refused:
-                return self.end(Verdict.REFUSED, refusal_code(reply))
-            try:
-                data = long.take(reply)
-            except RemoteProtocolError:
-                return self.end(Verdict.SILENT, "no_reply")  # parts without end: no answer anybody could use
-            if data is not None:
-                return data
-
-    def block(self, block: Block) -> Part:
-        """Read one block into `values`; an Outcome when the meter did not give it."""
-        data = yield from self.item(block.address)
-        if isinstance(data, Outcome):
-            return None if block.optional and data.verdict is Verdict.REFUSED else data
-        relay = self.profile.relay
-        if relay is not None and block.group is Group.STATUS and block.address == relay.address:
-            if not is_told(data[:WORD]):
-                return self.end(Verdict.SILENT, "no_reply")
-            self.word = int.from_bytes(data[:WORD], "little")
-        self.values.update(decode_answer(self.profile.registers.values(), self.profile.flags, block, data))
-        return None
-
-    def read(self, group: Group) -> Part:
-        for block in self.profile.blocks.get(group, ()):
-            ended = yield from self.block(block)
-            if ended is not None:
-                return ended
-        return None
-
-    def look_again(self, group: Group, quantities: Collection[Quantity], pauses_ms: Sequence[int]) -> Part:
-        """Read until two reads in a row agree on `quantities`: a late reply to an earlier question shows the past."""
-        for quiet_ms in pauses_ms:
-            before = {quantity: self.values.pop(quantity, None) for quantity in quantities}, self.word
-            yield Pause(quiet_ms)
-            ended = yield from self.read(group)
-            if ended is not None:
-                return ended
-            if before == ({quantity: self.values.get(quantity) for quantity in quantities}, self.word):
-                return None
-        return self.end(Verdict.SILENT, "reads_differ")
-
-    def clock(self) -> Generator[Asking[Frame] | Pause, Frame | None, datetime | Outcome]:
-        """The meter's own wall clock. The date is asked first: around midnight the end of a command is then early,
-        never a day late."""
-        parts = []
-        for di in (CLOCK_DATE, CLOCK_TIME):
-            data = yield from self.item(di)
-            if isinstance(data, Outcome):
-                return data
-            parts.append(data)
-        text = moment(parts[0] + parts[1], "WWDDMMYYssmmhh")
-        if not text:
-            return self.end(Verdict.REFUSED, "meter_clock_unreadable")
-        return datetime.fromisoformat(text)
-
-    def note_clock(self) -> Part:
-        """The same into `values`; an Outcome when the meter did not say."""
-        shown = yield from self.clock()
-        if isinstance(shown, Outcome):
-            return shown
-        self.values[Quantity.CLOCK] = seconds_of(shown)
-        return None
-
-
-def _refusing(talk: _Talk, code: str) -> Script:
+def _refusing(talk: Talk, code: str) -> Script:
     """Say no before a byte leaves."""
     yield from ()
     return talk.end(Verdict.REFUSED, code)
 
 
-def _reading(talk: _Talk, job: Job) -> Script:
+def _reading(talk: Talk, job: Job) -> Script:
     for group in READ_GROUPS[job.intent]:
         ended = yield from talk.read(group)
         if ended is not None:
@@ -219,36 +75,7 @@ def _reading(talk: _Talk, job: Job) -> Script:
     return talk.end(Verdict.DONE)
 
 
-def _set_clock(talk: _Talk, job: Job) -> Script:
-    """One broadcast of the time, which nobody answers; then a look whether the meter goes by it.
-
-    The others of the line take it too. A meter takes one a day that moves it by no more than five minutes, and none
-    around midnight, where it would end a day twice or never.
-    """
-    assert job.clock is not None
-    target = job.clock + job.zone_s
-    ended = yield from talk.note_clock()
-    if ended is not None:
-        return ended
-    shown = talk.values[Quantity.CLOCK]
-    ahead_s = shown - target
-    if abs(ahead_s) <= CLOCK_SETTLED_S:
-        return talk.end(Verdict.DONE)
-    if abs(ahead_s) > CLOCK_JUMP_S:
-        return talk.end(Verdict.REFUSED, "clock_too_far_off")
-    if any((each + CLOCK_JUMP_S) % DAY_S < 2 * CLOCK_JUMP_S for each in (target, shown)):
-        return talk.end(Verdict.REFUSED, "clock_near_midnight")
-    talk.sent = True
-    wall = datetime.fromtimestamp(target, UTC).replace(tzinfo=None)
-    yield Asking(broadcast_time(wall), write=True)
-    if (yield from talk.note_clock()) is not None:
-        return talk.end(Verdict.UNKNOWN, "write_unanswered")
-    if 0 <= talk.values[Quantity.CLOCK] - target <= CLOCK_SETTLED_S:
-        return talk.end(Verdict.DONE)
-    return talk.end(Verdict.REFUSED, "clock_not_taken")
-
-
-def _trying(talk: _Talk) -> Script:
+def _trying(talk: Talk) -> Script:
     """Ask every block once, also after one that was refused: each refusal says something about the profile."""
     missed, refused = 0, None
     for group in Group:
@@ -304,7 +131,7 @@ def _wanting(commands: Sequence[Command], word: int) -> list[Command]:
     return [each for each in commands if not _taken(each, word) or not (_moved(each, word) or each in waits)]
 
 
-def _blocked(talk: _Talk, wanted: Sequence[Command]) -> str | None:
+def _blocked(talk: Talk, wanted: Sequence[Command]) -> str | None:
     """Closing again is allowed only while the cause of the opening was credit or our own command."""
     if not _MAY_CLOSE & set(wanted) or talk.values.get(Quantity.RELAY) == 1:
         return None
@@ -312,7 +139,7 @@ def _blocked(talk: _Talk, wanted: Sequence[Command]) -> str | None:
     return next((f"closing_blocked_{bit.value}" for bit in BLOCKS_CLOSING if bit in bits), None)
 
 
-def _followed(talk: _Talk, commands: Sequence[Command]) -> Script:
+def _followed(talk: Talk, commands: Sequence[Command]) -> Script:
     """Every command is taken: does the relay stand so too? A trip may be delayed, a close may wait for the key."""
     for attempt in range(RELAY_READS):
         if all(_moved(each, talk.word) for each in commands):
@@ -327,7 +154,7 @@ def _followed(talk: _Talk, commands: Sequence[Command]) -> Script:
     return talk.end(Verdict.UNKNOWN if talk.sent else Verdict.SILENT, "relay_not_moved")
 
 
-def _relay(talk: _Talk, relay: RelayCommand, wish: Wish) -> Script:
+def _relay(talk: Talk, relay: RelayCommand, wish: Wish) -> Script:
     commands = relay.commands[wish]
     ended = yield from talk.read(Group.STATUS)
     if ended is not None:
@@ -363,7 +190,7 @@ def _relay(talk: _Talk, relay: RelayCommand, wish: Wish) -> Script:
     return followed if unkept is None or followed.verdict is not Verdict.DONE else talk.end(Verdict.REFUSED, unkept)
 
 
-def _witness(talk: _Talk, command: Command, reply: Frame | None) -> Part:
+def _witness(talk: Talk, command: Command, reply: Frame | None) -> Part:
     """After the one frame: what status word 3 shows decides, not what was answered. None when it was taken."""
     refused = refusal_code(reply) if reply is not None and reply.refused else None
     for attempt in range(2):  # a late reply to an earlier question would show the past too
@@ -421,15 +248,17 @@ class _Exchange(Talking[Frame, Frame]):
 
 def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Conversation:
     """The driver of Protocol.DLT645."""
-    talk = _Talk(profile, meter)
+    talk = Talk(profile, meter)
     refused = _refused(profile, meter, job, bus)
     if refused is not None:
         script = _refusing(talk, refused)
     elif job.intent is Intent.RELAY:
         assert profile.relay is not None and job.wish is not None
         script = _relay(talk, profile.relay, job.wish)
+    elif job.intent is Intent.WRITE_SETTINGS:
+        script = write_settings(talk, job)
     elif job.intent is Intent.SET_CLOCK:
-        script = _set_clock(talk, job)
+        script = set_clock(talk, job)
     elif job.intent is Intent.TRY:
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
@@ -447,7 +276,9 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
         case Intent.CREDIT:
             return "order_missing" if job.order is None else "custody_not_supported"
         case Intent.WRITE_SETTINGS:
-            return "setting_not_supported"
+            if not profile.settings:
+                return "setting_not_supported"
+            return None if meter.number else "meter_number_missing"
         case Intent.SET_CLOCK:
             way = profile.clock.way if profile.clock is not None else None
             return None if way is ClockWay.BROADCAST and job.clock is not None else "setting_not_supported"
