@@ -47,8 +47,7 @@ _SELECT = """
 SELECT c.id, c.site_id, m.number, c.index, r.code, k.number, m.profile, s.custody, s.credit_unit, co.currency,
     CASE s.custody WHEN 'server' THEN rb.balance_minor ELSE l.balance END,
     CASE s.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE l.purchase_count END,
-    l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use, s.state,
-    m.line_id
+    l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use, s.state
 FROM estate_circuit c
 JOIN estate_meter m ON m.id = c.meter_id
 JOIN estate_site si ON si.id = c.site_id
@@ -89,7 +88,7 @@ def _views(ids: list[int], *, at: datetime, stale: timedelta) -> list[CircuitVie
 
 def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitView:
     (pk, site_id, number, index, room, contract, profile, custody, unit, currency, balance, count, energy, power, relay,
-     wish, read_at, alarm_1, alarm_2, use, supply_state, line_id) = row  # fmt: skip
+     wish, read_at, alarm_1, alarm_2, use, supply_state) = row  # fmt: skip
     known = catalogue().get(profile)
     meter_held = custody == "meter" if custody else bool(known and "meter" in known.custody)
     if custody is None:
@@ -120,7 +119,7 @@ def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitVie
             balance=balance,
             alarm_1=alarm_1 or 0,
             alarm_2=alarm_2 or 0,
-            polled=line_id is not None,
+            # also of a meter that is never online: a program that sells over the wire must pass it over
         ),
         read_at=read_at,
     )
