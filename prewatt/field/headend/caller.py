@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from prewatt.core.meters.drivers import reported
 from prewatt.core.meters.mailbox import Call, LinePlan
 from prewatt.core.wire import acrel4g, serialserver
-from prewatt.core.wire.acrel4g import Answers, AsksTime, Registers, Reports
+from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports
 from prewatt.core.wire.acrel4g.frame import START
 from prewatt.field.headend.limits import (
     KEEPALIVE_EVERY_S,
@@ -183,6 +183,9 @@ class Caller(asyncio.Protocol):
                     self._name(event.registration.serial)
                     if self.gateway_id is not None:  # again on the same connection
                         self._greet()
+                case Lives() if event.serial and not self.identity:
+                    self.kind = ACREL_4G  # a meter that thinks itself registered
+                    self._name(event.serial)
                 case AsksTime():
                     self._tell_time()
                 case Answers():

@@ -30,6 +30,7 @@ MAX_BEFORE_NAME = 256  # bytes; the longest registration has 65
 MAX_STRANGERS = 1024  # callers that no gateway is known for
 MAX_STRANGERS_PER_ADDRESS = 64
 STRANGER_STAYS_S = 300.0  # then he is cut off; he stays in the list and may call again
+SAY_STRANGERS_S = 60.0  # strangers are worth a log line this often, whoever knocks how fast
 ASK_ROWS = 1000  # callers asked about in one call of the mailbox
 ASK_STRANGER_AGAIN_S = 5.0  # he may have been taken over meanwhile
 KNOWN_AGAIN_S = 60.0  # and a known one's gateway may have got another identity

@@ -32,6 +32,7 @@ from prewatt.field.headend.limits import (
     MAX_UNNAMED,
     MAX_UNNAMED_PER_ADDRESS,
     NAME_WITHIN_S,
+    SAY_STRANGERS_S,
     STRANGER_STAYS_S,
     SWEEP_S,
 )
@@ -59,6 +60,7 @@ class Switchboard:
         self._named: dict[str, Caller] = {}  # by identity
         self._to_ask: dict[str, Caller] = {}
         self._strangers: set[Caller] = set()
+        self._say_strangers_at = 0.0
         self._addresses: Counter[str] = Counter()
         self._unnamed_of: Counter[str] = Counter()
         self._strangers_of: Counter[str] = Counter()
@@ -145,7 +147,9 @@ class Switchboard:
         caller.until = now + STRANGER_STAYS_S
         self._strangers.add(caller)
         self._strangers_of[caller.peer] += 1
-        log.warning("caller_unknown kind=%s peer=%s", caller.kind, caller.peer)
+        if now >= self._say_strangers_at:
+            self._say_strangers_at = now + SAY_STRANGERS_S
+            log.warning("caller_unknown kind=%s peer=%s waiting=%d", caller.kind, caller.peer, len(self._strangers))
 
     async def open_line(self, plan: LinePlan, listener: Listener) -> Link:
         """The opener of the transport: the connection that is here, or LinkError `not_called`."""

@@ -19,6 +19,7 @@ from prewatt.core.wire import acrel4g
 from prewatt.field.headend import HeadEnd, Switchboard, limits, switchboard
 from prewatt.field.simulator.dialer import Dialer
 from tests.field.headend import office
+from tests.field.headend.office import moved
 from tests.field.headend.test_sockets import SlowEar, run, settled, until, wall
 from tests.field.simulator.plant import NOON_MS, line, meter, stop, world
 
@@ -315,5 +316,38 @@ def test_a_caller_stays_on_the_line_when_a_lease_is_late(tmp_path: Path) -> None
                 found.office.polls.clear()
                 await called(found, wanted)
                 assert dialer.calls == 1
+
+    run(story())
+
+
+def test_a_gateway_that_gets_another_name_lets_the_old_caller_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switchboard, "KNOWN_AGAIN_S", 1.0)
+
+    async def story() -> None:
+        wanted = plan(TEXT, "pilot-spm9511")
+        async with here() as found:
+            found.office.add(1, wanted)
+            async with site(tmp_path, found.board.port, "pilot-spm9511", identity=TEXT):
+                await called(found, wanted)
+                found.office.change(1, moved(wanted, identity="ANOTHER"))
+                await until(lambda: not found.board.held and not found.headend.lines, within_s=WITHIN_S)
+                assert found.office.gateways[1].owner is None
+                found.office.change(1, wanted)
+                found.office.polls.clear()
+                await called(found, wanted)
+
+    run(story())
+
+
+def test_a_meter_that_thinks_itself_registered_is_known_by_its_heartbeat() -> None:
+    async def story() -> None:
+        async with here() as found:
+            found.office.add(1, plan(SERIAL, "acrel-dtsy1352-4g"))
+            _, writer = await asyncio.open_connection("127.0.0.1", found.board.port)
+            writer.write(acrel4g.encode(acrel4g.heartbeat_frame(SERIAL)))
+            await until(lambda: found.headend.lines and found.headend.lines[0].up, within_s=WITHIN_S)
+            writer.close()
 
     run(story())

@@ -1,0 +1,63 @@
+"""Lines that call us: what a site file may say of them, and what the simulated Acrel meter reports."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prewatt.core.wire import acrel4g
+from prewatt.field.simulator.dialer import poll_block
+from prewatt.field.simulator.dialing import CallerKind
+from prewatt.field.simulator.fields import SiteError
+from tests.field.simulator.plant import NOON_MS, line, meter, site, world
+
+ACREL = "acrel-dtsy1352-4g"
+
+
+def calling(**dialing: Any) -> dict[str, Any]:
+    return line(transport="dial-in", port=9300, dialing=dialing)
+
+
+def test_a_line_says_how_it_calls() -> None:
+    (bus,) = site(lines=[calling(identity="GATE-7", heartbeat="hex:00ff", every_packet=True)]).lines
+    assert bus.dialing is not None
+    assert (bus.dialing.caller, bus.dialing.identity, bus.dialing.heartbeat) == (
+        CallerKind.SERIAL_SERVER, "GATE-7", "hex:00ff",
+    )  # fmt: skip
+
+
+def test_many_lines_call_the_same_place() -> None:
+    buses = [{**calling(identity=f"GATE-{name}"), "id": name} for name in "ab"]
+    assert len(site(lines=buses).lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("bus", "code"),
+    [
+        (line(transport="dial-in"), "bad_dialing"),
+        (line(dialing={"identity": "GATE-7"}), "bad_dialing"),
+        (calling(identity="x" * 41), "bad_text"),
+        (calling(identity="GATE 7", caller="acrel-4g"), "bad_text"),
+        (calling(identity="1" * 21, caller="acrel-4g"), "bad_text"),
+        (calling(identity="GATE-7", heartbeat="hex:0"), "bad_text"),
+        (calling(identity="GATE-7", unheard_of=1), "unknown_key"),
+        (calling(), "missing"),
+    ],
+)
+def test_what_cannot_call_is_refused(bus: dict[str, Any], code: str) -> None:
+    with pytest.raises(SiteError) as refused:
+        site(lines=[bus])
+    assert refused.value.code == code
+
+
+def test_the_report_is_the_poll_block_as_it_is_known(tmp_path: Path) -> None:
+    opening = {"energy_wh": 12_345_670, "sharp_wh": 1_000_000, "peak_wh": 2_345_670, "valley_wh": 5_000_000}
+    played = world(
+        tmp_path, meter(3, profile=ACREL, opening=opening, relay={"force": "trip"}),
+        lines=[calling(identity="26112000000001", caller="acrel-4g")],
+    )  # fmt: skip
+    block = acrel4g.poll_block(bytes((3, 3, 0x60)) + poll_block(played.meters["202500000003"], NOON_MS))
+    assert (block.model, block.energy_total, block.energy_spike, block.energy_flat) == (5, 1_234_567, 100_000, 400_000)
+    assert all(2_200 < volts < 2_320 for volts in block.voltages) and block.currents == (0, 0, 0)
+    assert block.force_on and not any(block.relays_closed)
+    assert block.clock is not None and block.clock.isoformat()[:16] == "2026-03-02T12:00"
