@@ -1,7 +1,7 @@
 """The clocks of meters (对时): how far each is off, and telling it the time, by hand or by itself.
 
-A clock that is off charges the wrong rate and freezes at the wrong midnight; one that is set at the wrong moment does so
-too. So no clock is set by itself around the minutes at which prices may switch, and none at all around midnight.
+A clock that is off charges the wrong rate and freezes at the wrong midnight; one that is set at the wrong moment does
+so too. So no clock is set by itself around the minutes at which prices may switch, and none at all around midnight.
 """
 
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from prewatt.office.staff.roles import Act
 OFF_S: Final = 60  # a clock further off than this is marked, and set by itself
 GUARD: Final = timedelta(minutes=5)  # around midnight, and by itself around each half hour: there prices may switch
 SWITCH_MINUTES: Final = 30  # periods of the plans and meters we know begin on full and half hours
-ONCE: Final = timedelta(hours=24)  # a DL/T 645 meter takes one broadcast a day; another one does not drift a minute in it
+ONCE: Final = timedelta(hours=24)  # a DL/T 645 meter takes one broadcast a day; none drifts a minute in it
 LIFE: Final = timedelta(minutes=4)  # a command that waits longer could be sent inside the guard
 FRESH: Final = timedelta(hours=2)  # of the reading of a clock that is set by itself
 MOST: Final = 200  # clocks of one sweep

@@ -106,8 +106,8 @@ def only_read(circuit_id: int, quantity: Quantity) -> Parameter:
     read, read_at = _reads(circuit_id).get(quantity, (None, None))
     state = ParameterState.UNREAD if read is None else ParameterState.READ_ONLY
     return Parameter(
-        quantity=quantity, state=state, read=read, read_at=read_at, wanted=None, wanted_by="", wanted_at=None, reason="",
-        code="",
+        quantity=quantity, state=state, read=read, read_at=read_at, wanted=None, wanted_by="", wanted_at=None,
+        reason="", code="",
     )  # fmt: skip
 
 
@@ -126,8 +126,8 @@ def read_settings(circuit: Circuit, *, request_key: str, at: datetime, actor: st
 
 
 def _reads(circuit_id: int) -> dict[Quantity, tuple[int, datetime]]:
-    """The newest value that the meter showed of each quantity. What a conversation read that ended unknown or silent may
-    be from before its write, so it does not count."""
+    """The newest value that the meter showed of each quantity. What a conversation read that ended unknown or silent
+    may be from before its write, so it does not count."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT values, finished_at FROM metering_job WHERE circuit_id = %s AND state = 'done'"

@@ -1,4 +1,4 @@
-"""Write the settings of a meter that stands: alarm levels, overdraft, hoarding and load limits; all, or a single one."""
+"""Write the settings of a meter that stands: alarm levels, overdraft, hoarding and load limits; all, or one."""
 
 import secrets
 from collections.abc import Mapping
@@ -142,9 +142,11 @@ def clock(ask: Ask, meter_id: int) -> HttpResponse:
         back=back,
         crumb=_("Meter %s") % meter.number,
         refused=refused or None,
-        says=_("It is told the time of our server. A DL/T 645 meter hears it by a broadcast, which the other meters of the "
-               "line take too: once a day, by at most five minutes, and not around midnight."),
-    )  # fmt: skip
+        says=_(
+            "It is told the time of our server. A DL/T 645 meter hears it by a broadcast, which the other meters of "
+            "the line take too: once a day, by at most five minutes, and not around midnight."
+        ),
+    )
 
 
 urlpatterns = [

@@ -176,8 +176,8 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
             if not refused and sure:
                 return redirect(f"/console/swaps/{made[0].pk}")
             if not refused:
-                return ask.page("ui/swap_sure.html", {"meter": meter, "parts": shown, "form": form.items(),
-                                                      "number": form.get("number", ""), "back": _back(meter)})  # fmt: skip
+                context = {"meter": meter, "parts": shown, "form": form.items(), "back": _back(meter)}
+                return ask.page("ui/swap_sure.html", {**context, "number": form.get("number", "")})
     return form_page(
         ask,
         title=_("Exchange meter %s") % meter.number,
@@ -186,9 +186,11 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
         back=_back(meter),
         crumb=_("Meter %s") % meter.number,
         refused=refused or None,
-        says=_("The old meter ends at its last reading, the new one begins with its own. What the tenant has left goes on: "
-               "in the office it stays where it is, out of the old meter it goes into the new one."),
-    )  # fmt: skip
+        says=_(
+            "The old meter ends at its last reading, the new one begins with its own. What the tenant has left goes "
+            "on: in the office it stays where it is, out of the old meter it goes into the new one."
+        ),
+    )
 
 
 def _back(meter: Meter) -> str:
@@ -197,7 +199,8 @@ def _back(meter: Meter) -> str:
 
 def parts_of(made: Swap) -> list[SwapPart]:
     found = made.parts.select_related(
-        "old_supply__contract__customer", "old_supply__circuit", "new_circuit__room", "new_supply", "opening", "delivery"
+        "old_supply__contract__customer", "old_supply__circuit", "new_circuit__room", "new_supply", "opening",
+        "delivery",
     )
     return list(found.order_by("index"))
 
@@ -211,6 +214,7 @@ def _part(ask: Ask, part: SwapPart) -> dict[str, Any]:
     """One circuit of an exchange as it is printed."""
     contract, supply = part.old_supply.contract, part.new_supply
     word, css = STATES[part.state]
+    worth = formats.money(part.value_minor, ask.site.currency, ask.site.exponent)
     read = part.opening.read_values
     stood = [each for each in (part.first_wh, supply.opening_wh, read.get("energy_import_total")) if each is not None]
     return {
@@ -219,7 +223,7 @@ def _part(ask: Ask, part: SwapPart) -> dict[str, Any]:
         "final": formats.energy(part.final_wh), "final_at": _printed(part.final_at, ask),
         "stated": part.stated, "first": formats.energy(stood[0]) if stood else "", "count": read.get("purchase_count"),
         "credit": formats.energy(part.credit) if part.old_supply.custody == "meter" else formats.DASH,
-        "worth": formats.money(part.value_minor, ask.site.currency, ask.site.exponent) if part.old_supply.custody == "meter" else "",
+        "worth": worth if part.old_supply.custody == "meter" else "",
         "state": word, "css": css, "said": part.state, "opening": part.opening_id,
         "again": part.state in ("not_opened", "not_carried"),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every conversation over DL/T 645 shares: identifiers read and looked at twice, the clock, what a refusal says."""
+"""What conversations over DL/T 645 share: identifiers read and looked at twice, the clock, what a refusal says."""
 
 from collections.abc import Collection, Generator, Sequence
 from datetime import UTC, datetime
