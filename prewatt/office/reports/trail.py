@@ -74,7 +74,8 @@ CASE a.object_type
   WHEN 'sale' THEN (SELECT number FROM vending_sale v WHERE v.id::text = a.object_id)
   WHEN 'contract' THEN a.object_id
   WHEN 'campaign' THEN (SELECT name FROM tokens_campaign k WHERE k.id::text = a.object_id)
-  WHEN 'vending_key' THEN (SELECT 'SGC ' || sgc || ' KRN ' || krn FROM tokens_storedkey k WHERE k.id::text = a.object_id)
+  WHEN 'vending_key' THEN (SELECT 'SGC ' || sgc || ' KRN ' || krn FROM tokens_storedkey k
+     WHERE k.id::text = a.object_id)
   WHEN 'token' THEN (SELECT m.number FROM tokens_tokenrequest r JOIN tokens_stsmeter s ON s.id = r.sts_meter_id
      JOIN estate_meter m ON m.id = s.meter_id WHERE r.id::text = a.object_id)
   WHEN 'token_reader' THEN (SELECT name FROM staff_operator x WHERE x.id::text = a.object_id)

@@ -29,8 +29,8 @@ SETS_LOOKED_AT: Final = 20  # key-change sets of a meter that are compared: it h
 register(
     {
         "token_readings_spent": Text(
-            en="More than {most} tokens were read under meters' keys within the hour. Nothing was read. Try again later.",
-            zh="一小时内按电表密钥解读的令牌已超过 {most} 个。没有解读。请稍后再试。",
+            en="You read {most} tokens under meters' keys within the hour. Nothing was read. Try again later.",
+            zh="您在一小时内按电表密钥解读的令牌已达 {most} 个。没有解读。请稍后再试。",
         ),
     }
 )

@@ -55,8 +55,10 @@ def route(
     campaign: Campaign, *, states: tuple[str, ...] = ("issued", "delivered"), building_id: int | None = None,
     only: int | None = None, after: tuple[Any, ...] = FIRST, most: int = PAGE_MOST,
 ) -> list[RouteLine]:  # fmt: skip
-    """A page of the list, building by building, floor by floor; `only` is one line by its id. The digits are those that stand;
-    showing them changes nothing."""
+    """A page of the list, building by building, floor by floor; `only` is one line by its id.
+
+    The digits are those that stand; showing them changes nothing.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _LINES,

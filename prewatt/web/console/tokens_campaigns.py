@@ -97,7 +97,8 @@ def _fields(ask: Ask, site: Site) -> list[Field]:
         Field(name="name", label=_("Name"), required=True, most=campaigns.NAME_MOST),
         Field(name="key", label=_("New vending key"), kind="select", required=True,
               options=[key_option(each) for each in newest_first(listings.keys_of(site.company_id))]),
-        Field(name="ti", label=_("New tariff index"), kind="number", most=2, hint=_("Empty: each meter keeps its own.")),
+        Field(name="ti", label=_("New tariff index"), kind="number", most=2,
+              hint=_("Empty: each meter keeps its own.")),
         Field(name="held", label=_("Meters that hold"), kind="select",
               options=[("", _("any key"), ""), *held]),
         Field(name="building", label=_("In building"), kind="select",
@@ -142,7 +143,8 @@ def _draft(ask: Ask, site: Site, form: QueryDict) -> Campaign:
         name=text(form, "name", campaigns.NAME_MOST + 1),
         new_key=pick(listings.keys_of(site.company_id), int(key) if key.isdecimal() else None),
         new_ti=text(form, "ti", 2), with_next_purchase=form.get("with_next_purchase") == "1",
-        request_key=f"hand:{ask.operator.pk}:{text(form, 'request_key', 48)}", actor=of_operator(ask.operator), at=ask.at,
+        request_key=f"hand:{ask.operator.pk}:{text(form, 'request_key', 48)}", actor=of_operator(ask.operator),
+        at=ask.at,
     )  # fmt: skip
 
 
@@ -198,7 +200,7 @@ def progress_of(ask: Ask, row: Campaign, counts: dict[str, int]) -> dict[str, ob
 def _verdicts(row: Campaign) -> list[dict[str, object]]:
     return [
         {
-            "held": f"SGC {each.held['sgc']} · KRN {each.held['krn']} · KT {each.held['kt']} · {each.held['base_date']}",
+            "held": "SGC {sgc} · KRN {krn} · KT {kt} · {base_date}".format_map(each.held),
             "ea": each.held["ea"], "meters": each.meters, "code": each.code,
             "why": code_words(each.code) if each.code != "vending_key_unknown" else _("No such key in the vault."),
         }

@@ -155,8 +155,8 @@ def _fields(sts: StsMeter | None) -> list[Field]:
               kind="checkbox", value="1" if held and held.three_tokens else ""),
     ]  # fmt: skip
     if sts is not None:
-        fields.append(Field(name="reason", label=_("Reason"), required=True, most=255,
-                            hint=_("What showed that the meter holds something else: a test token, its label.")))  # fmt: skip
+        hint = _("What showed that the meter holds something else: a test token, its label.")
+        fields.append(Field(name="reason", label=_("Reason"), required=True, most=255, hint=hint))
     return fields
 
 

@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from prewatt.core.refusals import Refused
-from prewatt.core.sts import BaseDate
-from prewatt.core.sts.tid import time_of
+from prewatt.core.sts import BaseDate, time_of
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.office.tokens import by_hand, listings

@@ -17,8 +17,8 @@ from tests.web.console import token_desk
 from tests.web.console.token_desk import TokenDesk, text_of
 
 pytestmark = pytest.mark.django_db
-LABEL = {"sgc": "600123", "krn": "1", "kt": "2", "ken": "255", "ti": "01", "base_date": "2014", "ea": "07", "dkga": "04",
-         "tct": "02", "credit_kind": "0"}  # fmt: skip
+LABEL = {"sgc": "600123", "krn": "1", "kt": "2", "ken": "255", "ti": "01", "base_date": "2014", "ea": "07",
+         "dkga": "04", "tct": "02", "credit_kind": "0"}  # fmt: skip
 
 
 @pytest.fixture
