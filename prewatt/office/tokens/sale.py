@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 
 from prewatt.core.refusals import Refused
 from prewatt.core.sts import CreditKind
@@ -100,8 +101,8 @@ def issue_sale(tokens: SaleTokens, *, rack: Rack, at: datetime) -> Slip:
 
 
 def slips(requests_: Iterable[TokenRequest]) -> dict[int, Slip]:
-    """What a customer enters for credit that stands, by request id: as first given, and without sets that the meter is
-    known to have taken. Requests without digits are left out."""
+    """What a customer enters for credit that stands, by request id, as it was given first. Requests without digits are
+    left out."""
     rows = {row.pk: row for row in requests_ if row.state == TokenRequest.State.MADE}
     before = {pk: _sets_before(row) for pk, row in rows.items()}
     wanted = [*rows, *(pk for sets in before.values() for pk in sets)]
@@ -125,10 +126,12 @@ def _same(stands: TokenRequest, sts: StsMeter, what: CreditAsk) -> SaleTokens:
 
 
 def _sets_before(stands: TokenRequest) -> tuple[int, ...]:
-    """The sets that had to be entered before a token that stands: those that lead to its key and are not known as
-    entered."""
+    """The sets that went with a token that stands: those that lead to its key and were not known as entered when it was
+    asked for. The same ones whenever it is asked."""
     rows = TokenRequest.objects.filter(
-        sts_meter_id=stands.sts_meter_id, kind=TokenRequest.Kind.KEY_CHANGE, new_key_id=stands.key_id, entered_at=None,
-        state=TokenRequest.State.MADE, made_at__lte=stands.asked_at, campaign_meter__state="delivered",
+        Q(entered_at=None) | Q(entered_at__gt=stands.asked_at),
+        Q(campaign_meter__state="delivered") | Q(campaign_meter__changed_at__gt=stands.asked_at),
+        sts_meter_id=stands.sts_meter_id, kind=TokenRequest.Kind.KEY_CHANGE, new_key_id=stands.key_id,
+        state=TokenRequest.State.MADE, made_at__lte=stands.asked_at,
     ).order_by("id").values_list("pk", flat=True)  # fmt: skip
-    return tuple(rows)
+    return tuple(rows)[-campaign_issue.SETS_HELD_MOST :]

@@ -183,6 +183,9 @@ def test_a_key_change_set_that_goes_with_the_purchase_comes_first(scene: TokenSc
     assert [meter.enter(digits, NOW_S).answer for digits in shown] == [Answer.KEY_PART_1, Answer.ACCEPT, Answer.ACCEPT]
     assert meter.state.registers[0] == 544
     assert sale_view(scene.sell(key="k2").sale)["tokens"][:2] == shown[:2], "until the set is known to be entered"
+    course.entered(TokenRequest.objects.get(kind="key_change").pk, how="keypad", actor="system", at=SOON)
+    later = scene.sell(key="k3", at=SOON + timedelta(minutes=1)).sale
+    assert len(sale_view(later)["tokens"]) == 1 and sale_view(sale)["tokens"] == shown, "what was given stays as it was"
     scene.agree()
 
 
