@@ -23,7 +23,7 @@ from prewatt.web.console.sales_by_token import slip_shown
 from prewatt.web.console.sell_parts import with_unit
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
-from prewatt.web.ui.states import DELIVERIES
+from prewatt.web.ui.states import delivery_look
 from prewatt.web.ui.words import RECEIPTS, TENDERS, price_words
 
 PAIRS = 3  # label and value, per line of the table
@@ -148,7 +148,7 @@ def _delivered(full: ReceiptFull, zone: ZoneInfo) -> str:
         return {DeliveryState.CONFIRMED: _("token below"), DeliveryState.REFUSED: _("no token")}.get(
             full.delivery, _("token follows")
         )
-    word = str(DELIVERIES[full.delivery.value].word)
+    word = str(delivery_look(full.delivery.value, str(full.receipt.data.get("credit_unit", "Wh"))).word)
     if full.delivery is DeliveryState.CONFIRMED and full.settled_at is not None:
         return f"{word} {formats.clock_seconds(full.settled_at, zone)}"
     return _("%s, to be confirmed") % word

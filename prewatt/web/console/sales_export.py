@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from prewatt.office.reports.sales import SaleRow
 from prewatt.web.console.lists import cut_words
-from prewatt.web.ui.states import BY_TOKEN, DELIVERIES
+from prewatt.web.ui.states import delivery_look
 from prewatt.web.ui.words import TENDERS
 
 WIDTHS = (17, 14, 10, 18, 12, 18, 12, 12, 12, 12, 12, 14, 10)
@@ -69,8 +69,8 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
 
 
 def state_word(row: SaleRow) -> str:
-    looks = {**DELIVERIES, **BY_TOKEN} if row.by_token else DELIVERIES
-    return _("Reversed") if row.state == "reversed" else str(looks[row.delivery].word)
+    look = delivery_look(row.delivery, row.credit_unit, row.by_token)
+    return _("Reversed") if row.state == "reversed" else str(look.word)
 
 
 def _local(at: datetime, zone: ZoneInfo) -> datetime:

@@ -57,6 +57,15 @@ DELIVERIES: dict[str, Look] = {
     "disputed": Look(css="d-disputed", word=pgettext_lazy("delivery", "Disputed")),
 }
 
+
+
+def delivery_look(value: str, unit: str = "Wh", by_token: bool = False) -> Look:
+    """How the result of a delivery looks. Credit in money is the books': no meter confirms it."""
+    if by_token and value in BY_TOKEN:
+        return BY_TOKEN[value]
+    return BOOKED if value == "confirmed" and unit != "Wh" else DELIVERIES[value]
+
+
 ROLES: dict[str, str | Promise] = {
     "cashier": _("cashier"),
     "manager": _("manager"),

@@ -17,7 +17,7 @@ from prewatt.web.console.menu import entries_for
 from prewatt.web.console.views_base import shell_of
 from prewatt.web.ui import assets, formats
 from prewatt.web.ui.csp import stream_origin
-from prewatt.web.ui.states import BADGES, BOOKED, BY_TOKEN, DELIVERIES, ROLES, STATES
+from prewatt.web.ui.states import BADGES, ROLES, STATES, delivery_look
 
 register = template.Library()
 Context = template.Context
@@ -78,10 +78,8 @@ def badge(name: str) -> SafeString:
 
 @register.simple_tag
 def delivery(value: str, unit: str = "Wh", by_token: bool = False) -> SafeString:
-    """The result of a delivery: word, colour and shape. Credit in money is the books': no meter confirms it."""
-    look = BOOKED if value == "confirmed" and unit != "Wh" else DELIVERIES[value]
-    if by_token:
-        look = BY_TOKEN.get(value, look)
+    """The result of a delivery: word, colour and shape."""
+    look = delivery_look(value, unit, by_token)
     mark = icon(look.icon) if look.icon else ""
     return format_html('<span class="pw-d {}" data-delivery="{}">{}{}</span>', look.css, value, mark, look.word)
 
