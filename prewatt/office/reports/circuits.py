@@ -68,8 +68,9 @@ WHERE c.id = ANY(%s) ORDER BY c.id
 def page(
     operator: Operator, *, after_id: int, limit: int, at: datetime, stale: timedelta
 ) -> Sequence[CircuitView]:
-    """At most `limit` circuits the operator may see, by id, after `after_id`."""
-    ids = visible_to(operator, Circuit).filter(pk__gt=after_id).order_by("pk").values_list("pk", flat=True)[:limit]
+    """At most `limit` circuits the operator may see, by id, after `after_id`; none of meters that were taken down."""
+    standing = visible_to(operator, Circuit).filter(pk__gt=after_id, meter__removed_at=None)
+    ids = standing.order_by("pk").values_list("pk", flat=True)[:limit]
     return _views(list(ids), at=at, stale=stale)
 
 

@@ -19,6 +19,7 @@ from prewatt.office.estate.models import Circuit, Contract, Meter, SupplyPoint
 from prewatt.office.ledger import books
 from prewatt.office.ledger.models import AccountKind
 from prewatt.office.metering.models import JobRow
+from prewatt.office.reports import circuits
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.models import AuditRow
 from prewatt.office.vending import opening_steps
@@ -94,6 +95,8 @@ def test_the_balance_stays_and_charging_goes_on_from_the_new_meters_first_readin
     assert (old_meter.unit, old_meter.removed_at, new_meter.removed_at) == (new_meter.unit, AT, None)
     assert (part.new_circuit.room, part.new_circuit.meter.number) == (shop.circuit.room, NUMBER)
     assert Contract.objects.get(pk=shop.contract.pk).state == "open"
+    listed = circuits.page(shop.cast.bob, after_id=0, limit=99, at=AT, stale=HOUR)
+    assert NUMBER in {each.meter_number for each in listed} and len(listed) == 4, "the old one is listed no more"
     assert AuditRow.objects.get(action="changes.swap").reason == "the display is dead"
     agreed()
 
