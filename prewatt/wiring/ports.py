@@ -28,7 +28,8 @@ def _line_ports(config: Config) -> list[tuple[str, int]]:
     says better."""
     try:
         site = json.loads((config.home / SITE_NAME).read_text(encoding="utf-8"))
-        return [(str(line["host"]), int(line["port"])) for line in site["lines"] if line["port"] and "dialing" not in line]
+        listening = [line for line in site["lines"] if line["port"] and "dialing" not in line]
+        return [(str(line["host"]), int(line["port"])) for line in listening]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

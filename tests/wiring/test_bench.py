@@ -17,7 +17,8 @@ from prewatt.wiring.refusals import Exit, StartRefused
 
 FIELDS = {"bench", "metric", "value", "unit", "goal", "met", "yardstick", "runs", "min", "max", "cores"}
 UNITS = dict(zip(NAMES, (
-    "ratio", "ratio", "us", "meters", "links", "links/cpu_s", "KiB", "ms", "tokens/cpu_s", "ms", "meters/cpu_s", "meters/cpu_s", "meters/s", "MiB",
+    "ratio", "ratio", "us", "meters", "links", "links/cpu_s", "KiB",
+    "ms", "tokens/cpu_s", "ms", "meters/cpu_s", "meters/cpu_s", "meters/s", "MiB",
 ), strict=True))  # fmt: skip
 GOALS = {"sale_tills": 0.4, "sale_one_till": 0.25, "poll_cpu_us": 1000, "meters_per_core": 60_000, "board_2000": 300,
          "dial_in_links": 10_000, "dial_in_per_cpu_s": 500, "dial_in_kib": 64,

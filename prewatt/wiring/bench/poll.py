@@ -111,8 +111,8 @@ def _meters() -> Iterator[int]:
 def headend(ground: Ground, size: Size, dsn: str, more: Mapping[str, str] | None = None) -> Iterator[int]:
     """The head-end process as `prewatt up` starts it, with `more` settings; its number."""
     environment = {
-        **ground.environment(dsn), **(more or {}), "PREWATT_POLL_S": str(size.poll_s), "PREWATT_REGISTER_S": str(size.register_s),
-        "PREWATT_LOG_LEVEL": "WARNING",
+        **ground.environment(dsn), "PREWATT_POLL_S": str(size.poll_s), "PREWATT_REGISTER_S": str(size.register_s),
+        "PREWATT_LOG_LEVEL": "WARNING", **(more or {}),
     }  # fmt: skip
     command = [sys.executable, "-m", "prewatt.wiring.cli", "headend", "--name", "bench"]
     with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:

@@ -1,15 +1,18 @@
 """Lines that call us: what a site file may say of them, and what the simulated Acrel meter reports."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prewatt.core.wire import acrel4g
+from prewatt.core.wire.acrel4g import Command, Frame
 from prewatt.field.simulator.dialer import poll_block
 from prewatt.field.simulator.dialing import CallerKind
 from prewatt.field.simulator.fields import SiteError
 from tests.field.simulator.plant import NOON_MS, line, meter, site, world
+from tests.field.simulator.running import Simulator
 
 ACREL = "acrel-dtsy1352-4g"
 
@@ -61,3 +64,34 @@ def test_the_report_is_the_poll_block_as_it_is_known(tmp_path: Path) -> None:
     assert all(2_200 < volts < 2_320 for volts in block.voltages) and block.currents == (0, 0, 0)
     assert block.force_on and not any(block.relays_closed)
     assert block.clock is not None and block.clock.isoformat()[:16] == "2026-03-02T12:00"
+
+
+def heard(connection: socket.socket, decoder: acrel4g.Decoder, command: Command) -> Frame:
+    """The next frame with this command."""
+    while True:
+        data = connection.recv(4096)
+        assert data, "hung up"
+        for frame in decoder.receive(data):
+            if frame.command == command:
+                return frame
+
+
+def test_the_played_site_calls_registers_asks_the_time_reports_and_calls_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        bus = calling(identity="26112000000001", caller="acrel-4g", report_s=1)
+        played = Simulator(tmp_path, meter(profile=ACREL), lines=[{**bus, "port": server.getsockname()[1]}]).start()
+        try:
+            for _ in range(2):
+                connection, _peer = server.accept()
+                with connection:
+                    connection.settimeout(60)
+                    decoder = acrel4g.Decoder()
+                    who = acrel4g.registration(heard(connection, decoder, Command.REGISTER))
+                    assert (who.serial, who.interval) == ("26112000000001", 1)
+                    connection.sendall(acrel4g.encode(acrel4g.registered()))
+                    heard(connection, decoder, Command.TIME)
+                    serial, (section,) = acrel4g.data_sections(heard(connection, decoder, Command.DATA))
+                    assert serial == who.serial and acrel4g.poll_block(section.reply).model == 5
+        finally:
+            played.stop()
