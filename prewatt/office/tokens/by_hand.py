@@ -21,7 +21,7 @@ _CREDIT: Final = (Kind.CREDIT, Kind.FREE_CREDIT)
 
 
 def ask(
-    sts: StsMeter, what: Ask, *, request_key: str, reason: str, actor: Actor, at: datetime, reserved: bool = False
+    sts: StsMeter, what: Ask, *, request_key: str, reason: str, actor: Actor, at: datetime
 ) -> TokenRequest:
     """[T1] of its own: the request is stored; make it with `issuing.issue`. The same key gives the request that stands.
 
@@ -41,7 +41,7 @@ def ask(
         if stands.sts_meter_id != sts.pk or not _same(stands, what):
             raise Refused("token_message_reused")
         return stands
-    prepared = requests.prepare(sts, what, at=at, reserved=reserved)
+    prepared = requests.prepare(sts, what, at=at)
     with transaction.atomic():
         asked = requests.ask(prepared, message_id=message_id, actor=actor.key, reason=reason.strip())
     return TokenRequest.objects.get(pk=asked.request_id)

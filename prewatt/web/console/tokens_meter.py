@@ -130,7 +130,7 @@ def _fields(sts: StsMeter | None) -> list[Field]:
 
     fields = [
         Field(
-            name="meter_pan", label=_("Meter PAN, or DRN"), kind="number", most=18, required=True,
+            name="meter_pan", label=_("Meter PAN, or DRN"), kind="number", most=24, required=True,
             value=now("meter_pan", ""),
             hint=_("18 digits, or the 11 or 13 digits of the meter's own number (DRN). Check digits are checked."),
         ),

@@ -14,7 +14,8 @@ from prewatt.core.sts import BaseDate, time_of
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.office.tokens import by_hand, listings
-from prewatt.office.tokens.models import CampaignMeter, TokenRequest
+from prewatt.office.tokens.campaigns import HELD
+from prewatt.office.tokens.models import CampaignMeter, StoredKey, StsMeter, TokenRequest
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import say
 from prewatt.web.console.tokens_meter import room_of
@@ -52,7 +53,7 @@ def token_page(ask: Ask, row: TokenRequest, status: int = 200, **more: object) -
         "can_show": made and not digits and may_(ask, Act.REPRINT),
         "can_enter": made and row.entered_at is None and by_hand.may_say_entered(actor, row),
         "can_hand": made and change and may_(ask, Act.TOKENS) and _to_hand_over(row, member),
-        "handed": change and made and not _to_hand_over(row, member),
+        "handed": _handed(row, member) if change and made else "",
         "can_try": row.state == State.WAITING,
         "can_withdraw": by_hand.withdrawable(row) and may_(ask, Act.TOKENS),
         "member": member, "member_state": METER_STATES[member.state] if member else "",
@@ -65,9 +66,20 @@ def _to_hand_over(row: TokenRequest, member: CampaignMeter | None) -> bool:
     """Whether the meter's record still names the key that this set leads away from."""
     if member is not None:
         return member.state == CampaignMeter.State.ISSUED
-    sts, old = row.sts_meter, row.key
-    named = ("sgc", "krn", "kt", "ken", "dkga", "base_date")
-    return old is not None and sts.ti == row.ti and all(getattr(sts, each) == getattr(old, each) for each in named)
+    return _holds(row.sts_meter, row.key, row.ti)
+
+
+def _holds(sts: StsMeter, key: StoredKey | None, ti: str) -> bool:
+    return key is not None and sts.ti == ti and all(getattr(sts, each) == getattr(key, each) for each in HELD)
+
+
+def _handed(row: TokenRequest, member: CampaignMeter | None) -> str:
+    """What the record says of this set."""
+    if _to_hand_over(row, member):
+        return _("no")
+    if member is not None or _holds(row.sts_meter, row.new_key, str(row.content["new_ti"])):
+        return _("yes")
+    return _("the meter's record has moved on since")
 
 
 @require_safe
