@@ -123,10 +123,13 @@ def _may_swap(command: SwapCommand, meter: Meter) -> Profile:
 
 
 def _supplies(meter: Meter) -> list[SupplyPoint]:
-    """Who is supplied by the meter, locked: circuits first, as every act does."""
+    """Who is supplied by the meter, locked: circuits first, as every act does; then the purses, so that nobody sells
+    to one between the look at its deliveries and its end."""
     list(Circuit.objects.select_for_update(no_key=True).filter(meter=meter).order_by("pk"))
     live = SupplyPoint.objects.filter(circuit__meter=meter, state__in=LIVE).order_by("pk")
     list(live.select_for_update(no_key=True, of=("self",)))
+    purses = CircuitCredit.objects.filter(circuit__meter=meter, circuit__supplypoint__in=live.filter(custody="meter"))
+    list(purses.order_by("pk").select_for_update(no_key=True, of=("self",)))
     return list(live.select_related("circuit__site__company", "circuit__meter", "contract__customer", "contract__site"))
 
 
