@@ -18,6 +18,7 @@ from prewatt.office.vending import make_ups, returns, reversals, shifts
 from prewatt.office.vending.models import Act as ActModel
 from prewatt.office.vending.models import Receipt, Till
 from prewatt.office.vending.read import delivery_now
+from prewatt.web.console.sales_by_token import slip_shown
 from prewatt.web.console.sell_parts import choose, exactly, finds, money, picks, with_unit
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -96,6 +97,8 @@ def _act_page(ask: Ask, found: ActModel, status: int = 200, **more: object) -> H
     context: dict[str, object] = {
         "act": found, "line": _line(ask, rows[0]), "due": due is not None and may(role, Act.REFUND),
         "delivery": delivery_now(found.delivery) if found.delivery is not None else None,
+        "by_token": found.delivery is not None and found.delivery.token_request_id is not None,
+        "slip": slip_shown(found.delivery) if found.delivery is not None else [],
         "can_agree": found.state == "asked" and may(role, Act.MAKE_UP_AGREE) and not mine,
         "is_asker": found.state == "asked" and mine, "in_money": rows[0].credit_unit != "Wh",
         "take_back": undone and may(role, Act.SETTLE) and (found.kind == "make_up" or due is not None),

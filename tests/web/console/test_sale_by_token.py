@@ -176,3 +176,15 @@ def test_an_administrator_registers_a_meter_without_a_line(scene: TokenScene) ->
     assert answer.status_code == 302, text_of(answer)
     meter = Meter.objects.get(number="360311000999")
     assert (meter.line_id, meter.unit, meter.circuit_set.count()) == (None, 0, 1)
+
+
+def test_a_make_up_shows_its_digits_once_another_person_agreed(scene: TokenScene) -> None:
+    alice, bob = client(scene.tokens.cast.alice), client(scene.tokens.cast.bob)
+    form = {"find": scene.circuit.meter.number, "credit": "10", "reason": "slip was unreadable", "request_key": "m1"}
+    asked = alice.post("/console/acts/make-up", form)
+    assert asked.status_code == 302, text_of(asked)
+    assert "token-digits" not in text_of(bob.get(asked["Location"]))
+    assert bob.post(f"{asked['Location']}/answer", {"answer": "agree"}).status_code == 302
+    text = text_of(bob.get(asked["Location"]))
+    assert "token-digits" in text and "Token given" in text
+    scene.agree()
