@@ -79,8 +79,8 @@ class Caller(asyncio.Protocol):
         """Him as the office is asked about him."""
         told = self._registration
         detail = "" if told is None else (
-            f"ICCID {told.iccid or '-'}, signal {told.signal}, firmware "
-            f"{'/'.join(f'{word:04X}' for word in told.versions)}, reports each {told.interval} min"
+            f"ICCID {told.iccid or '-'} · CSQ {told.signal} · "
+            f"FW {'/'.join(f'{word:04X}' for word in told.versions)} · {told.interval} min"
         )
         return Call(identity=self.identity, kind=self.kind, peer=self.peer, detail=detail, fresh=self.fresh)
 

@@ -56,7 +56,7 @@ class Switchboard:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._all: set[Caller] = set()
-        self._unnamed: set[Caller] = set()
+        self._unnamed: dict[Caller, None] = {}  # in the order of their calls
         self._named: dict[str, Caller] = {}  # by identity
         self._to_ask: dict[str, Caller] = {}
         self._strangers: set[Caller] = set()
@@ -84,11 +84,14 @@ class Switchboard:
 
     async def stay_open(self, wake: Callable[[], None]) -> None:
         """As `open`, again and again while the port is another's: the other lines do not wait for it."""
+        said = False
         while True:
             try:
                 return await self.open(wake)
             except OSError as fault:
-                log.error("dial_in_not_listening port=%d error=%s", self.port, fault.strerror or fault)
+                if not said:
+                    log.error("dial_in_not_listening port=%d error=%s", self.port, fault.strerror or fault)
+                said = True
                 await asyncio.sleep(LISTEN_AGAIN_S)
 
     def close(self) -> None:
@@ -166,15 +169,18 @@ class Switchboard:
         peer = caller.peer
         if (
             len(self._all) >= MAX_CALLS
-            or len(self._unnamed) >= MAX_UNNAMED
             or self._addresses[peer] >= MAX_CALLS_PER_ADDRESS
             or self._unnamed_of[peer] >= MAX_UNNAMED_PER_ADDRESS
         ):
             self.turned_away += 1
             return False
+        if len(self._unnamed) >= MAX_UNNAMED:
+            # who means it says his name at once: those who hold a place in silence make room
+            self.turned_away += 1
+            next(iter(self._unnamed)).hang_up()
         caller.until = asyncio.get_running_loop().time() + NAME_WITHIN_S
         self._all.add(caller)
-        self._unnamed.add(caller)
+        self._unnamed[caller] = None
         self._addresses[peer] += 1
         self._unnamed_of[peer] += 1
         return True
@@ -205,7 +211,7 @@ class Switchboard:
 
     def _was_unnamed(self, caller: Caller) -> None:
         if caller in self._unnamed:
-            self._unnamed.discard(caller)
+            del self._unnamed[caller]
             self._count_down(self._unnamed_of, caller.peer)
 
     def _no_stranger(self, caller: Caller) -> None:

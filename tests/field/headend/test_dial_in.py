@@ -351,3 +351,20 @@ def test_a_meter_that_thinks_itself_registered_is_known_by_its_heartbeat() -> No
             writer.close()
 
     run(story())
+
+
+def test_those_who_hold_a_place_in_silence_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switchboard, "MAX_UNNAMED", 5)
+
+    async def story() -> None:
+        async with here() as found:
+            found.office.add(1, plan(TEXT, "pilot-spm9511"))
+            quiet = [await asyncio.open_connection("127.0.0.1", found.board.port) for _ in range(5)]
+            _, writer = await asyncio.open_connection("127.0.0.1", found.board.port)
+            writer.write(TEXT.encode())
+            await until(lambda: found.board.held == [1], within_s=WITHIN_S)
+            assert found.board.turned_away == 1
+            for each in (writer, *(other for _, other in quiet)):
+                each.close()
+
+    run(story())
