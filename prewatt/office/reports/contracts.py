@@ -38,6 +38,7 @@ class ContractRow:
     room_name: str
     meter_number: str
     custody: str
+    carrier: str
     credit_unit: str
     balance: int | None
     read_at: datetime | None
@@ -97,7 +98,7 @@ WHERE c.site_id = %(site)s
 _COLUMNS: Final = f"""
 sp.id, k.id, k.number, k.state, sp.state, k.opened_at, k.closed_at, cu.id, cu.name, cu.phone, cu.customer_class,
 c.id, coalesce(b.name, ''), r.floor, coalesce(r.code, ''), coalesce(r.name, ''), m.number, sp.custody,
-sp.credit_unit, CASE WHEN sp.state <> 'closed' THEN {BALANCE} END, la.at, sp.alarm_1, sp.alarm_2,
+sp.carrier, sp.credit_unit, CASE WHEN sp.state <> 'closed' THEN {BALANCE} END, la.at, sp.alarm_1, sp.alarm_2,
 coalesce((SELECT p.name FROM estate_planassignment a JOIN estate_plan p ON p.id = a.plan_id
           WHERE a.supply_point_id = sp.id AND a.valid_from <= %(at)s ORDER BY a.valid_from DESC LIMIT 1), '')
 """

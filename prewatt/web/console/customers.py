@@ -175,7 +175,7 @@ def _exported(row: ContractRow, exponent: int) -> list[Cell]:
         row.room,
         row.room_name,
         row.meter_number,
-        *held_cells(row.custody, row.credit_unit),
+        *held_cells(row.custody, row.credit_unit, row.carrier),
         in_unit(row.balance, row.credit_unit, exponent),
         row.read_at,
         in_unit(row.alarm_1, row.credit_unit, exponent),

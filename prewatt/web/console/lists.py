@@ -168,9 +168,10 @@ def in_unit(value: int | None, unit: str, exponent: int) -> Decimal | None:
     return None if value is None else Decimal(value).scaleb(-3 if unit == "Wh" else -exponent)
 
 
-def held_cells(custody: str | None, unit: str) -> list[Cell]:
+def held_cells(custody: str | None, unit: str, carrier: str = "") -> list[Cell]:
     """Who holds the credit, in words, and the unit of the amounts that follow."""
-    return [str(CUSTODIES.get(custody or "", "")), formats.credit_unit_word(unit) or unit]
+    held = str(CUSTODIES.get(custody or "", "")) + (_(", by token") if carrier == "token" else "")
+    return [held, formats.credit_unit_word(unit) or unit]
 
 
 def kwh(wh: int | None) -> Decimal | None:

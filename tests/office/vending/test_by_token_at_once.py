@@ -26,7 +26,7 @@ def test_the_same_key_at_once_sells_one_token_and_other_keys_theirs(scene: Token
     assert results.count("done") == 1 and set(results) <= {"done", "replayed", "key_busy"}
     assert Sale.objects.count() == Delivery.objects.count() == TokenRequest.objects.count() == 1
 
-    results = at_once(*[lambda n=n: scene.sell(key=f"k{n}") for n in range(4)])  # type: ignore[misc]
+    results = at_once(*[lambda n=n: scene.sell(key=f"k{n}") for n in range(4)])
     assert set(results) <= {"done", "delivery_open", "quote_stale"} and "done" in results
     shown = [sale_view(sale)["tokens"] for sale in Sale.objects.all()]
     assert len({digits for tokens in shown for digits in tokens}) == Sale.objects.count() == 1 + results.count("done")
