@@ -20,7 +20,7 @@ from prewatt.web.console.tokens_words import (
     carried_words,
     code_words,
     content_words,
-    key_words,
+    key_change_words,
     kind_words,
     state_of,
 )
@@ -113,7 +113,7 @@ def token_lines(ask: Ask, rows: Sequence[TokenRequest]) -> list[dict[str, Any]]:
 
 def _carries(row: TokenRequest, ask: Ask) -> str:
     if row.new_key is not None:
-        return f"{key_words(row.key)} → {key_words(row.new_key)}"
+        return key_change_words(row.key, row.new_key)
     return carried_words(row, ask.site.currency)
 
 

@@ -149,6 +149,13 @@ def key_words(row: StoredKey | None) -> str:
     return f"SGC {row.sgc} · KRN {row.krn} · KT {row.kt}" if row is not None else ""
 
 
+def key_change_words(old: StoredKey | None, new: StoredKey) -> str:
+    """From which key to which; what stays the same is said once."""
+    if old is not None and (old.sgc, old.kt) == (new.sgc, new.kt) and old.krn != new.krn:
+        return f"SGC {new.sgc} · KRN {old.krn} → {new.krn}"
+    return f"{key_words(old)} → {key_words(new)}"
+
+
 def newest_first(rows: Iterable[StoredKey]) -> list[StoredKey]:
     """Keys in the order in which a change may want them: what was taken in last is what meters are to get."""
     return sorted(rows, key=lambda row: row.pk, reverse=True)

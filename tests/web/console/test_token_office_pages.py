@@ -163,7 +163,7 @@ def test_a_token_of_ours_is_explained_and_once_entered_foretold_as_used(desk: To
     [digits] = desk.scene.made(credit(500))
     number = desk.scene.cast.shop_101.meter.number
     page = read(desk, f"{digits[:4]} {digits[4:]}", number)
-    assert 'data-answer="accept"' in page and "electricity credit, 50.0 kWh" in page and "In our books" in page
+    assert 'data-answer="accept"' in page and "Electricity credit, 50.0 kWh" in page and "In our books" in page
     course.entered(TokenRequest.objects.get().pk, how="keypad", actor="system", at=NOON)
     assert 'data-answer="used"' in read(desk, digits, desk.scene.sts.meter_pan)
 
