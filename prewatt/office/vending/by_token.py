@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from django.db import DatabaseError
+from django.db.models import Q
 
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.quote import TENTH_WH
@@ -89,7 +90,8 @@ def ask_for_sale(sale_id: int, meter_id: int, credit: int, *, actor: str, at: da
         meter_id, tenths, message_id=name, reference=name, actor=actor, at=at, booked=tenths,
         kind=CreditKind.ELECTRICITY,
     )  # fmt: skip
-    Delivery.objects.filter(sale_id=sale_id, job=None).update(token_request=asked.credit.request_id)
+    named = Delivery.objects.filter(sale_id=sale_id, job=None).update(token_request=asked.credit.request_id)
+    assert named == 1, sale_id
     return asked.credit.request_id
 
 
@@ -113,7 +115,8 @@ def ask_for_make_up(act: Act, *, agreed_by: Actor, at: datetime) -> None:
     key = f"make_up:{act.pk}"
     proposal = proposals.propose(sts, what, request_key=key, reason=act.reason, actor=asker, at=at)
     asked = proposals.agree(proposal, actor=agreed_by, at=at)
-    Delivery.objects.filter(pk=act.delivery.pk, job=None).update(token_request=asked.request_id)
+    named = Delivery.objects.filter(pk=act.delivery.pk, job=None).update(token_request=asked.request_id)
+    assert named == 1, act.pk
 
 
 def hand_out(delivery_id: int, *, at: datetime) -> None:
@@ -133,9 +136,9 @@ def hand_out(delivery_id: int, *, at: datetime) -> None:
         logger.warning("delivery %s: its token follows", delivery_id, exc_info=True)
 
 
-def go_on(sale_id: int, *, at: datetime) -> None:
-    """The digits of a sale that still waits for them; of any other nothing."""
-    waits = Delivery.objects.filter(sale_id=sale_id, state=DeliveryState.WAITING, token_request__isnull=False)
+def go_on(which: Q, *, at: datetime) -> None:
+    """The digits of a delivery that still waits for them; of any other nothing."""
+    waits = Delivery.objects.filter(which, state=DeliveryState.WAITING, token_request__isnull=False)
     for delivery_id in waits.values_list("pk", flat=True):
         hand_out(delivery_id, at=at)
 

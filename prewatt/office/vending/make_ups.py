@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import Rounding
-from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending import by_token
@@ -50,12 +50,9 @@ def agree(act: ActRow, *, actor: Actor, at: datetime, reason: str = "") -> ActRe
         result = run("vending_make_up_answer", [act.pk, True, reason.strip(), actor.key, at])
         delivery = result.act.delivery
         assert delivery is not None, "agreed to"
-        supply = SupplyPoint.objects.filter(circuit_id=delivery.circuit_id, valid_to=None, carrier=by_token.TOKEN)
-        told = supply.exists() and delivery.credit_account_id is None
-        if told and not result.replayed:
+        if not result.replayed and delivery.job_id is None and delivery.credit_account_id is None:
             by_token.ask_for_make_up(result.act, agreed_by=actor, at=at)
-    if told:
-        by_token.hand_out(delivery.pk, at=at)
+    by_token.go_on(Q(pk=delivery.pk), at=at)
     return result
 
 

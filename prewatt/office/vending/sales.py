@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR
@@ -116,7 +117,7 @@ def sell_once(command: SellCommand) -> Sold:
             # what was sold once stays sold, whatever became of contract or plan since
             first = _replayed(command)
             if first is not None:
-                by_token.go_on(first.sale_id, at=command.at)
+                by_token.go_on(Q(sale_id=first.sale_id), at=command.at)
                 return first
             raise
         by_hand = facts.carrier == by_token.TOKEN
@@ -171,7 +172,7 @@ def _write_by_token(
             raise
         return refused.code, 0, dict(refused.params)
     if outcome in ("sold", "replayed"):
-        by_token.go_on(sale_id, at=command.at)
+        by_token.go_on(Q(sale_id=sale_id), at=command.at)
     return outcome, sale_id, params
 
 
