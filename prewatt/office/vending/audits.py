@@ -62,7 +62,8 @@ CHECKS: Final[dict[str, LiteralString]] = {
         WHERE t.id IS NULL OR d.job_id IS NOT NULL
             OR d.kind = 'purchase' AND (t.carried * 100 <> d.amount
                 OR t.kind <> CASE d.origin WHEN 'sale' THEN 'credit' ELSE 'free_credit' END
-                OR d.state = 'confirmed' AND t.state <> 'made' OR d.state = 'refused' AND t.state IN ('made', 'waiting'))
+                OR d.state = 'confirmed' AND t.state <> 'made'
+                OR d.state = 'refused' AND t.state IN ('made', 'waiting'))
             OR d.kind = 'return' AND (t.kind <> 'clear_credit' OR t.entered_at IS NULL)""",
     "token_sale_twice": """
         SELECT min(site_id), 'token request ' || token_request_id, 'delivers ' || count(*) || ' purchases'

@@ -33,7 +33,7 @@ def test_the_same_key_at_once_sells_one_token_and_other_keys_theirs(scene: Token
     scene.agree()
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(2))
 def test_of_the_digits_and_a_reversal_one_wins(scene: TokenScene, round_: int) -> None:
     scene.lock_vault()
     sold = scene.sell()
