@@ -118,7 +118,8 @@ def pytest(name: str, options: list[str], *, quiet: bool = False) -> tuple[Count
     with tempfile.TemporaryDirectory(prefix="prewatt-check-") as scratch:
         Path(scratch).chmod(0o711)  # as root, a server's own user must be able to pass
         report = Path(scratch) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", f"--basetemp={scratch}/tests", *options]
+        own = ["-q", f"--junit-xml={report}", f"--basetemp={scratch}/tests"]
+        command = [sys.executable, "-m", "pytest", *own, *options]
         done = subprocess.run(
             command, cwd=ROOT, check=False, text=True,
             stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,

@@ -8,6 +8,7 @@ from django.db.migrations.operations import RunPython, RunSQL
 
 # from its first word to the end of its body; `$$` is the only quote our functions use
 _FUNCTION: Final = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\s*\(.*?\$\$.*?\$\$\s*;", re.MULTILINE | re.DOTALL)
+_SETTING: Final = re.compile(r"^ALTER FUNCTION [^;]*;", re.MULTILINE)
 _DROP: Final = """
 DO $do$ DECLARE v regprocedure; BEGIN
     FOR v IN SELECT oid FROM pg_proc WHERE proname = '{name}' AND pronamespace = current_schema()::regnamespace LOOP
@@ -18,7 +19,8 @@ END $do$;
 
 
 def sql_file(app: str, name: str) -> RunSQL:
-    """The file `prewatt/office/<app>/sql/<name>.sql` as a migration step. Tables in it are never edited once released."""
+    """The file `prewatt/office/<app>/sql/<name>.sql` as a migration step. Its tables are never edited once
+    released; its functions may be, with `functions_again` in a new migration."""
     return RunSQL(_text(app, name), RunSQL.noop)
 
 
@@ -33,6 +35,8 @@ def functions_again(app: str, *names: str) -> RunPython:
     for name, text in last.items():
         replaced = re.sub(r"^CREATE (?:OR REPLACE )?", "CREATE OR REPLACE ", text)
         steps.append(replaced if "RETURNS trigger" in text else _DROP.format(name=name) + replaced)
+    for name in names:  # how they are planned went with the functions
+        steps += _SETTING.findall(_text(app, name))
 
     def again(apps: Any, editor: Any) -> None:
         with editor.connection.cursor() as cursor:
