@@ -15,7 +15,14 @@ FILES = (
 
 
 def functions() -> dict[str, str]:
-    return dict(query("SELECT oid::regprocedure::text, prosrc FROM pg_proc WHERE proname LIKE 'vending%%'", []))
+    """Source and settings of each."""
+    return dict(
+        query(
+            "SELECT oid::regprocedure::text, prosrc || coalesce(array_to_string(proconfig, ' '), '') FROM pg_proc"
+            " WHERE proname LIKE 'vending%%'",
+            [],
+        )
+    )
 
 
 def test_what_was_written_otherwise_is_as_in_a_new_database() -> None:
@@ -31,3 +38,7 @@ def test_what_was_written_otherwise_is_as_in_a_new_database() -> None:
     assert functions() != new
     functions_again("vending", *FILES).code(None, SimpleNamespace(connection=connection))  # type: ignore[arg-type]
     assert functions() == new
+    planned = [each.split("(")[0] for each, text in new.items() if text.endswith("enable_seqscan=off")]
+    assert sorted(planned) == [
+        "vending_facts", "vending_load_returns", "vending_load_sales", "vending_sell", "vending_settle",
+    ]  # fmt: skip
