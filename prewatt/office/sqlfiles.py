@@ -7,7 +7,9 @@ from typing import Any, Final
 from django.db.migrations.operations import RunPython, RunSQL
 
 # from its first word to the end of its body; `$$` is the only quote our functions use
-_FUNCTION: Final = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\s*\(.*?\$\$.*?\$\$\s*;", re.MULTILINE | re.DOTALL)
+_FUNCTION: Final = re.compile(
+    r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\s*\(.*?\$\$.*?\$\$\s*;", re.MULTILINE | re.DOTALL
+)
 _SETTING: Final = re.compile(r"^ALTER FUNCTION [^;]*;", re.MULTILINE)
 _DROP: Final = """
 DO $do$ DECLARE v regprocedure; BEGIN

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             "Caller",
             [
-                ("identity", models.CharField(max_length=96, primary_key=True)),
+                ("identity", models.CharField(max_length=96, primary_key=True, serialize=False)),
                 ("kind", models.CharField(max_length=16)),
                 ("peer", models.CharField(max_length=64)),
                 ("detail", models.CharField(max_length=255, blank=True)),
