@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from prewatt.office.vending.by_token import slips_of
 from prewatt.office.vending.models import Delivery, DeliveryState, DeliveryStep, Sale
@@ -36,7 +36,7 @@ class SaleView(TypedDict):
     credit: int
     credit_unit: str
     circuit_id: str
-    tokens: list[str]  # 20 digits each, in the order of entering: key-change sets, then the credit
+    tokens: NotRequired[list[str]]  # by token alone; 20 digits each, in the order of entering: key-change sets, credit
     delivery: DeliveryView
 
 
@@ -109,7 +109,7 @@ def tokens_of(deliveries: Iterable[Delivery]) -> dict[int, list[str]]:
 
 
 def _view(sale: Sale, now: DeliveryNow, tokens: dict[int, list[str]]) -> SaleView:
-    return SaleView(
+    view = SaleView(
         id=str(sale.pk),
         number=sale.number,
         state=sale.state,
@@ -118,7 +118,6 @@ def _view(sale: Sale, now: DeliveryNow, tokens: dict[int, list[str]]) -> SaleVie
         credit=sale.credit,
         credit_unit=sale.credit_unit,
         circuit_id=str(sale.circuit_id),
-        tokens=tokens.get(now.delivery.pk, []),
         delivery=DeliveryView(
             state=now.state.value,
             expected_count=now.delivery.expected_count,
@@ -131,3 +130,6 @@ def _view(sale: Sale, now: DeliveryNow, tokens: dict[int, list[str]]) -> SaleVie
             next_try_at=iso(now.next_try_at) if now.next_try_at else None,
         ),
     )
+    if now.delivery.token_request_id is not None:
+        view["tokens"] = tokens.get(now.delivery.pk, [])
+    return view

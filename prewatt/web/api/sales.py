@@ -74,13 +74,13 @@ def get_quote(
     )
 
 
-@router.post("/sales", response={201: schemas.SaleOut, **ERRORS})
+@router.post("/sales", response={201: schemas.AnySaleOut, **ERRORS})
 def sell(
     request: HttpRequest,
     response: HttpResponse,
     body: schemas.SaleIn,
     idempotency_key: Annotated[str, Header(alias="Idempotency-Key")] = "",
-) -> Status[schemas.SaleOut]:
+) -> Status[schemas.AnySaleOut]:
     """Sell electricity for cash on the key's own till. The same key and body gives the same sale again.
 
     Where credit comes as tokens, `tokens` has what the customer types in, in this order; empty, they follow: ask again.
@@ -105,14 +105,14 @@ def sell(
     )
     if result.replayed:
         response["Idempotent-Replayed"] = "true"
-    return Status(201, schemas.SaleOut.model_validate(read.sale_view(result.sale)))
+    return Status(201, schemas.sale_out(read.sale_view(result.sale)))
 
 
-@router.get("/sales/{sale_id}", response={200: schemas.SaleOut, **ERRORS})
-def get_sale(request: HttpRequest, sale_id: str) -> schemas.SaleOut:
+@router.get("/sales/{sale_id}", response={200: schemas.AnySaleOut, **ERRORS})
+def get_sale(request: HttpRequest, sale_id: str) -> schemas.AnySaleOut:
     """One sale and where its credit is."""
     found = _visible_sale(caller(request), sale_id)
-    return schemas.SaleOut.model_validate(read.sale_view(found))
+    return schemas.sale_out(read.sale_view(found))
 
 
 @router.get("/sales/{sale_id}/supply", response={200: schemas.SupplyOut, **ERRORS})
@@ -134,8 +134,8 @@ def get_supply(request: HttpRequest, sale_id: str) -> schemas.SupplyOut:
     )
 
 
-@router.post("/sales/{sale_id}/reversal", response={201: schemas.SaleOut, **ERRORS})
-def reverse(request: HttpRequest, sale_id: str, body: schemas.ReversalIn) -> Status[schemas.SaleOut]:
+@router.post("/sales/{sale_id}/reversal", response={201: schemas.AnySaleOut, **ERRORS})
+def reverse(request: HttpRequest, sale_id: str, body: schemas.ReversalIn) -> Status[schemas.AnySaleOut]:
     """Cancel a sale whose credit is not in the meter (冲正)."""
     who = caller(request)
     found = _visible_sale(who, sale_id)
@@ -146,4 +146,4 @@ def reverse(request: HttpRequest, sale_id: str, body: schemas.ReversalIn) -> Sta
             raise Refused("sale_reversed") from None
         raise
     found.refresh_from_db()
-    return Status(201, schemas.SaleOut.model_validate(read.sale_view(found)))
+    return Status(201, schemas.sale_out(read.sale_view(found)))

@@ -1,7 +1,8 @@
 """What goes over the wire. Amounts are integers of the currency's minor unit, ids strings, times ISO 8601 UTC."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictInt
@@ -127,8 +128,21 @@ class SaleOut(Schema):
     credit: int
     credit_unit: str
     circuit_id: str
-    tokens: list[Annotated[str, Field(pattern=r"^[0-9]{20}$")]]  # as entered: key-change sets first, then the credit
     delivery: DeliveryOut
+
+
+class TokenSaleOut(SaleOut):
+    """A sale whose credit travels as digits: what the customer types in, in this order; empty while they follow."""
+
+    tokens: list[Annotated[str, Field(pattern=r"^[0-9]{20}$")]]  # key-change sets first, then the credit
+
+
+AnySaleOut = TokenSaleOut | SaleOut
+
+
+def sale_out(view: Mapping[str, Any]) -> AnySaleOut:
+    """SALE; `tokens` is there only where credit comes as tokens."""
+    return (TokenSaleOut if "tokens" in view else SaleOut).model_validate(view)
 
 
 class WarningOut(Schema):

@@ -68,7 +68,7 @@ def test_the_shape_of_a_sale_is_the_pinned_one(scene: Scene) -> None:
     sale = scene.sell().sale
     assert sale_view(sale) == {
         "id": str(sale.pk), "number": sale.number, "state": "sold", "amount_minor": 5000, "currency": "CNY",
-        "credit": 54_350, "credit_unit": "Wh", "circuit_id": str(scene.circuits[0].pk), "tokens": [],
+        "credit": 54_350, "credit_unit": "Wh", "circuit_id": str(scene.circuits[0].pk),
         "delivery": {
             "state": "waiting", "expected_count": 4, "read_count": None, "next_try_at": None,
             "steps": [{"state": "waiting", "at": "2026-11-20T02:00:00.000Z", "code": None}],
