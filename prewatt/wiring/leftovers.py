@@ -1,10 +1,9 @@
 """What an earlier supervisor left running, found and killed before anything new is started.
 
 Children die with their parent (a signal the kernel sends), but a grandchild may not, and a kernel signal can come a
-moment
-after the next start. So each start writes down the process groups it makes, and the next one removes what is left of
-them. A number alone proves nothing: a leader must have the recorded start time, any other member must carry the mark of
-this home in its environment.
+moment after the next start. So each start writes down the process groups it makes, and the next one removes what is
+left of them. A number alone proves nothing: a leader must have the recorded start time, any other member must carry the
+mark of this home in its environment.
 """
 
 import json

@@ -40,8 +40,7 @@ def issue_batch(campaign_id: int, *, rack: Rack, at: datetime, most: int = BATCH
 
     A crash between the two transactions leaves requests without digits: the next batch makes them first. Raises Refused
     `campaign_unknown`, `campaign_state`, and with `retry` True `vault_closed`, `vault_unavailable`; `vending_limit`
-    where the
-    old key's daily limit is reached (go on tomorrow).
+    where the old key's daily limit is reached (go on tomorrow).
     """
     campaign, left, claimed, refused = _claim(campaign_id, most, at)
     return Batch(claimed=claimed, issued=_make(campaign, left, rack, at), refused=refused + _lost(campaign, left))

@@ -2,8 +2,8 @@
 point.
 
 The state of a meter: not issued, issued (digits stand), delivered (in a hand: sold under the new key from now on),
-entered,
-confirmed by the first credit under the new key. A set is made once; every list and every reprint shows the same digits.
+entered, confirmed by the first credit under the new key. A set is made once; every list and every reprint shows the
+same digits.
 """
 
 from collections.abc import Iterable

@@ -50,8 +50,7 @@ def entered(request_id: int, *, how: str, actor: str, at: datetime) -> None:
     """The meter is known to have accepted this token (`how`: "keypad", "wire", "reading", "customer", ...).
 
     A key-change set moves the meter's record to the new key where it had not moved; a credit token of the new key
-    confirms
-    the campaign. Told twice changes nothing. Raises Refused `token_request_unknown`, `token_not_made`.
+    confirms the campaign. Told twice changes nothing. Raises Refused `token_request_unknown`, `token_not_made`.
     """
     with transaction.atomic():
         request = TokenRequest.objects.select_for_update(no_key=True).filter(pk=request_id).first()

@@ -1,9 +1,8 @@
 """From request to digits: the vault encodes outside any transaction, [T2] stores what came. Any crash repeats the
 same request.
 
-`issue` may be called any number of times, from several processes at once: the digits are written once and every
-caller gets
-what stands. `sweep` finds requests whose process died between T1 and T2.
+`issue` may be called any number of times, from several processes at once: the digits are written once and every caller
+gets what stands. `sweep` finds requests whose process died between T1 and T2.
 """
 
 import logging
@@ -132,9 +131,8 @@ def _note(request: TokenRequest, refused: Refused, at: datetime) -> None:
 def withdraw(request_id: int, *, reason: str, actor: str, at: datetime) -> None:
     """Take a request back before there are digits, in the caller's transaction: a sale behind it may then be reversed.
 
-    Raises Refused `token_request_unknown`, `token_made`. A request the vault refused needs no withdrawing;
-    withdrawing twice
-    changes nothing.
+    Raises Refused `token_request_unknown`, `token_made`. A request the vault refused needs no withdrawing; withdrawing
+    twice changes nothing.
     """
     with transaction.atomic():
         request = TokenRequest.objects.select_for_update(no_key=True).filter(pk=request_id).first()

@@ -102,8 +102,7 @@ def repair(sts: StsMeter, given: Attributes, *, reason: str, actor: Actor, at: d
     they are.
 
     Raises Refused `token_reason_needed`, what `checked` raises, `sts_meter_in_use` when the PAN would change behind
-    tokens,
-    `sts_meter_exists`.
+    tokens, `sts_meter_exists`.
     """
     actor.require(Act.ESTATE)
     if not reason.strip():

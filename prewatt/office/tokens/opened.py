@@ -1,8 +1,7 @@
 """The vaults of this process, opened once when the first token is made, from `settings.PREWATT_VAULT`.
 
 A secret that does not open leaves the vault closed and says so once in the log: sales by token then refuse, requests
-wait,
-and the rest of the office goes on.
+wait, and the rest of the office goes on.
 """
 
 import logging

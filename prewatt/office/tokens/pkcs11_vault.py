@@ -1,8 +1,8 @@
 """DKGA04 vending keys in a PKCS#11 device: the device signs, the decoder key comes to us, the vending key never does.
 
-Needs the optional package `python-pkcs11` (requirements-pkcs11.lock). A device refuses HMAC keys shorter than 32
-bytes, so
-the key is put in padded with zeros, which gives the same HMAC. DKGA02 needs the value of the key itself and is refused.
+Needs the optional package `python-pkcs11` (requirements-pkcs11.lock). A device refuses HMAC keys shorter than 32 bytes,
+so the key is put in padded with zeros, which gives the same HMAC. DKGA02 needs the value of the key itself and is
+refused.
 """
 
 import threading

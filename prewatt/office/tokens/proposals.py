@@ -22,8 +22,8 @@ def propose(
     """First person. Nothing is made before a second one agrees. The same key gives the proposal that stands.
 
     Raises Refused `not_permitted`, `token_takes_one`, `token_reason_needed`, `token_evidence_needed` (clear credit
-    needs
-    what the register showed, in tenths), `token_message_malformed`, `token_message_reused`, and what `prepare` raises.
+    needs what the register showed, in tenths), `token_message_malformed`, `token_message_reused`, and what `prepare`
+    raises.
     """
     actor.require(Act.TOKEN_ASK)
     if not takes_two(what):
@@ -59,9 +59,8 @@ def agree(proposal: TokenProposal, *, actor: Actor, at: datetime) -> Asked:
     """[T1] Second person: the request is stored now; make it with `issuing.issue`. Agreeing again gives the same
     request.
 
-    Raises Refused `not_permitted`, `token_second_person` (also an API key of the first person), `proposal_decided`,
-    and what
-    `prepare` and `ask` raise.
+    Raises Refused `not_permitted`, `token_second_person` (also an API key of the first person), `proposal_decided`, and
+    what `prepare` and `ask` raise.
     """
     actor.require(Act.TOKEN_AGREE)
     with transaction.atomic():

@@ -1,8 +1,7 @@
 """Token requests: [T1] stores everything that determines the digits, in the caller's transaction.
 
 `prepare` decides every refusal that can be known beforehand; `ask` is one SQL call and may stand behind a sale in the
-same
-transaction. It locks the meter's row first and the key's day last: call it last of what the transaction does.
+same transaction. It locks the meter's row first and the key's day last: call it last of what the transaction does.
 """
 
 import json

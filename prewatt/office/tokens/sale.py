@@ -91,9 +91,8 @@ def ask_sale(
 def issue_sale(tokens: SaleTokens, *, rack: Rack, at: datetime) -> Slip:
     """After the sale's transaction: the digits. May be called again at any time and gives the same.
 
-    Raises Refused as `issuing.issue`: with `retry` True the sale stands and the sweep goes on; `token_refused` for
-    good means
-    that there are no digits and the sale may be reversed.
+    Raises Refused as `issuing.issue`: with `retry` True the sale stands and the sweep goes on; `token_refused` for good
+    means that there are no digits and the sale may be reversed.
     """
     sets = tuple(issuing.issue(request_id, rack=rack, at=at) for request_id in tokens.sets)
     [credit] = issuing.issue(tokens.credit.request_id, rack=rack, at=at)

@@ -1,8 +1,7 @@
 """The software vault: vending keys sealed with AES-256-GCM under a key derived from a passphrase or kept in a file.
 
 No certified security module, and not meant to be one: in production it opens only by an explicit setting, and refuses
-the
-test keys that everybody knows. A key's value exists in clear for the time of one call and in no text.
+the test keys that everybody knows. A key's value exists in clear for the time of one call and in no text.
 """
 
 import hmac

@@ -2,8 +2,8 @@
 
 A vault knows nothing of the office's rows. Everything that determines the digits is in the order, and the order has a
 message id: asked twice it answers with the same digits. A software vault derives the decoder key in our memory; a
-PKCS#11
-device keeps the vending key and gives us the decoder key; a security module keeps both and gives the digits alone.
+PKCS#11 device keeps the vending key and gives us the decoder key; a security module keeps both and gives the digits
+alone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -72,9 +72,8 @@ Order = TokenOrder | KeyChangeOrder
 class KeyVault(Protocol):
     """Where vending keys live. Every refusal is a `Refused`; `retry` True says that the vault was away.
 
-    `issue` may be called again with the same message id, from any process, and answers the same: a security module
-    does so
-    by its own record of results, the others because the order determines the digits.
+    `issue` may be called again with the same message id, from any process, and answers the same: a security module does
+    so by its own record of results, the others because the order determines the digits.
     """
 
     @property

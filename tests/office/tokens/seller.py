@@ -2,8 +2,8 @@
 is up.
 
 Run as `python -m tests.office.tokens.seller SECONDS ACKS SEED`. Sellers pick messages at random from a moving window,
-so
-that most are asked again, also by two at once. What a seller was given it appends to ACKS, as a customer would read it.
+so that most are asked again, also by two at once. What a seller was given it appends to ACKS, as a customer would read
+it.
 """
 
 import os
@@ -90,9 +90,8 @@ def born(acks: int, seed: int, first: int) -> Life:
 def main(seconds: float, path: str, seed: int) -> int:
     """Fork, kill, fork again; how many were killed is the last line of stdout.
 
-    The time is counted from the first token that was given, and a seller's life from when it has reached the
-    database: on
-    a busy machine they would all die unborn.
+    The time is counted from the first token that was given, and a seller's life from when it has reached the database:
+    on a busy machine they would all die unborn.
     """
     import django
 
