@@ -67,14 +67,18 @@ class Forwarder:
         link.add_done_callback(self._links.discard)
         far: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(DIAL_S):
-                far_reader, far = await asyncio.open_connection(self.to_host, self.to_port)
-            for each in (writer, far):
-                _keep_alive(each)
             dialled = self.seal is Seal.DIAL
             sealed = Sealed(self.key, suite=self.suite, dialled=dialled, random=os.urandom(RANDOM_BYTES))
+            _keep_alive(writer)
+            # who has not shown the key reaches nothing: many a serial server takes one connection and no more
+            early = b"" if dialled else await _greeted(sealed, (reader, writer))
+            async with asyncio.timeout(DIAL_S):
+                far_reader, far = await asyncio.open_connection(self.to_host, self.to_port)
+            _keep_alive(far)
+            if dialled:
+                early = await _greeted(sealed, (far_reader, far))
             inner, outer = ((reader, writer), (far_reader, far)) if dialled else ((far_reader, far), (reader, writer))
-            await _link(sealed, inner, outer)
+            await _link(sealed, early, inner, outer)
         except SealBroken as broken:
             log.error("sealed line %s: %s", _name(writer if self.seal is Seal.LISTEN else far), broken.reason)
         except (OSError, TimeoutError) as error:
@@ -88,18 +92,22 @@ class Forwarder:
 _Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def _link(sealed: Sealed, inner: _Ends, outer: _Ends) -> None:
-    """Until either side ends. Raises SealBroken, OSError, TimeoutError."""
+async def _greeted(sealed: Sealed, outer: _Ends) -> bytes:
+    """Until the other end has shown the key; payload that came with it. Raises SealBroken, OSError, TimeoutError."""
     early = bytearray()
     async with asyncio.timeout(GREETING_S):
-        while not sealed.ready:
-            await _told(sealed, outer[1])
-            if not sealed.ready:
-                data = await outer[0].read(READ_BYTES)
-                if not data:
-                    return
-                early += sealed.receive(data)
         await _told(sealed, outer[1])
+        while not sealed.ready:
+            data = await outer[0].read(READ_BYTES)
+            if not data:
+                raise ConnectionResetError("hung up before it had shown the key")
+            early += sealed.receive(data)
+            await _told(sealed, outer[1])
+    return bytes(early)
+
+
+async def _link(sealed: Sealed, early: bytes, inner: _Ends, outer: _Ends) -> None:
+    """Until either side ends. Raises SealBroken, OSError."""
     if early:
         inner[1].write(early)
         await inner[1].drain()

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -62,6 +63,26 @@ def add(
             )
     except IntegrityError:
         raise Refused("operator_exists", username=username) from None
+    return made
+
+
+def add_with_scope(
+    *,
+    username: str,
+    name: str,
+    role: Role | str,
+    password: str,
+    scope: Mapping[str, int | None],
+    actor: Actor | None,
+    at: datetime,
+) -> Operator:
+    """A new operator with the first of what he may see, both or neither. `scope`: as `give_scope` names it.
+
+    Raises Refused as `add` and `give_scope`.
+    """
+    with transaction.atomic():
+        made = add(username=username, name=name, role=role, password=password, actor=actor, at=at)
+        give_scope(made, **scope, actor=actor, at=at)
     return made
 
 

@@ -101,22 +101,19 @@ def new(ask: Ask) -> HttpResponse:
     form, refused = ask.request.POST, None
     if ask.request.method == "POST":
         made: list[Operator] = []
-
-        def act() -> None:
-            scope = _scope(ask, form.get("scope", ""))
-            made.append(
-                staff.add(
+        refused = attempt(
+            lambda: made.append(
+                staff.add_with_scope(
                     username=text(form, "username", 64),
                     name=text(form, "name", 64),
                     role=text(form, "role", 16),
                     password=form.get("password", ""),
+                    scope=_scope(ask, form.get("scope", "")),
                     actor=of_operator(ask.operator),
                     at=ask.at,
                 )
             )
-            staff.give_scope(made[0], **scope, actor=of_operator(ask.operator), at=ask.at)
-
-        refused = attempt(act)
+        )
         if not refused:
             told(ask, _("Entered. At the first log-in he chooses a password of his own."))
             return redirect(f"{PATH}/operators/{made[0].pk}")

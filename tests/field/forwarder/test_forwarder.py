@@ -20,6 +20,7 @@ async def sealed_line(
     heard: list[bytes] = []
 
     async def meter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(b"")  # somebody is connected
         while data := await reader.read(4096):
             heard.append(data)
             writer.write(data[::-1])
@@ -85,7 +86,7 @@ def test_when_one_side_ends_so_does_the_other() -> None:
             writer.close()
             again, other = await asyncio.open_connection(HOST, port)
             other.write(b"c")
-            assert await again.readexactly(1) == b"c" and heard == [b"ab", b"c"]
+            assert await again.readexactly(1) == b"c" and heard == [b"", b"ab", b"", b"c"]
             other.close()
 
     played(story)

@@ -150,3 +150,13 @@ def test_the_database_itself_refuses_to_change_the_trail(statement: str) -> None
     assert len(trail([4])[0].reason) == 255
     with pytest.raises(DatabaseError, match="append_only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def test_an_operator_and_his_first_scope_are_entered_together_or_not_at_all(ada: Actor) -> None:
+    def enter(**scope: int) -> Operator:
+        return operators.add_with_scope(
+            username="anna", name="Anna", role=Role.CASHIER, password="first-pass-1", scope=scope, actor=ada, at=AT
+        )
+
+    assert code_of(enter) == "scope_malformed" and not Operator.objects.filter(username="anna").exists()
+    assert Scope.objects.get(operator=enter(site_id=7)).site_id == 7
