@@ -22,7 +22,7 @@ from prewatt.wiring.refusals import Exit, StartRefused
 from tests.cast import assemble
 from tests.journeys.running import ROOT
 from tests.office.tokens.scene import NEW_VALUE, OLD_VALUE, attributes, person
-from tests.office.tokens.test_vaults import SOFTHSM
+from tests.office.tokens.test_vaults import SOFTHSM, let_go
 from tests.system import need, need_file
 from tests.wiring.test_init import FOUNDING, given  # noqa: F401  a fixture
 
@@ -203,6 +203,7 @@ def test_a_key_in_a_device_by_the_steps_of_the_recipe(
         tmp_path / "vault.key", library=str(library), token="recipe", pin_file=str(tmp_path / "pin")
     )
     opened.forget()
+    let_go()
     in_device = load(site, "", source="", label="vk-1")
     in_base = load(site, sgc="600124")
     assert (in_device["provider"], in_base["provider"]) == ("pkcs11", "sealed")
@@ -211,3 +212,5 @@ def test_a_key_in_a_device_by_the_steps_of_the_recipe(
     assert in_device["check_value"] == in_base["check_value"]
     with pytest.raises(Refused, match="vault_cannot"):
         load(site, "", source="", label="vk-1", dkga="02")
+    opened.forget()
+    let_go()

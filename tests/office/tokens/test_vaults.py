@@ -197,7 +197,12 @@ def test_a_key_is_taken_in_once_and_by_administrators_alone() -> None:
     assert (StoredKey.objects.count(), len(foreign.check_value)) == (3, 6)
 
 
-@pytest.fixture(scope="session")  # the library is loaded once in a process, with one directory
+def let_go() -> None:
+    """The library reads its directory when it is loaded: who brings another one must unload it first."""
+    import_module("pkcs11").unload(str(SOFTHSM))
+
+
+@pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pkcs11Vault]:
     """SoftHSM2 with one token that holds two DKGA04 keys which cannot be taken out."""
     program, place = need("softhsm2-util"), tmp_path_factory.mktemp("softhsm")
@@ -211,6 +216,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pkcs11Vault]:
             check=True, capture_output=True, timeout=60,
         )  # fmt: skip
         p11 = import_module("pkcs11")
+        let_go()
         with p11.lib(str(SOFTHSM)).get_token(token_label="prewatt").open(rw=True, user_pin=PIN) as session:
             for label, value in (("vk-1", OLD_VALUE), ("vk-2", NEW_VALUE)):
                 session.create_object(
@@ -223,6 +229,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pkcs11Vault]:
                 )  # fmt: skip
         yield Pkcs11Vault(library=SOFTHSM, token_label="prewatt", pin=PIN)
     finally:
+        let_go()
         del os.environ["SOFTHSM2_CONF"]
 
 
