@@ -17,6 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+BASES = 1_400  # ten ports each, below those the system gives away by itself
 START_S = 180.0  # cold, on two busy cores: migrations and sixty days of history
 STOP_S = 25.0
 CALL_S = 10.0
@@ -29,11 +30,17 @@ PARTS = ("web", "stream", "headend", "worker", "simulate")
 
 
 def free_base() -> int:
-    """Three free ports in a row: web, stream, simulator."""
-    for base in range(18_000 + os.getpid() % 700 * 10, 32_000, 10):
+    """Three free ports in a row: web, stream, simulator.
+
+    Lanes of the soak have neighbouring process numbers: each looks from a place far from the other's, for one whose
+    instance is just being killed holds no port. A port that only waits for its last packets to die is as good as free.
+    """
+    first = os.getpid() * 37 % BASES
+    for base in (18_000 + (first + n) % BASES * 10 for n in range(BASES)):
         try:
             for port in range(base, base + 3):
                 with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
