@@ -15,6 +15,7 @@ from typing import Final
 
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.wallet import Wallet
 from prewatt.core.wire.dlt645 import Access, Command
 
 
@@ -246,6 +247,7 @@ class Profile:
     note: str = ""
     flags: tuple[Flag, ...] = ()  # DL/T 645
     clock: ClockSetting | None = None  # None: its clock is left alone
+    wallet: Wallet | None = None  # a purse that holds money
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
     @cached_property

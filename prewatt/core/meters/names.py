@@ -45,6 +45,10 @@ QUANTITIES: Final[Mapping[Quantity, Text]] = MappingProxyType(
         Quantity.FORCE_CONTROL: Text("force control", "强控"),
         Quantity.FORCED_STATE: Text("forced state", "强控状态"),
         Quantity.CT_RATIO: Text("CT ratio", "电流互感器变比"),
+        Quantity.PRICE_SHARP: Text("price, sharp", "尖电价"),
+        Quantity.PRICE_PEAK: Text("price, peak", "峰电价"),
+        Quantity.PRICE_FLAT: Text("price, flat", "平电价"),
+        Quantity.PRICE_VALLEY: Text("price, valley", "谷电价"),
     }
 )
 STATUS_BITS: Final[Mapping[StatusBit, Text]] = MappingProxyType(

@@ -27,6 +27,7 @@ from prewatt.core.meters.model import (
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.scales import provenance, scale_of, units_of
 from prewatt.core.meters.tables import Table
+from prewatt.core.meters.wallet import PRICES, wallet_of
 from prewatt.core.refusals import Refused, Text, register, texts
 
 __all__ = [
@@ -286,7 +287,7 @@ def load(text: str) -> Profile:
         raise Refused("profile_malformed", detail="too long")
     try:
         root = Table(tomllib.loads(text), "profile")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers and nestings that the reader has no room for
         raise Refused("profile_malformed", detail=str(error)[:120]) from None
     model = root.table("model")
     credit_unit = model.text("credit_unit", "Wh")
@@ -296,6 +297,7 @@ def load(text: str) -> Profile:
     read_map = data_map if protocol is Protocol.DLT645 else _modbus_map
     held = read_map(root, model, credit_unit)
     by_quantity = _by_quantity(held.registers)
+    settings = _settings(root, by_quantity)
     profile = Profile(
         code=_code(model),
         maker=model.text("maker"),
@@ -322,10 +324,11 @@ def load(text: str) -> Profile:
         blocks=_by_group(held.blocks),
         order=held.order,
         relay=held.relay,
-        settings=_settings(root, by_quantity),
+        settings=settings,
         status_bits=held.status_bits,
         flags=held.flags,
         access=held.access,
+        wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
         clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
     )
     model.done()

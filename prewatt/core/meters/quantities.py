@@ -60,6 +60,12 @@ class Quantity(StrEnum):
     # ratios
     CT_RATIO = "ct_ratio"  # 1 = direct
 
+    # what a purse in money drains by, for each rate its clock knows: millionths of the currency per kWh
+    PRICE_SHARP = "price_sharp"
+    PRICE_PEAK = "price_peak"
+    PRICE_FLAT = "price_flat"  # the one price of a meter without rates
+    PRICE_VALLEY = "price_valley"
+
 
 class StatusBit(StrEnum):
     """Facts a status word can carry; a profile says which bit is which."""

@@ -18,6 +18,8 @@ register(
     }
 )
 
+SMALLEST: Final = Decimal("1e-9")  # finer than any register; a scale of any length would take all memory
+
 _ENERGY: Final = {"kWh": 1000, "Wh": 1}
 _UNITS: Final[dict[str, dict[str, int]]] = {
     "energy": _ENERGY,
@@ -26,6 +28,7 @@ _UNITS: Final[dict[str, dict[str, int]]] = {
     "current": {"A": 1000, "mA": 1},
     "frequency": {"Hz": 1000, "mHz": 1},
     "factor": {"1": 1000},
+    "price": {"currency/kWh": 10**6},
     "plain": {"": 1},
 }
 _CREDIT: Final = frozenset(
@@ -54,7 +57,7 @@ def units_of(quantity: Quantity, credit_unit: str) -> dict[str, int]:
         return _ENERGY if credit_unit == "Wh" else {"minor": 1}
     if quantity in _PLAIN_GROUPS:
         return _UNITS[_PLAIN_GROUPS[quantity]]
-    for prefix in ("energy", "voltage", "current"):
+    for prefix in ("energy", "voltage", "current", "price"):
         if quantity.value.startswith(prefix + "_"):
             return _UNITS[prefix]
     return _UNITS["plain"]
@@ -75,7 +78,7 @@ def scale_of(table: Table, quantity: Quantity, credit_unit: str) -> tuple[Decima
         scale = Decimal(text)
     except InvalidOperation:
         raise Refused("profile_scale", quantity=quantity.value, value=text[:40]) from None
-    if not scale.is_finite() or not 0 < scale <= 10**6:
+    if not scale.is_finite() or not SMALLEST <= scale <= 10**6:
         raise Refused("profile_scale", quantity=quantity.value, value=text[:40])
     units = units_of(quantity, credit_unit)
     unit = table.text("unit", "")

@@ -6,6 +6,10 @@ the millisecond at which a balance meets a level is computed, not polled, and it
 how often `settle` is called: the same inputs give the same history, also after a restart.
 
 The books of a circuit: opening + sum of accepted orders = balance + consumed, always.
+
+A purse may hold money: then every `_wh` of its credit counts the smallest coin, and energy drains it by the price of the
+rate the meter's clock is in. What a coin does not cover is carried, so nothing is lost there either, and the books are
+opening + sum of accepted orders = balance + drained.
 """
 
 from collections.abc import Callable
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field
 
 from prewatt.core.meters.jobs import Order, OrderKind
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.core.meters.wallet import Wallet, affordable_wh, drained
 from prewatt.field.simulator.fields import ENERGY_LIMIT_WH
 from prewatt.field.simulator.site import CircuitSite, Force
 
@@ -23,6 +28,7 @@ FREEZE_LIMIT = 62  # days kept; the months are kept apart
 MONTH_FREEZE_LIMIT = 12
 NEVER = -1
 UNKNOWN_W = -1
+ENERGY = -1  # the purse counts Wh
 
 SHARP, PEAK, FLAT, VALLEY = range(4)
 RateAt = Callable[[int], int]
@@ -71,6 +77,13 @@ class CircuitState:
     valley_wh: int = 0
     consumed_wh: int = 0  # since the first start
     purse: bool = True  # False: server-held, there is no credit here
+    wallet_exponent: int = ENERGY  # else the purse holds money: decimals of its coin
+    price_sharp: int = 0  # as `core.meters.quantities` counts prices; 0: energy costs nothing yet
+    price_peak: int = 0
+    price_flat: int = 0
+    price_valley: int = 0
+    drained: int = 0  # coins, since the first start
+    drain_rest: int = 0  # parts of a coin that were used and not yet taken
     opening_wh: int = 0
     balance_wh: int = 0
     purchase_count: int = 0
@@ -101,7 +114,7 @@ class CircuitState:
     month_freezes: list[tuple[str, int, int]] = field(default_factory=list)
 
 
-def first_state(site: CircuitSite, *, purse: bool, at_ms: int) -> CircuitState:
+def first_state(site: CircuitSite, *, purse: bool, at_ms: int, wallet: Wallet | None = None) -> CircuitState:
     """The state of a circuit that starts for the first time at `at_ms`.
 
     Levels already passed count as warned of, so a first start trips nobody. A server-held circuit that
@@ -119,6 +132,11 @@ def first_state(site: CircuitSite, *, purse: bool, at_ms: int) -> CircuitState:
         peak_wh=opening.peak_wh,
         valley_wh=opening.valley_wh,
         purse=purse,
+        wallet_exponent=wallet.exponent if wallet is not None else ENERGY,
+        price_sharp=settings.price_sharp,
+        price_peak=settings.price_peak,
+        price_flat=settings.price_flat,
+        price_valley=settings.price_valley,
         opening_wh=opening.balance_wh if purse else 0,
         balance_wh=opening.balance_wh if purse else 0,
         purchase_count=opening.purchase_count if purse else 0,
@@ -180,6 +198,15 @@ class Circuit:
     def power_w(self) -> int:
         """What flows now (after `settle`)."""
         return self.load_w(self.state.as_of_ms)[0] if self.relay_closed() else 0
+
+    def price(self) -> int:
+        """What a purse in money drains by now, as `core.meters.quantities` counts prices."""
+        return self._price(self._rate_at(self.state.as_of_ms))
+
+    def consumed(self) -> int:
+        """What use took out of the purse since the first start, in what the purse counts; without one, energy."""
+        s = self.state
+        return s.consumed_wh if s.wallet_exponent == ENERGY else s.drained
 
     def use_past_zero_wh(self) -> int:
         """Energy used below the permitted overdraft (过零电量)."""
@@ -302,8 +329,23 @@ class Circuit:
         s.sharp_wh += whole * (rate == SHARP)
         s.peak_wh += whole * (rate == PEAK)
         s.valley_wh += whole * (rate == VALLEY)
-        if s.purse:
+        if s.purse and s.wallet_exponent == ENERGY:
             s.balance_wh -= whole
+        elif s.purse:
+            coins, s.drain_rest = drained(whole, self._price(rate), s.drain_rest, s.wallet_exponent)
+            s.balance_wh -= coins
+            s.drained += coins
+
+    def _price(self, rate: int) -> int:
+        s = self.state
+        return (s.price_sharp, s.price_peak, s.price_flat, s.price_valley)[rate]
+
+    def _lasts_wh(self, credit: int) -> int | None:
+        """Energy after which so much credit is gone, at the rate of now; None: never."""
+        s = self.state
+        if s.wallet_exponent == ENERGY:
+            return credit
+        return affordable_wh(credit, self.price(), s.drain_rest, s.wallet_exponent)
 
     def _notice_load(self, load_w: int) -> None:
         """Before a stretch of constant load: a forbidden step trips at once, an overload starts its delay."""
@@ -325,7 +367,8 @@ class Circuit:
             times.append(s.overload_since_ms + OVERLOAD_DELAY_MS)
         if s.purse and load_w > 0:
             for level_wh in (s.alarm_level_1_wh, s.alarm_level_2_wh, -s.overdraft_limit_wh):
-                if (missing_wh := s.balance_wh - level_wh) > 0:
+                missing = s.balance_wh - level_wh
+                if missing > 0 and (missing_wh := self._lasts_wh(missing)) is not None:
                     watt_ms = missing_wh * WATT_MS_PER_WH - s.watt_ms
                     times.append(s.as_of_ms - (-watt_ms // load_w))
         return max(min(times, default=2**62), s.as_of_ms)

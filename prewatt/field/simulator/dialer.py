@@ -264,9 +264,10 @@ def poll_block(meter: Meter, at_ms: int) -> bytes:
     put(40, meter.site.ct_ratio)
     for at, quantity in (
         (42, Quantity.ENERGY_IMPORT_TOTAL), (46, Quantity.ENERGY_IMPORT_SHARP), (50, Quantity.ENERGY_IMPORT_PEAK),
-        (54, Quantity.ENERGY_IMPORT_FLAT), (58, Quantity.ENERGY_IMPORT_VALLEY), (62, Quantity.BALANCE),
+        (54, Quantity.ENERGY_IMPORT_FLAT), (58, Quantity.ENERGY_IMPORT_VALLEY),
     ):  # fmt: skip
         put(at, values[quantity] // 10, 4)
+    put(62, values[Quantity.BALANCE] // (10 if meter.profile.wallet is None else 1), 4)
     put(66, values[Quantity.PURCHASE_COUNT])
     block[72], block[73] = _state(circuit)
     wall = datetime.fromtimestamp(meter.clock_ms(at_ms) // 1_000, UTC).astimezone(meter.zone)

@@ -16,6 +16,7 @@ from prewatt.core.meters.jobs import Order
 from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import RegisterImage, WrittenOrder, decode_order
+from prewatt.core.meters.wallet import PRICES
 from prewatt.core.refusals import Refused
 from prewatt.core.wire.modbus import (
     ExceptionCode,
@@ -50,6 +51,7 @@ _SETTINGS: Final[Mapping[Quantity, str]] = {
     Quantity.OVERDRAFT_LIMIT: "overdraft_limit_wh",
     Quantity.HOARDING_LIMIT: "hoarding_limit_wh",
     Quantity.LOAD_LIMIT: "load_limit_w",
+    **{price: price.value for price in PRICES},
 }
 _FORCES: Final = frozenset({Quantity.FORCE_CONTROL, Quantity.FORCED_STATE})
 _SWITCHING: Final = _FORCES | {Quantity.RELAY}
@@ -99,7 +101,9 @@ class Meter:
         self.has_purse = profile.order is not None
         self.drift_ppm = int(site.number) * 7 % (2 * DRIFT_PPM + 1) - DRIFT_PPM
         self._image = RegisterImage(profile)
-        states = list(circuits) or [first_state(each, purse=self.has_purse, at_ms=at_ms) for each in site.circuits]
+        states = list(circuits) or [
+            first_state(each, purse=self.has_purse, at_ms=at_ms, wallet=profile.wallet) for each in site.circuits
+        ]
         assert len(states) == len(site.circuits), site.number
         rates = RateClock(zone)
         self.circuits = {

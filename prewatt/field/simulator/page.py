@@ -6,7 +6,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from prewatt.core.meters.quantities import StatusBit
-from prewatt.field.simulator.circuit import Circuit
+from prewatt.core.meters.wallet import price_of
+from prewatt.field.simulator.circuit import ENERGY, Circuit
 from prewatt.field.simulator.fields import LOAD_LIMIT_W
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.world import World, iso
@@ -37,6 +38,7 @@ _WORDS: Final = {
     "circuit": ("回路", "Circuit"),
     "energy": ("总电量", "Total energy"),
     "count": ("购电次数", "Purchases"),
+    "price": ("电价", "Price"),
     "consumed": ("启动后用电", "Used since start"),
     "load": ("接入负荷", "Connect a load"),
     "watts": ("负荷（W）", "Load in W"),
@@ -109,6 +111,15 @@ def kwh(energy_wh: int) -> str:
     return f"{sign}{energy_wh // 1_000}.{energy_wh % 1_000 // 10:02d} kWh"
 
 
+def credit(circuit: Circuit, amount: int) -> str:
+    """What a display shows of credit: kWh, or money, of which a meter does not say the currency."""
+    exponent = circuit.state.wallet_exponent
+    if exponent == ENERGY:
+        return kwh(amount)
+    whole, coins = divmod(abs(amount), int(10**exponent))
+    return f"{'-' * (amount < 0)}{whole}" + (f".{coins:0{exponent}d}" if exponent else "")
+
+
 def facts(circuit: Circuit, lang: str) -> list[str]:
     """The words a display shows for the status."""
     status = circuit.status()
@@ -159,7 +170,8 @@ def _relay(circuit: Circuit, lang: str) -> str:
 
 
 def _balance(circuit: Circuit, lang: str) -> str:
-    return kwh(circuit.state.balance_wh) if circuit.state.purse else f'<span class="muted">{_w("server", lang)}</span>'
+    held = circuit.state
+    return credit(circuit, held.balance_wh) if held.purse else f'<span class="muted">{_w("server", lang)}</span>'
 
 
 def _row(world: World, meter: Meter, index: int, lang: str) -> str:
@@ -202,7 +214,8 @@ def display(meter: Meter, index: int, lang: str) -> str:
     word = "closed" if circuit.relay_closed() else "open"
     lines = [
         f"{_w('relay', lang)}  {_w(word, lang)}",
-        *([f"{_w('balance', lang)}  {kwh(state.balance_wh)}"] if state.purse else []),
+        *([f"{_w('balance', lang)}  {credit(circuit, state.balance_wh)}"] if state.purse else []),
+        *([f"{_w('price', lang)}  {price_of(circuit.price())}"] if state.wallet_exponent != ENERGY else []),
         f"{_w('energy', lang)}  {kwh(state.energy_wh)}",
         f"{_w('power', lang)}  {circuit.power_w():,} W",
         *([f"{_w('count', lang)}  {state.purchase_count}"] if state.purse else []),
@@ -245,7 +258,7 @@ def _orders(world: World, meter: Meter, index: int, lang: str) -> str:
         return ""
     rows = "".join(
         f'<tr><td class="n">{order.count}</td><td>{_w(order.kind.value, lang)}</td>'
-        f'<td class="n">{kwh(order.amount_wh)}</td><td>{iso(order.at_ms)}</td></tr>'
+        f'<td class="n">{credit(meter.circuits[index], order.amount_wh)}</td><td>{iso(order.at_ms)}</td></tr>'
         for order in reversed(orders)
     )
     return f"<h2>{_w('orders', lang)}</h2><table>{rows}</table>"

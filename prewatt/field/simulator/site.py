@@ -62,6 +62,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prewatt.core.meters.jobs import OrderKind
+from prewatt.core.meters.wallet import PRICES
 from prewatt.field.simulator.dialing import Dialing, dialing_from
 from prewatt.field.simulator.fields import ENERGY_LIMIT_WH, LOAD_LIMIT_W, Fields, Load, SiteError, load_from
 from prewatt.field.simulator.keypad_site import KeypadSite, keypads_from
@@ -72,6 +73,7 @@ LINE_LIMIT = 2_000  # one listening socket each
 METER_LIMIT = 50_000
 CIRCUIT_LIMIT = 36  # the SPM2506 has most
 LATE_LIMIT_MS = 600_000
+PRICE_LIMIT = 2**32 - 1  # what a register of two words can hold
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NUMBER = re.compile(r"[0-9]{12}")
@@ -133,7 +135,7 @@ class LineSite:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What a circuit holds at its first start; Wh."""
+    """What a circuit holds at its first start; Wh. Of a purse that holds money, credit counts its smallest coin."""
 
     balance_wh: int = 0
     purchase_count: int = 0
@@ -148,7 +150,7 @@ class Opening:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What opening an account writes into a circuit; 0 = none."""
+    """What opening an account writes into a circuit; 0 = none. Prices as `core.meters.quantities` counts them."""
 
     alarm_level_1_wh: int = 0
     alarm_level_2_wh: int = 0
@@ -158,6 +160,10 @@ class Settings:
     malicious_step_w: int = 0
     warning_trip: bool = False
     warning_trip_1: bool = False
+    price_sharp: int = 0
+    price_peak: int = 0
+    price_flat: int = 0
+    price_valley: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +281,7 @@ def _settings(fields: Fields) -> Settings:
         malicious_step_w=fields.integer("malicious_step_w", 0, LOAD_LIMIT_W, 0),
         warning_trip=fields.flag("warning_trip"),
         warning_trip_1=fields.flag("warning_trip_1"),
+        **{price.value: fields.integer(price.value, 0, PRICE_LIMIT, 0) for price in PRICES},
     )
     fields.done()
     return settings

@@ -247,7 +247,7 @@ class World:
             "balance": state.balance_wh if state.purse else None,
             "purchase_count": state.purchase_count,
             "relay": "closed" if circuit.relay_closed() else "open",
-            "consumed": state.consumed_wh,
+            "consumed": circuit.consumed(),
             "accepted": [
                 {"count": order.count, "kind": order.kind.value, "amount": order.amount_wh, "at": iso(order.at_ms)}
                 for order in self.accepted.get((meter.number, index), ())

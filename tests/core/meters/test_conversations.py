@@ -14,6 +14,8 @@ from prewatt.core.meters.quantities import Quantity, StatusBit
 from tests.core.meters.bench import MOST_STEPS, NUMBER, FakeMeter, Fault, Line
 
 SPM = catalogue()["pilot-spm9511"]
+MONEY = catalogue()["acrel-dtsy1352-nk-purse"]  # the amounts are fen there
+PURSES = [pytest.param(SPM, id="energy"), pytest.param(MONEY, id="money")]
 ACREL = catalogue()["acrel-ddsy1352"]
 MODBUS = [each for each in catalogue().values() if each.protocol is Protocol.MODBUS]
 DDS238 = catalogue()["hiking-dds238-zn-sr"]
@@ -69,8 +71,9 @@ def test_the_credit_grid_names_every_fault() -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("step", range(4))
 @pytest.mark.parametrize("fault", list(Fault))
-def test_a_credit_with_one_fault(fault: Fault, step: int, transport: str) -> None:
-    meter = FakeMeter(SPM)
+@pytest.mark.parametrize("purse", PURSES)
+def test_a_credit_with_one_fault(purse: Profile, fault: Fault, step: int, transport: str) -> None:
+    meter = FakeMeter(purse)
     outcome = Line(meter, transport, {step: fault}).run(CREDIT)
     assert outcome.verdict is wanted(CREDIT_GRID, fault, step, transport), outcome
     assert outcome.sent == (meter.writes > 0 or (fault, step) in {(Fault.REQUEST_LOST, 2), (Fault.EXCEPTION, 2)})

@@ -25,15 +25,15 @@ ODDS = {
 
 
 @pytest.mark.parametrize("transport", ["rtu", "tcp"])
-@pytest.mark.parametrize("seed", [1, 20261120])
-def test_every_order_is_credited_once(seed: int, transport: str) -> None:
+@pytest.mark.parametrize(("seed", "purse"), [(1, "pilot-spm9511"), (20261120, "acrel-dtsy1352-4g-purse")])
+def test_every_order_is_credited_once(seed: int, purse: str, transport: str) -> None:
     chance = random.Random(seed)
-    meter = FakeMeter(catalogue()["pilot-spm9511"], values={Quantity.HOARDING_LIMIT: 10**9})
+    meter = FakeMeter(catalogue()[purse], values={Quantity.HOARDING_LIMIT: 10**9})
     line = Line(meter, transport)
     sold, unsure = 0, 0
     for number in range(ORDERS):
         kind = OrderKind.RETURN if number % 7 == 6 else OrderKind.PURCHASE
-        order = Order(count=24 + number, kind=kind, amount=10 * chance.randrange(1, 5_000))
+        order = Order(count=24 + number, kind=kind, amount=meter.profile.resolution * chance.randrange(1, 5_000))
         for _ in range(CLAIMS):
             line.faults = {line.sends + n: chance.choices(list(ODDS), list(ODDS.values()))[0] for n in range(12)}
             outcome = line.run(Job(intent=Intent.CREDIT, order=order))

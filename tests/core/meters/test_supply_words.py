@@ -10,7 +10,7 @@ from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from tests.core.meters.bench import FakeMeter, Line
 
-ACREL = [profile for code, profile in catalogue().items() if code.startswith("acrel-")]
+ACREL = [profile for code, profile in catalogue().items() if code.startswith("acrel-") and profile.order is None]
 FORCE = (Quantity.FORCE_CONTROL, Quantity.FORCED_STATE)
 
 

@@ -16,6 +16,7 @@ NOON_MS = 1_772_424_000_000  # 2026-03-02 12:00 in Shanghai
 HOUR_MS = 3_600_000
 NUMBER = "202500000001"
 SPM = catalogue()["pilot-spm9511"]
+MONEY = catalogue()["acrel-dtsy1352-nk-purse"]
 ACREL = catalogue()["acrel-ddsy1352"]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prewatt.core.meters.jobs import Order, OrderKind
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.core.meters.wallet import Wallet, parts_per_minor
 from prewatt.field.simulator.circuit import Circuit, CircuitState, OrderRefused, first_state
 from prewatt.field.simulator.site import CircuitSite, Force, Opening, RelayStart, Settings
 
@@ -341,6 +342,72 @@ def test_the_books_hold_whatever_happens_and_however_often_one_looks(story: list
     accepted_wh = _play(seldom, story, iter(()))
     assert _play(often, story, iter([1, 2, 3] * 50)) == accepted_wh
     books(seldom, accepted_wh)
+    assert often.state == seldom.state
+
+
+# a purse that holds money
+
+RATES = (1_234_500, 1_012_000, 870_000, 412_300)  # yuan per kWh, in millionths
+
+
+def money(fen: int = 1_000, load_w: int = 1_000, *, settings: Settings = NO_SETTINGS) -> Circuit:
+    """A circuit whose purse holds fen, with a rate that changes each quarter of an hour."""
+    sharp, peak, flat, valley = RATES
+    priced = replace(settings, price_sharp=sharp, price_peak=peak, price_flat=flat, price_valley=valley)
+    site = CircuitSite(index=1, opening=Opening(balance_wh=fen), settings=priced)
+    state = first_state(site, purse=True, at_ms=T0, wallet=Wallet(exponent=2))
+    return Circuit(
+        state, lambda at_ms: (load_w, (at_ms // 60_000 + 1) * 60_000), lambda at_ms: at_ms // 900_000 % len(RATES)
+    )
+
+
+def money_books(of: Circuit, accepted: int = 0) -> None:
+    """No coin is lost, and no part of one: what was taken and what is carried is energy x price, rate by rate."""
+    s = of.state
+    assert s.opening_wh + accepted == s.balance_wh + s.drained
+    used = (s.sharp_wh, s.peak_wh, of.flat_wh(), s.valley_wh)
+    exact = sum(wh * price for wh, price in zip(used, RATES, strict=True))
+    assert s.drained * parts_per_minor(2) + s.drain_rest == exact
+
+
+def test_a_purse_in_money_is_drained_by_energy_times_the_price_of_the_hour() -> None:
+    one = money(fen=10_000, load_w=4_000)
+    one.settle(T0 + HOUR)
+    money_books(one)
+    assert 300 < one.state.drained < 400, "4 kWh at some 0.88 yuan"
+    assert one.consumed() == one.state.drained
+
+
+def test_money_is_gone_at_its_own_millisecond_and_a_purchase_closes_again() -> None:
+    one = money(fen=100, load_w=2_000)
+    one.settle(T0 + 10 * HOUR)
+    money_books(one)
+    assert one.state.balance_wh <= 0 and not one.relay_closed()
+    assert StatusBit.CREDIT_TRIP in one.status()
+    assert one.state.balance_wh > -2, "within the watt-hour that used the last fen"
+    assert buy(one, 5_000) and one.relay_closed()
+    money_books(one, 5_000)
+
+
+def test_alarm_amounts_are_money_and_a_price_of_zero_drains_nothing() -> None:
+    one = money(fen=2_000, settings=Settings(alarm_level_1_wh=1_950, alarm_level_2_wh=500))
+    one.settle(T0 + HOUR)
+    assert {StatusBit.ALARM_1, StatusBit.ALARM_2} & one.status() == {StatusBit.ALARM_1}
+    free = money()
+    free.state.price_sharp = free.state.price_peak = free.state.price_flat = free.state.price_valley = 0
+    free.settle(T0 + 100 * HOUR)
+    assert (free.state.balance_wh, free.state.consumed_wh) == (1_000, 100_000)
+
+
+@given(acts())
+def test_no_part_of_a_coin_is_lost_whatever_happens_and_however_often_one_looks(
+    story: list[tuple[int, str, int]],
+) -> None:
+    settings = Settings(alarm_level_1_wh=800, alarm_level_2_wh=300, overdraft_limit_wh=100, warning_trip=True)
+    seldom, often = money(settings=settings), money(settings=settings)
+    accepted = _play(seldom, story, iter(()))
+    assert _play(often, story, iter([1, 2, 3] * 50)) == accepted
+    money_books(seldom, accepted)
     assert often.state == seldom.state
 
 

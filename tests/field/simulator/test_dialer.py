@@ -66,6 +66,16 @@ def test_the_report_is_the_poll_block_as_it_is_known(tmp_path: Path) -> None:
     assert block.clock is not None and block.clock.isoformat()[:16] == "2026-03-02T12:00"
 
 
+def test_the_report_of_a_purse_in_money_tells_its_money(tmp_path: Path) -> None:
+    played = world(
+        tmp_path, meter(3, profile=f"{ACREL}-purse", opening={"balance_wh": 13_260, "purchase_count": 4}),
+        lines=[calling(identity="26112000000001", caller="acrel-4g")],
+    )  # fmt: skip
+    block = acrel4g.poll_block(bytes((3, 3, 0x60)) + poll_block(played.meters["202500000003"], NOON_MS))
+    assert (block.balance, block.purchase_count) == (13_260, 4)
+    assert all(block.relays_closed) and not block.force_on
+
+
 def heard(connection: socket.socket, decoder: acrel4g.Decoder, command: Command) -> Frame:
     """The next frame with this command."""
     while True:

@@ -5,6 +5,7 @@ they must agree with what the driver reported.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +15,10 @@ from prewatt.core.meters import Profile
 from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.wallet import prices_for
 from prewatt.field.simulator import SimulatedLine
 from prewatt.field.simulator.site import faults_from
-from tests.field.simulator.plant import NOON_MS, NUMBER, SPM, assert_books, circuit_of, line, meter, world
+from tests.field.simulator.plant import MONEY, NOON_MS, NUMBER, SPM, assert_books, circuit_of, line, meter, world
 
 QUIET_MS = 4_000  # longer than any late reply here: RTU has no number to tell a stale reply by (meters.md, 10.1)
 GAP_MS = 500  # between conversations: a duplicate of the last read must not pass for the first of the next
@@ -96,8 +98,12 @@ def test_every_order_arrives_once_over_a_bad_line(
 ) -> None:
     how = {"rtu": "rtu-over-tcp", "tcp": "modbus-tcp"}[transport]
     bad = line(transport=how, gateway_exceptions=name == "gateway that tells")
-    a_world = world(tmp_path, meter(load={"kind": "constant", "peak_w": 1_500}), lines=[bad])
-    master = Master(a_world.lines["a"], transport)
+    profile = MONEY if name in ("late", "gateway that tells") else SPM  # both kinds of purse over both kinds of frame
+    constant = {"kind": "constant", "peak_w": 1_500}
+    priced = {f"price_{rate}": 870_000 for rate in ("sharp", "peak", "flat", "valley")}
+    bought = meter(profile=profile.code, load=constant, settings=priced if profile is MONEY else {})
+    a_world = world(tmp_path, bought, lines=[bad])
+    master = Master(a_world.lines["a"], transport, profile=profile)
     master.bus.set_faults(faults_from({"seed": 11, **faults}))
     for count in range(1, ORDERS + 1):
         for _ in range(TRIES):
@@ -180,3 +186,18 @@ def test_wishes_and_settings_are_read_back_from_the_meter(tmp_path: Path) -> Non
     assert a_world.meters[NUMBER].circuits[1].state.alarm_level_2_wh == 5_000
     purse = master.do(Job(intent=Intent.READ_PURSE)).values
     assert purse[Quantity.ALARM_LEVEL_1] == 20_000 and purse[Quantity.BALANCE] in range(8_990, 9_001)
+
+
+def test_a_price_written_into_a_purse_is_what_it_drains_by_from_then_on(tmp_path: Path) -> None:
+    a_world = world(
+        tmp_path, meter(profile=MONEY.code, opening={"balance_wh": 9_000}, load={"kind": "constant", "peak_w": 1_000})
+    )
+    master = Master(a_world.lines["a"], "rtu", profile=MONEY)
+    assert master.do(Job(intent=Intent.READ_STATUS)).values[Quantity.BALANCE] == 9_000
+    prices = prices_for(Decimal("0.5"), MONEY.settings)
+    assert master.do(Job(intent=Intent.WRITE_SETTINGS, settings=prices)).verdict is Verdict.DONE
+    master.now_ms += 10 * 3_600_000
+    purse = master.do(Job(intent=Intent.READ_PURSE)).values
+    assert {each: purse[each] for each in prices} == prices
+    assert purse[Quantity.BALANCE] == 9_000 - 500, "ten kWh at 0.5000 yuan"
+    assert_books(circuit_of(a_world, master.now_ms))
