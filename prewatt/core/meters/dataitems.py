@@ -108,7 +108,10 @@ def _block(table: Table) -> Block:
 
 
 def _bits(table: Table, key: str) -> frozenset[int]:
-    found = frozenset(each for each in table.names(key, []) if type(each) is int and 0 <= each < BITS)
+    listed = table.names(key, [])
+    found = frozenset(each for each in listed if type(each) is int and 0 <= each < BITS)
+    if len(found) != len(listed):
+        raise table.refuse(key, listed)
     return found
 
 
@@ -133,7 +136,11 @@ def _relay(table: Table) -> RelayCommand:
     known = {each.name.lower(): each for each in Command}
     commands: dict[Wish, tuple[Command, ...]] = {}
     for key, value in listed.items().items():
-        if not isinstance(value, list) or not value or not all(each in known for each in value):
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(each, str) and each in known for each in value)
+        ):
             raise listed.refuse(key, value)
         commands[listed.named(key, key, Wish)] = tuple(known[each] for each in value)
     source, assumed = provenance(table, "relay")

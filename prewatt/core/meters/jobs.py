@@ -80,6 +80,7 @@ class Job:
     with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
     zone_s: int = 0  # SET_CLOCK: what local time is ahead of UTC, for meters that keep local time
     clock: int | None = None  # SET_CLOCK: seconds since 1970-01-01 UTC when the line begins it; the line says so
+    draft: str = ""  # TRY: the text of a profile that no meter has yet, to be tried instead of the meter's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from prewatt.core.meters.jobs import Job, Outcome
+from prewatt.core.meters.own import OwnVersion
 from prewatt.core.meters.quantities import Quantity
 
 
@@ -49,6 +50,7 @@ class LinePlan:
     identity: str = ""  # dial-in: what the caller says of itself first, as `core.wire.serialserver.shown` writes it
     heartbeat: str = ""  # dial-in: what a serial server puts between its bytes to say that it lives
     timezone: str = "UTC"  # of the site: what a meter is told that asks for the time
+    profiles: tuple[OwnVersion, ...] = ()  # the site's own versions that `meters` name; shipped ones are known
 
 
 @dataclass(frozen=True, kw_only=True)

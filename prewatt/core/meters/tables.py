@@ -16,6 +16,14 @@ register(
 )
 
 
+def shown(value: object) -> str:
+    """A value as a refusal names it; Python writes no number of thousands of digits down."""
+    try:
+        return str(value)[:40]
+    except ValueError:
+        return "…"
+
+
 class Table:
     """A TOML table whose every key must be asked for: what is left over is a typing error."""
 
@@ -36,7 +44,7 @@ class Table:
         return self._raw.pop(key)
 
     def refuse(self, key: str, value: object) -> Refused:
-        return Refused("profile_value", key=f"{self.name}.{key}", value=str(value)[:40])
+        return Refused("profile_value", key=f"{self.name}.{key}", value=shown(value))
 
     def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
         value = self._take(key, default)

@@ -3,9 +3,10 @@
 Face: `HeadEnd(mailbox, name=..., catalogue=..., clock=...).run(stop)`, or `main` for a whole process.
 """
 
-from prewatt.field.headend.headend import Fence, HeadEnd, PoolThread, Thread, steady_clock
+from prewatt.field.headend.headend import Fence, HeadEnd, steady_clock
 from prewatt.field.headend.process import main
 from prewatt.field.headend.switchboard import Switchboard
+from prewatt.field.headend.threads import PoolThread, Thread
 from prewatt.field.headend.transports import TRANSPORTS, Link, LinkError, Listener, Opener, Transport
 
 __all__ = [

@@ -58,7 +58,8 @@ class Bus:
         self.fenced = False  # the last frame was not sent because the lease was not ours
         self._waiter = waiter
         self._now = now
-        self._quiet_s = max(QUIET_MIN_S, quiet_s, QUIET_CHARACTERS * BITS_PER_CHARACTER / baud)
+        self._baud = baud
+        self.calm(quiet_s)
         self._late = Learnt(DRAIN_MAX_S)
         self._gap = Learnt(GAP_MAX_S)
         self._inbox = bytearray()
@@ -69,6 +70,10 @@ class Bus:
         self._timed_out_at: float | None = None  # when that reply was due
         self._answered_at: float | None = None  # when the last reply came
         self._draining = False  # nothing was sent since the time-out
+
+    def calm(self, quiet_s: float) -> None:
+        """How quiet the meters of this bus want it between frames."""
+        self._quiet_s = max(QUIET_MIN_S, quiet_s, QUIET_CHARACTERS * BITS_PER_CHARACTER / self._baud)
 
     def opened(self, link: Link) -> None:
         self.link = link

@@ -10,10 +10,8 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Outcome, Verdict
@@ -39,33 +37,13 @@ from prewatt.field.headend.limits import (
 )
 from prewatt.field.headend.line import Ground, Line
 from prewatt.field.headend.outbox import Outbox
-from prewatt.field.headend.switchboard import DIAL_IN, Switchboard
+from prewatt.field.headend.shelf import Shelf
+from prewatt.field.headend.switchboard import Switchboard
+from prewatt.field.headend.threads import PoolThread, Thread
 from prewatt.field.headend.transports import TRANSPORTS, Transport
 from prewatt.field.headend.waiter import Waiter
 
 log = logging.getLogger("prewatt.headend")
-
-T = TypeVar("T")
-
-
-class Thread(Protocol):
-    """Runs a blocking call elsewhere. A virtual clock runs it in place instead."""
-
-    async def __call__(self, function: Callable[[], T]) -> T: ...
-
-
-class PoolThread:
-    """One real thread."""
-
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-
-    async def __call__(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
-
-    def end(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
 
 def steady_clock() -> float:
     """Seconds that go on while the process is stopped and, where the system can, while the host sleeps."""
@@ -142,7 +120,7 @@ class HeadEnd:
     ) -> None:
         self._mailbox = mailbox
         self._name = name
-        self._catalogue = catalogue
+        self._catalogue = Shelf(catalogue)
         self._clock = clock
         self._lease_s = lease_s
         self._switchboard = switchboard
@@ -333,6 +311,7 @@ class HeadEnd:
         for line_id, line in list(gateway.lines.items()):
             if line_id not in wanted or not line.replan(wanted[line_id]):
                 self._close(gateway.lines.pop(line_id))
+        self._catalogue.learn(plans)
         for line_id, plan in wanted.items():
             if line_id not in gateway.lines:
                 line = Line(plan, gateway_id=gateway.lease.gateway_id, epoch=gateway.lease.epoch, ground=self._ground)

@@ -42,6 +42,7 @@ from prewatt.field.headend.limits import (
 from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.ratio import primary
 from prewatt.field.headend.schedule import Poll, PollClock, PolledCircuit, phase
+from prewatt.field.headend.shelf import spoken
 from prewatt.field.headend.transports import LinkError, Transport
 
 log = logging.getLogger("prewatt.headend")
@@ -75,8 +76,7 @@ class Line:
         self._ground = ground
         self._loop = asyncio.get_running_loop()
         self._waiter = open_line_waiter()
-        quiet_ms = max((item.quiet_ms for item in self._profiles(ground.catalogue)), default=0)
-        self._bus = Bus(baud=plan.baud, quiet_s=quiet_ms / 1000, waiter=self._waiter, now=self._loop.time)
+        self._bus = Bus(baud=plan.baud, quiet_s=self._quiet_s(), waiter=self._waiter, now=self._loop.time)
         self._transport = ground.transports[plan.transport]
         self._numbers = frozenset(each.number for each in plan.meters)
         self._polls = PollClock(ground.settings)
@@ -96,8 +96,10 @@ class Line:
         self._report_at = self._loop.time() + phase(plan.line_id) * LINE_REPORT_S
         self._task: asyncio.Task[None] | None = None
 
-    def _profiles(self, catalogue: Mapping[str, Profile]) -> list[Profile]:
-        return [catalogue[code] for code in {meter.profile for meter in self.plan.meters} if code in catalogue]
+    def _quiet_s(self) -> float:
+        """What the slowest model of the bus needs."""
+        known = (self._ground.catalogue.get(meter.profile) for meter in self.plan.meters)
+        return max((each.quiet_ms for each in known if each is not None), default=0) / 1000
 
     @property
     def up(self) -> bool:
@@ -113,10 +115,11 @@ class Line:
     def replan(self, plan: LinePlan) -> bool:
         """Take over new meters; False when the endpoint itself changed and the line must be opened anew."""
         old = self.plan
-        if replace(plan, meters=()) != replace(old, meters=()):
+        if replace(plan, meters=(), profiles=()) != replace(old, meters=(), profiles=()):
             return False
         if plan != old:
             self.plan = plan
+            self._bus.calm(self._quiet_s())
             self._numbers = frozenset(each.number for each in plan.meters)
             self._polls.load(plan, self._ground.catalogue, self._loop.time())
             self._waiter.signal()
@@ -339,7 +342,7 @@ class Line:
         if job.intent is Intent.SET_CLOCK:
             job = replace(job, clock=int(self._ground.clock().timestamp()))
         conversation = converse(
-            target.profile,
+            spoken(job, target.profile),
             MeterAddress(unit=target.meter.unit, number=target.meter.number, neighbours=self._numbers),
             job,
             transport=self._transport.framing,
