@@ -22,10 +22,14 @@ class MeterAddress:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put `data` on the line, then wait for bytes: receive() when some come, timed_out() after `timeout_ms`."""
+    """Put `data` on the line, then wait for bytes: receive() when some come, timed_out() after `timeout_ms`.
+
+    `baud`: at this speed, on a link whose speed is ours to set; None: at the line's own.
+    """
 
     data: bytes
     timeout_ms: int
+    baud: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ def _rtu_frame(unit: int, request: Request) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _bus_ms(size: int, baud: int) -> int:
+def bus_ms(size: int, baud: int) -> int:
+    """What `size` bytes there and back take on the bus, silences included."""
     return -(-(size + FRAME_OVERHEAD) * BITS_PER_BYTE * 1000 // baud)
 
 
@@ -179,7 +180,7 @@ class Talking(Generic[Q, R]):
         self._chunks = 0
         self._draining = False
         data, self._decoder, reply_bytes = self._open(ask.request)
-        on_bus_ms = _bus_ms(len(data) + reply_bytes, self._bus.baud)
+        on_bus_ms = bus_ms(len(data) + reply_bytes, self._bus.baud)
         self._deadline_ms = on_bus_ms + self._profile.turnaround_ms + self._bus.link_ms
         self._drain_ms = on_bus_ms + self._profile.turnaround_ms + self._profile.quiet_ms
         self._unsent = Send(data, self._deadline_ms)
