@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from prewatt.office.alarms.notifiers import NONE, NOTIFIERS
 from prewatt.wiring.refusals import StartRefused
 
 PORT_MIN, PORT_MAX = 1, 65535
@@ -44,6 +45,7 @@ NAMES = frozenset(
         "PREWATT_PUBLIC_URL",
         "PREWATT_PROXIES",
         "PREWATT_PLAIN_HTTP",
+        "PREWATT_NOTIFIER",
         "PREWATT_BACKUP_KEY",
         "PREWATT_BACKUP_DIR",
         "PREWATT_BACKUP_HOUR",
@@ -119,6 +121,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
     if len(set(ports)) != len(ports):
         raise StartRefused("ports_overlap", detail=", ".join(map(str, ports)))
     _language(env)
+    _notifier(env)
     return config
 
 
@@ -202,6 +205,12 @@ def _language(env: Mapping[str, str]) -> None:
     text = env.get("PREWATT_LANG", "").strip().lower()
     if text and not text.startswith(("zh", "en")):
         raise _invalid("PREWATT_LANG", f"{text!r} is neither zh nor en")
+
+
+def _notifier(env: Mapping[str, str]) -> None:
+    text = env.get("PREWATT_NOTIFIER", "").strip()
+    if text and text != NONE and text not in NOTIFIERS:
+        raise _invalid("PREWATT_NOTIFIER", f"{text!r} is none of {', '.join([NONE, *NOTIFIERS])}")
 
 
 def _bracketed(host: str) -> str:

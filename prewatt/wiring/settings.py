@@ -7,6 +7,12 @@ from urllib.parse import urlsplit
 BASE = Path(__file__).resolve().parent.parent
 
 
+# A process that falls asleep within a transaction must not keep a till or a circuit from everybody else for long
+_ASLEEP_MS = 120_000
+# A host that lost its cable hears nothing more: a database elsewhere is given up after seconds, not hours
+_DEAD_PEER = {"tcp_user_timeout": 15_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+
 def _database(url: str) -> dict[str, object]:
     """A Django database entry from a libpq URL or key=value string; empty: the libpq environment."""
     from psycopg.conninfo import conninfo_to_dict
@@ -23,8 +29,11 @@ def _database(url: str) -> dict[str, object]:
         "PORT": parts.pop("port", ""),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**parts, "connect_timeout": int(parts.pop("connect_timeout", "3"))},
-    }
+        "OPTIONS": {
+            **_DEAD_PEER, **parts, "connect_timeout": int(parts.pop("connect_timeout", "3")),
+            "options": f"-c idle_in_transaction_session_timeout={_ASLEEP_MS} {parts.pop('options', '')}".strip(),
+        },
+    }  # fmt: skip
     return entry
 
 
@@ -125,5 +134,7 @@ PREWATT_VAULT = {
     "token": os.environ.get("PREWATT_PKCS11_TOKEN", ""),
     "pin_file": os.environ.get("PREWATT_PKCS11_PIN_FILE", ""),
 }
+# How messages leave the house (office.alarms.notifiers): a demo only logs that it would have, a real site names one
+PREWATT_NOTIFIER = os.environ.get("PREWATT_NOTIFIER", "").strip() or ("log" if _DEMO else "none")
 # What counts as fresh and as lost follows the poll interval (office.metering.states)
 PREWATT_POLL_S = int(os.environ.get("PREWATT_POLL_S", "60"))

@@ -52,6 +52,7 @@ def test_an_open_address_is_shown_as_one_a_browser_can_use() -> None:
         ("PREWATT_HOME", "a\nb"),
         ("PREWATT_LANG", "fr"),
         ("PREWATT_LOG_LEVEL", "LOUD"),
+        ("PREWATT_NOTIFIER", "pigeon"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Raised and cleared alarms. Alarms inform people; they never act."""
+"""Raised and cleared alarms, and messages to persons. Alarms inform people; they never act."""
 
 from django.db import models
 from django.db.models import Q, UniqueConstraint
@@ -43,3 +43,54 @@ class Alarm(models.Model):
             )
         ]
         indexes = [models.Index(fields=["site_id", "-raised_at"], name="alarm_site")]
+
+
+class Notice(models.Model):
+    """A message to one person (通知): what it is about and to whom, never its text. Append-only, as its steps.
+
+    The text is put together when it is sent, from what stands then; a token's digits are in no row of this table.
+    """
+
+    key = models.CharField(max_length=96)  # made by the caller: the same key is the same notice
+    site_id = models.BigIntegerField()
+    kind = models.CharField(max_length=16)  # "token"
+    about = models.CharField(max_length=64)  # "token:17"
+    customer_id = models.BigIntegerField()
+    recipient = models.CharField(max_length=32)  # his number as it was then
+    language = models.CharField(max_length=8)  # "zh-hans" | "en"
+    actor = models.CharField(max_length=80)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [UniqueConstraint(name="notice_once", fields=["key"])]
+        indexes = [models.Index(fields=["about"], name="notice_about")]
+
+
+class NoticeState(models.TextChoices):
+    QUEUED = "queued"
+    SUBMITTING = "submitting"  # committed before the notifier is called
+    ACCEPTED = "accepted"  # the provider has it
+    DELIVERED = "delivered"  # the provider says that it arrived
+    REFUSED = "refused"  # for good, or too often
+    EXPIRED = "expired"  # nobody could send it in time
+    UNKNOWN = "unknown"  # we died or the wire broke while it was handed over
+
+
+class NoticeStep(models.Model):
+    """One step of a notice's course. Who writes step n has it: two senders cannot both submit."""
+
+    notice = models.ForeignKey(Notice, on_delete=models.PROTECT, related_name="steps")
+    place = models.SmallIntegerField()  # from 1, without gaps
+    state = models.CharField(max_length=10, choices=NoticeState.choices)
+    notifier = models.CharField(max_length=16, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    reference = models.CharField(max_length=96, blank=True)  # the provider's
+    actor = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="notice_step_once", fields=["notice", "place"]),
+            models.CheckConstraint(name="notice_step_from_one", condition=Q(place__gte=1)),
+        ]
+        indexes = [models.Index(fields=["at"], name="notice_step_at")]

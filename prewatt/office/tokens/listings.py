@@ -13,6 +13,7 @@ from prewatt.office.estate.models import Meter, Site
 from prewatt.office.tokens.models import Campaign, KeyDay, StoredKey, StsMeter, TokenProposal, TokenRequest
 
 LIST_MOST: Final = 50  # rows of one page
+TO_ENTER_MOST: Final = 3  # of those that are offered to be sent on a meter's page; all others from their own
 EXPORT_MOST: Final = 20_000
 FRESH: Final = timedelta(minutes=15)  # so long who asked for a token sees it without asking for a reprint
 
@@ -54,6 +55,14 @@ def token(site_id: int, meters: QuerySet[Meter], request_id: int) -> TokenReques
     """One request, when its meter may be seen."""
     rows = TokenRequest.objects.select_related("sts_meter__meter", "sts_meter__site", "key", "new_key", "proposal")
     return rows.filter(pk=request_id, site_id=site_id, sts_meter__meter__in=meters.values("pk")).first()
+
+
+def to_enter(meter_id: int, *, most: int = TO_ENTER_MOST) -> list[TokenRequest]:
+    """Tokens of a meter that stand and are not known to be entered, newest first: what its customer may ask for."""
+    rows = TokenRequest.objects.filter(
+        sts_meter__meter_id=meter_id, state=TokenRequest.State.MADE, entered_at=None
+    ).exclude(kind=TokenRequest.Kind.TEST)  # fmt: skip
+    return list(rows.select_related("sts_meter__meter", "key", "new_key").order_by("-id")[:most])
 
 
 def fresh(request: TokenRequest, *, actor: str, at: datetime) -> bool:

@@ -1,6 +1,7 @@
 """A meter's tokens: its STS attributes, what was asked for it, and what may be asked now."""
 
 from dataclasses import fields as names_of_fields
+from functools import partial
 from typing import Final
 
 from django.http import HttpResponse, QueryDict
@@ -30,6 +31,7 @@ from prewatt.web.console.tokens_parts import (
     token_lines,
     token_titles,
 )
+from prewatt.web.console.tokens_send import sending
 from prewatt.web.console.tokens_words import CREDIT_KINDS, KEY_TYPES, code_words
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -56,6 +58,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
         "held": held, "held_warns": held.warns() if held else False,
         "attributes": attribute_lines(sts, ask) if sts else [], "why_no_key": why_no_key(sts) if sts else "",
         "waiting": proposal_lines(ask, listings.proposals(ask.site.id, meters(ask), meter_id=one.pk)),
+        "sendings": [each for each in map(partial(sending, ask), listings.to_enter(one.pk)) if each],
         "next": f"{base}?after={shown[-1].pk}" if len(rows) > LIST_MOST else "", "paged": before is not None,
         "may_edit": may_(ask, Act.ESTATE), "may_make": may_(ask, Act.TOKENS), "may_ask": may_(ask, Act.TOKEN_ASK),
         "may_agree": may_(ask, Act.TOKEN_AGREE),

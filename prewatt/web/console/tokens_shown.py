@@ -9,15 +9,16 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from prewatt.core.refusals import Refused
+from prewatt.core.refusals import CHINESE, ENGLISH, Refused
 from prewatt.core.sts import BaseDate, time_of
+from prewatt.office.alarms import token_notices
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.office.tokens import by_hand, listings
 from prewatt.office.tokens.campaigns import HELD
 from prewatt.office.tokens.models import CampaignMeter, StoredKey, StsMeter, TokenRequest
 from prewatt.web.console.settings import told
-from prewatt.web.console.settings_fields import say
+from prewatt.web.console.settings_fields import say, whole
 from prewatt.web.console.tokens_meter import room_of
 from prewatt.web.console.tokens_parts import (
     PATH,
@@ -28,9 +29,11 @@ from prewatt.web.console.tokens_parts import (
     token_lines,
     token_or_404,
 )
+from prewatt.web.console.tokens_send import sending
 from prewatt.web.console.tokens_slip import slip
 from prewatt.web.console.tokens_words import HOW, METER_STATES, key_words
 from prewatt.web.console.views_base import Ask, console
+from prewatt.web.ui import formats
 
 State = TokenRequest.State
 
@@ -56,6 +59,7 @@ def token_page(ask: Ask, row: TokenRequest, status: int = 200, **more: object) -
         "handed": _handed(row, member) if change and made else "",
         "can_try": row.state == State.WAITING,
         "can_withdraw": by_hand.withdrawable(row) and may_(ask, Act.TOKENS),
+        "sending": sending(ask, row),
         "member": member, "member_state": METER_STATES[member.state] if member else "",
         **more,
     }  # fmt: skip
@@ -148,7 +152,28 @@ def _hand_over(ask: Ask, row: TokenRequest) -> None:
     told(ask, _("Noted: from now on tokens for this meter are made under the new key."))
 
 
+@require_POST
+@console()
+def send(ask: Ask, request_id: int) -> HttpResponse:
+    """Into the outbox. Pressed again it is the same notice with the same digits."""
+    row, post = token_or_404(ask, request_id), ask.request.POST
+    try:
+        put = token_notices.send(
+            row, customer_id=whole(post, "customer"), language=CHINESE if formats.chinese() else ENGLISH,
+            actor=of_operator(ask.operator), at=ask.at,
+        )  # fmt: skip
+    except Refused as refused:
+        return token_page(ask, row, status=422, refused=refused, said=say(refused))
+    told(ask, _("The token is on its way.") if put.fresh else _("The same digits are sent once more."))
+    kind, _colon, number = row.reference.partition(":")
+    back = f"/console/sales/{number}" if post.get("from") == "sale" and kind == "sale" else f"{PATH}/{row.pk}"
+    if post.get("from") == "meter":
+        back = f"/console/meters/{row.sts_meter.meter_id}/tokens"
+    return redirect(back)
+
+
 urlpatterns = [
+    path("tokens/<int:request_id>/send", send, name="tokens-send"),
     path("tokens/<int:request_id>", one, name="tokens-one"),
     path("tokens/<int:request_id>/again", again, name="tokens-again"),
     path("tokens/<int:request_id>/make", make, name="tokens-make-digits"),

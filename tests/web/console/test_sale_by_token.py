@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 from python_calamine import CalamineWorkbook
 
-from prewatt.office.estate.models import Meter, SupplyPoint
+from prewatt.office.alarms.models import Notice
+from prewatt.office.estate.models import Customer, Meter, SupplyPoint
 from prewatt.office.staff.models import Operator, Scope
 from prewatt.office.tokens import course, issuing
 from prewatt.office.tokens.models import TokenRequest
@@ -66,6 +68,22 @@ def test_the_sell_page_says_that_it_is_by_token_and_warns_before_paying(
     sold(scene)
     monkeypatch.setattr(course, "MARGIN", 49)
     assert 'data-code="tokens_not_entered"' in page(scene, f"/console/sell/quote?circuit={scene.circuit.pk}&amount=50")
+
+
+def test_the_sales_page_sends_the_token_to_the_tenant(scene: TokenScene, settings: Settings) -> None:
+    settings.PREWATT_NOTIFIER = "log"
+    sale = sold(scene)
+    assert "Without a telephone number" in page(scene, f"/console/sales/{sale.pk}")
+    Customer.objects.filter(pk=scene.contract.customer_id).update(phone="13900005555")
+    assert 'data-test="send-token"' in page(scene, f"/console/sales/{sale.pk}")
+    request = TokenRequest.objects.get(reference=f"sale:{sale.pk}")
+    form = {"customer": scene.contract.customer_id, "from": "sale"}
+    answer = client(scene.tokens.cast.alice).post(f"/console/tokens/{request.pk}/send", form)
+    assert (answer.status_code, answer["Location"]) == (302, f"/console/sales/{sale.pk}")
+    assert "waits to be sent" in page(scene, f"/console/sales/{sale.pk}")
+    assert Notice.objects.get().recipient == "13900005555"
+    settings.PREWATT_NOTIFIER = "none"
+    assert 'data-test="send-none"' in page(scene, f"/console/sales/{sale.pk}")
 
 
 def test_the_sale_shows_its_digits_in_groups_of_four(scene: TokenScene) -> None:
