@@ -6,7 +6,7 @@ so that a paused head-end that wakes up can change nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class LinePlan:
 
     line_id: int
     site_id: int
-    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in"
+    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" | "acrel-gateway"
     host: str
     port: int
     baud: int
@@ -131,7 +131,7 @@ class Call:
     """Somebody dialled in and said who he is. `detail` is for a person who must decide about a stranger."""
 
     identity: str
-    kind: str  # "acrel-4g" | "serial-server"
+    kind: str  # "acrel-4g" | "acrel-gateway" | "serial-server"
     peer: str  # address he calls from
     detail: str = ""
     fresh: bool = True  # a new connection, not one that is asked about again
@@ -144,6 +144,9 @@ class Known:
     identity: str
     gateway_id: int | None
     refused: bool = False
+    secret: str = field(default="", repr=False)  # what an Acrel gateway must prove to know; "": another kind
+    sealed: bool = True  # and whether what it sends afterwards is ciphered with it
+    timezone: str = "UTC"  # of its site: what it is told that asks for the time
 
 
 @dataclass(frozen=True, kw_only=True)

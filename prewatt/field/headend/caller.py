@@ -1,7 +1,8 @@
 """One who called: a connection that says who it is, then carries the bus of a line.
 
-Two kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside; what
-a serial server sends is the bus itself between its texts. To the line both are a bus.
+Three kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside; what
+a serial server sends is the bus itself between its texts. To the line both are a bus. An Acrel gateway has several, and
+must prove who it is first (`gateway_call`).
 """
 
 import asyncio
@@ -14,10 +15,12 @@ from typing import Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
 from prewatt.core.meters.drivers import reported
-from prewatt.core.meters.mailbox import Call, LinePlan
+from prewatt.core.meters.mailbox import Call, Known, LinePlan
 from prewatt.core.wire import acrel4g, serialserver
 from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports
 from prewatt.core.wire.acrel4g.frame import START
+from prewatt.core.wire.acrel_gateway.frame import HEAD
+from prewatt.field.headend.gateway_call import GatewayCall
 from prewatt.field.headend.limits import (
     KEEPALIVE_EVERY_S,
     KEEPALIVE_IDLE_S,
@@ -26,11 +29,12 @@ from prewatt.field.headend.limits import (
     NAME_PAUSE_S,
     UNACKED_MAX_MS,
 )
-from prewatt.field.headend.transports import Listener, ReportListener
+from prewatt.field.headend.transports import Link, Listener, ReportListener
 
 log = logging.getLogger("prewatt.headend")
 
 ACREL_4G = "acrel-4g"
+ACREL_GATEWAY = "acrel-gateway"
 SERIAL_SERVER = "serial-server"
 
 
@@ -43,6 +47,10 @@ class Desk(Protocol):
 
     def named(self, caller: "Caller") -> None: ...
 
+    def proved(self, caller: "Caller") -> None: ...
+
+    def not_proved(self, caller: "Caller") -> None: ...
+
     def gone(self, caller: "Caller") -> None: ...
 
 
@@ -50,7 +58,7 @@ class Caller(asyncio.Protocol):
     """A connection that came in; to its line it is a link."""
 
     __slots__ = (
-        "_asked", "_desk", "_head", "_listener", "_loop", "_pause", "_plan", "_registration", "_session", "_texts",
+        "_asked", "_claims", "_desk", "_gate", "_head", "_listener", "_loop", "_pause", "_plan", "_registration", "_session", "_texts",
         "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer", "until",
     )  # fmt: skip
 
@@ -62,6 +70,7 @@ class Caller(asyncio.Protocol):
         self._pause: asyncio.TimerHandle | None = None
         self._session: acrel4g.Session | None = None
         self._texts: serialserver.Texts | None = None
+        self._gate: GatewayCall | None = None
         self._registration: acrel4g.Registration | None = None
         self._listener: Listener | None = None
         self._plan: LinePlan | None = None
@@ -69,11 +78,17 @@ class Caller(asyncio.Protocol):
         self.identity = ""
         self.kind = ""
         self.peer = ""
-        self.gateway_id: int | None = None
+        self.gateway_id: int | None = None  # of a gateway that must prove who it is: once it has
+        self._claims: int | None = None  # and what it is asked the proof for
         self.fresh = True
         self.heard_at = self._loop.time()
         self.ask_at = 0.0  # loop time when the office is to be asked about him again
         self.until: float | None = None  # loop time when he must be known by, None: he is
+
+    @property
+    def must_prove(self) -> bool:
+        """A name alone is not believed of him, and he has not shown more yet."""
+        return self._gate is not None and not self._gate.proved
 
     def call(self) -> Call:
         """Him as the office is asked about him."""
@@ -82,6 +97,8 @@ class Caller(asyncio.Protocol):
             f"ICCID {told.iccid or '-'} · CSQ {told.signal} · "
             f"FW {'/'.join(f'{word:04X}' for word in told.versions)} · {told.interval} min"
         )
+        if self._gate is not None:
+            detail = self._gate.detail()
         return Call(identity=self.identity, kind=self.kind, peer=self.peer, detail=detail, fresh=self.fresh)
 
     # --- the socket --------------------------------------------------------------------------------------------------
@@ -101,6 +118,8 @@ class Caller(asyncio.Protocol):
         self.heard_at = self._loop.time()
         if self._session is not None:
             self._heard(self._session.receive(data))
+        elif self._gate is not None:
+            self._gate.receive(data)
         elif self.kind == SERIAL_SERVER:
             self._bytes(data if self._texts is None else self._texts.receive(data))
         else:
@@ -119,6 +138,8 @@ class Caller(asyncio.Protocol):
         self._desk.gone(self)
         if listener is not None:
             listener.lost(why)
+        if self._gate is not None:
+            self._gate.end(why)
 
     # --- who is it? --------------------------------------------------------------------------------------------------
 
@@ -130,16 +151,21 @@ class Caller(asyncio.Protocol):
             self._session = acrel4g.Session()
             head, self._head = self._head, b""
             self._heard(self._session.receive(head))
-        elif not START.startswith(self._head) and self._pause is None:
+        elif self._head.startswith(HEAD):
+            self.kind, self._gate = ACREL_GATEWAY, GatewayCall(self)
+            head, self._head = self._head, b""
+            self._gate.receive(head)
+        elif not (START.startswith(self._head) or HEAD.startswith(self._head)) and self._pause is None:
             # a text has no end mark of its own: what comes in one go is one text
             self._pause = self._loop.call_later(NAME_PAUSE_S, self._text)
 
     def _text(self) -> None:
         self._pause = None
         self.kind, head, self._head = SERIAL_SERVER, self._head, b""
-        self._name(serialserver.shown(head))
+        self.named(serialserver.shown(head))
 
-    def _name(self, identity: str) -> None:
+    def named(self, identity: str) -> None:
+        """He said who he is; another name on the same connection ends it."""
         if self.identity and self.identity != identity:
             log.warning("caller_changed_name gateway=%s peer=%s", self.gateway_id, self.peer)
             self.hang_up()
@@ -150,13 +176,48 @@ class Caller(asyncio.Protocol):
 
     # --- what the desk decided ---------------------------------------------------------------------------------------
 
-    def accept(self, gateway_id: int) -> None:
-        """He is the connection of this gateway."""
+    def accept(self, who: Known) -> None:
+        """He is the connection of this gateway, or says so and is asked for the proof."""
+        if self._gate is None and who.secret:
+            self.hang_up("refused")  # a name that has a secret is never believed by itself
+            return
+        gateway_id = who.gateway_id
+        if self._gate is not None:
+            self._claims = gateway_id
+            self._gate.accept(who)
+            if self.must_prove or self._transport is None:
+                return
         known, self.gateway_id, self.until = self.gateway_id, gateway_id, None
         if known is None:
             self._greet()
         elif known != gateway_id:
             self._let_go("moved")
+
+    def proved(self) -> None:
+        """He has shown that he knows the secret."""
+        self.gateway_id, self.until = self._claims, None
+        self._desk.proved(self)
+
+    def not_proved(self) -> None:
+        """He has not, and goes once he was told so."""
+        self._desk.not_proved(self)
+        transport = self._transport
+        self._end("refused")
+        if transport is not None:
+            transport.close()
+
+    def say(self, data: bytes) -> None:
+        """Bytes of the connection itself, of no line."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def settled(self) -> bool:
+        """Has the other end taken every byte?"""
+        return self._all_taken()
+
+    def wall(self) -> datetime:
+        """Wall time, for what is told to him."""
+        return self._desk.wall()
 
     def disown(self) -> None:
         """He is nobody's, or nobody's any more."""
@@ -168,6 +229,8 @@ class Caller(asyncio.Protocol):
         listener, self._listener, self._plan = self._listener, None, None
         if listener is not None:
             listener.lost(why)
+        if self._gate is not None:
+            self._gate.end(why)
 
     def _greet(self) -> None:
         if self.kind == ACREL_4G and self._registration is not None:
@@ -180,12 +243,12 @@ class Caller(asyncio.Protocol):
             match event:
                 case Registers():
                     self.kind, self._registration = ACREL_4G, event.registration
-                    self._name(event.registration.serial)
+                    self.named(event.registration.serial)
                     if self.gateway_id is not None:  # again on the same connection
                         self._greet()
                 case Lives() if event.serial and not self.identity:
                     self.kind = ACREL_4G  # a meter that thinks itself registered
-                    self._name(event.serial)
+                    self.named(event.serial)
                 case AsksTime():
                     self._tell_time()
                 case Answers():
@@ -218,11 +281,14 @@ class Caller(asyncio.Protocol):
 
     # --- the line's side: a Link -------------------------------------------------------------------------------------
 
-    def serve(self, plan: LinePlan, listener: Listener) -> None:
-        """From now on the bus of this line."""
+    def serve(self, plan: LinePlan, listener: Listener) -> Link:
+        """From now on the bus of this line, or one of several."""
+        if self._gate is not None:
+            return self._gate.serve(plan, listener)
         self._plan, self._listener = plan, listener
         if self.kind == SERIAL_SERVER:
             self._texts = serialserver.Texts(plan.identity, plan.heartbeat)
+        return self
 
     def write(self, data: bytes) -> None:
         """One frame to the bus."""

@@ -124,7 +124,7 @@ class HeadEnd:
         self._clock = clock
         self._lease_s = lease_s
         self._switchboard = switchboard
-        self._transports = transports if switchboard is None else {**transports, DIAL_IN: switchboard.transport}
+        self._transports = transports if switchboard is None else {**transports, **switchboard.transports}
         self._steady = steady
         self._chance = chance
         self._threads = [PoolThread("desk"), PoolThread("ear")]
@@ -160,7 +160,7 @@ class HeadEnd:
             if await self._enter():
                 helpers += [loop.create_task(self._listen()), loop.create_task(self._watch())]
                 if self._switchboard is not None:
-                    helpers.append(loop.create_task(self._switchboard.stay_open(self._waiter.signal)))
+                    helpers.append(loop.create_task(self._switchboard.stay_open(self._waiter.signal, self._soon)))
                 await self._serve()
                 await self._leave()
         finally:
@@ -290,11 +290,15 @@ class HeadEnd:
     async def _ask_who_called(self) -> None:
         """Who dialled in since; a gateway gained this way is asked for soon."""
         board = self._switchboard
-        if board is None or not board.waiting:
-            return
-        calls = board.to_ask()
-        if board.answered(await self._desk(lambda: self._mailbox.called(headend=self._name, calls=calls))):
-            self._tick_at = min(self._tick_at, self._loop.time() + TICK_SOON_S)
+        if board is not None and board.waiting:
+            calls = board.to_ask()
+            if board.answered(await self._desk(lambda: self._mailbox.called(headend=self._name, calls=calls))):
+                self._soon()
+
+    def _soon(self) -> None:
+        """A gateway's connection is here: it is asked for soon, many at a time."""
+        self._tick_at = min(self._tick_at, self._loop.time() + TICK_SOON_S)
+        self._waiter.signal()
 
     async def _load_plans(self) -> None:
         """Open what was gained and follow what changed, a few gateways at a time so that ticks stay on time."""

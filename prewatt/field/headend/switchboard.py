@@ -1,18 +1,19 @@
 """Where those are answered who call us: meters and serial servers that dial in (拨入).
 
-The first bytes say who calls: a frame of an Acrel 4G meter, or the registration text of a serial server. The office is
-asked, many at once, and says which gateway that is. A stranger is written down there and hears nothing from us until
+The first bytes say who calls: a frame of an Acrel 4G meter or of an Acrel gateway, or the registration text of a serial
+server. The office is asked, many at once, and says which gateway that is. A stranger is written down there and hears nothing from us until
 a person has decided. A known caller waits for the line that its gateway's lease opens; a new connection of the
 same caller replaces the old one, which is half open more often than not.
 
-Nobody is believed beyond his name: neither protocol has a secret. What a caller could do is answer for a meter,
-as whoever sits on the bus can; money is believed only by its witness.
+Meters and serial servers are not believed beyond their names: their protocols have no secret. What such a caller could do
+is answer for a meter, as whoever sits on the bus can; money is believed only by its witness. A gateway proves that it
+knows its secret, and until it has done so it replaces nobody, holds no lease and counts as one who gave no name.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from prewatt.core.meters.mailbox import Call, Known, LinePlan
@@ -41,6 +42,7 @@ from prewatt.field.headend.transports import Link, LinkError, Listener, Transpor
 log = logging.getLogger("prewatt.headend")
 
 DIAL_IN = "dial-in"
+GATEWAY_PORT = "acrel-gateway"  # a port of a gateway that dials in
 LINK_MS = 4000  # what a mobile network adds to a reply; within `DRAIN_MAX_S`, so a late one is still drained
 
 
@@ -53,12 +55,13 @@ class Switchboard:
         self.turned_away = 0  # connections that came on top of a limit
         self._idle_s = max(IDLE_LEAST_S, IDLE_HEARTBEATS * status_s)
         self._wake: Callable[[], None] = lambda: None
+        self._gained: Callable[[], None] = lambda: None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._all: set[Caller] = set()
         self._unnamed: dict[Caller, None] = {}  # in the order of their calls
         self._named: dict[str, Caller] = {}  # by identity
-        self._to_ask: dict[str, Caller] = {}
+        self._to_ask: dict[str, list[Caller]] = {}  # several may say one name, where it must be proved
         self._strangers: set[Caller] = set()
         self._say_strangers_at = 0.0
         self._addresses: Counter[str] = Counter()
@@ -66,15 +69,17 @@ class Switchboard:
         self._strangers_of: Counter[str] = Counter()
 
     @property
-    def transport(self) -> Transport:
-        """The entry for the registry of transports."""
-        return Transport(opener=self.open_line, framing="rtu", link_ms=LINK_MS, sole=True)
+    def transports(self) -> Mapping[str, Transport]:
+        """The entries for the registry of transports."""
+        called = Transport(opener=self.open_line, framing="rtu", link_ms=LINK_MS, sole=True)
+        return {DIAL_IN: called, GATEWAY_PORT: called}
 
     # --- what the head-end calls -------------------------------------------------------------------------------------
 
-    async def open(self, wake: Callable[[], None]) -> None:
-        """Listen; `wake` is called when there is somebody to ask about. Raises OSError."""
-        self._wake = wake
+    async def open(self, wake: Callable[[], None], gained: Callable[[], None] = lambda: None) -> None:
+        """Listen; `wake` is called when there is somebody to ask about, `gained` when a gateway's connection is here
+        without being asked about any more. Raises OSError."""
+        self._wake, self._gained = wake, gained
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Caller(self), self.host, self.port, backlog=CALL_BACKLOG, reuse_address=True
@@ -82,12 +87,12 @@ class Switchboard:
         self.port = self._server.sockets[0].getsockname()[1]
         self._sweeper = loop.create_task(self._sweep())
 
-    async def stay_open(self, wake: Callable[[], None]) -> None:
+    async def stay_open(self, wake: Callable[[], None], gained: Callable[[], None]) -> None:
         """As `open`, again and again while the port is another's: the other lines do not wait for it."""
         said = False
         while True:
             try:
-                return await self.open(wake)
+                return await self.open(wake, gained)
             except OSError as fault:
                 if not said:
                     log.error("dial_in_not_listening port=%d error=%s", self.port, fault.strerror or fault)
@@ -114,31 +119,36 @@ class Switchboard:
         return bool(self._to_ask)
 
     def to_ask(self) -> list[Call]:
-        """Whom to ask about now. `answered` or `ask_again` must follow."""
-        return [each.call() for each in list(self._to_ask.values())[:ASK_ROWS]]
+        """Whom to ask about now; `answered` must follow."""
+        return [callers[-1].call() for callers in list(self._to_ask.values())[:ASK_ROWS]]
 
     def answered(self, known: Sequence[Known]) -> bool:
         """What the office said; True when a gateway's connection is here that was not."""
         gained = False
         now = asyncio.get_running_loop().time()
         for each in known:
-            caller = self._to_ask.pop(each.identity, None)
-            if caller is None:
-                continue
-            caller.fresh = False
-            if each.refused:
-                caller.hang_up()
-            elif each.gateway_id is None:
-                self._keep_stranger(caller, now)
-            else:
-                gained |= caller.gateway_id != each.gateway_id
-                self._no_stranger(caller)
-                caller.ask_at = now + KNOWN_AGAIN_S
-                caller.accept(each.gateway_id)
+            for caller in self._to_ask.pop(each.identity, []):
+                caller.fresh = False
+                if each.refused:
+                    caller.hang_up()
+                elif each.gateway_id is None:
+                    self._keep_stranger(caller, now)
+                else:
+                    gained |= self._known(caller, each, now)
         return gained
+
+    def _known(self, caller: Caller, who: Known, now: float) -> bool:
+        before = caller.gateway_id
+        self._no_stranger(caller)
+        caller.ask_at = now + KNOWN_AGAIN_S
+        if caller.must_prove:
+            caller.until = now + NAME_WITHIN_S
+        caller.accept(who)
+        return caller.gateway_id is not None and caller.gateway_id != before
 
     def _keep_stranger(self, caller: Caller, now: float) -> None:
         caller.disown()
+        self._was_unnamed(caller)
         caller.ask_at = now + ASK_STRANGER_AGAIN_S
         if caller in self._strangers:
             return
@@ -159,8 +169,7 @@ class Switchboard:
         caller = self._named.get(plan.identity)
         if caller is None or caller.gateway_id is None:
             raise LinkError("not_called")
-        caller.serve(plan, listener)
-        return caller
+        return caller.serve(plan, listener)
 
     # --- what callers call -------------------------------------------------------------------------------------------
 
@@ -187,15 +196,37 @@ class Switchboard:
 
     def named(self, caller: Caller) -> None:
         """He said who he is."""
+        if not caller.must_prove:
+            self._in_place(caller)
+        self._ask_about(caller)
+        self._wake()
+
+    def proved(self, caller: Caller) -> None:
+        """And he has shown it: the gateway is asked for at the next heartbeat, which is soon."""
+        self._in_place(caller)
+        self._gained()
+
+    def not_proved(self, caller: Caller) -> None:
+        """Somebody says a name whose secret he does not know: said in the log, however often he tries."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._say_strangers_at:
+            self._say_strangers_at = now + SAY_STRANGERS_S
+            log.warning("caller_not_proved identity=%s peer=%s", caller.identity, caller.peer)
+
+    def _in_place(self, caller: Caller) -> None:
+        """The name is his from now on."""
         self._was_unnamed(caller)
         caller.until = None
         older = self._named.get(caller.identity)
         self._named[caller.identity] = caller
-        self._to_ask[caller.identity] = caller
         if older is not None and older is not caller:
             log.info("caller_replaced gateway=%s peer=%s by=%s", older.gateway_id, older.peer, caller.peer)
             older.hang_up("replaced")
-        self._wake()
+
+    def _ask_about(self, caller: Caller) -> None:
+        waiting = self._to_ask.setdefault(caller.identity, [])
+        if caller not in waiting:
+            waiting.append(caller)
 
     def gone(self, caller: Caller) -> None:
         """His connection is no more."""
@@ -205,9 +236,13 @@ class Switchboard:
         self._count_down(self._addresses, caller.peer)
         self._was_unnamed(caller)
         self._no_stranger(caller)
-        for book in (self._named, self._to_ask):
-            if book.get(caller.identity) is caller:
-                del book[caller.identity]
+        if self._named.get(caller.identity) is caller:
+            del self._named[caller.identity]
+        waiting = self._to_ask.get(caller.identity, [])
+        if caller in waiting:
+            waiting.remove(caller)
+            if not waiting:
+                del self._to_ask[caller.identity]
 
     def _was_unnamed(self, caller: Caller) -> None:
         if caller in self._unnamed:
@@ -239,6 +274,6 @@ class Switchboard:
             if (caller.until is not None and now >= caller.until) or now - caller.heard_at >= self._idle_s:
                 caller.hang_up("idle")
             elif caller.identity and now >= caller.ask_at:
-                self._to_ask.setdefault(caller.identity, caller)
+                self._ask_about(caller)
         if self._to_ask:
             self._wake()

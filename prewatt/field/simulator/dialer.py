@@ -2,7 +2,8 @@
 
 A serial server sends its registration text, then the bus as it is with heartbeat texts between. An Acrel 4G meter
 registers, asks the time, sends heartbeats and reports, and carries Modbus in frames of its own; its answer to a write
-holds its serial alone, as that of real ones may. Whoever hangs up is called again.
+holds its serial alone, as that of real ones may. An Acrel gateway logs in and carries its bus in a tunnel (`gateway_box`).
+Whoever hangs up is called again.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
 from prewatt.core.wire.modbus import Function, WriteReply, decode_rtu_reply
 from prewatt.field.simulator.circuit import Circuit
 from prewatt.field.simulator.dialing import CallerKind, Dialing
+from prewatt.field.simulator.gateway_box import GatewayBox
 from prewatt.field.simulator.line import SimulatedLine
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Force
@@ -71,6 +73,7 @@ class Dialer:
         self._call: _Call | None = None
         self._decoder = acrel4g.Decoder()
         self._known = False  # an Acrel meter's registration was answered
+        self._box: GatewayBox | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
@@ -117,6 +120,8 @@ class Dialer:
                 continue
             wait_s = REDIAL_FIRST_S
             self._call, self._decoder, self._known = call, acrel4g.Decoder(), False
+            gateway = self.dialing.caller is CallerKind.ACREL_GATEWAY
+            self._box = GatewayBox(self.dialing, self._write) if gateway else None
             self.calls += 1
             self.line.connect(self.calls)
             alive = loop.create_task(self._stay_alive())
@@ -143,9 +148,16 @@ class Dialer:
                 beat_at += dialing.heartbeat_s
             if report_at is not None and loop.time() >= report_at:
                 self._report()
-                report_at += dialing.report_s if self._known else TOLD_APART_S
+                report_at += dialing.report_s if self._let_in else TOLD_APART_S
+
+    @property
+    def _let_in(self) -> bool:
+        return self._known if self._box is None else self._box.known
 
     def _say_who(self) -> None:
+        if self._box is not None:
+            self._box.log_in()
+            return
         if self.dialing.caller is CallerKind.SERIAL_SERVER:
             self._write(serialserver.bytes_of(self.dialing.identity))
             return
@@ -156,17 +168,24 @@ class Dialer:
         self._send(acrel4g.registration_frame(who))
 
     def _beat(self) -> None:
-        if self.dialing.caller is CallerKind.ACREL_4G:
+        if self._box is not None:
+            self._box.beat()
+        elif self.dialing.caller is CallerKind.ACREL_4G:
             self._send(acrel4g.heartbeat_frame(self.dialing.identity))
         elif self.dialing.heartbeat:
             self._write(serialserver.bytes_of(self.dialing.heartbeat))
 
     def _report(self) -> None:
-        """What an Acrel meter says unasked, of every meter behind its modem, once it was answered."""
-        if self.dialing.caller is not CallerKind.ACREL_4G or not self._known:
+        """What an Acrel meter or gateway says unasked, of every meter behind it, once it was answered."""
+        if self.dialing.caller is CallerKind.SERIAL_SERVER or not self._let_in:
             return
         now_ms = self._now_ms()
         self._before_output(now_ms)
+        if self._box is not None:
+            for meter in self.line.by_unit.values():
+                meter.settle(now_ms)
+            self._box.report(self.line.by_unit, now_ms)
+            return
         for unit, meter in self.line.meters.items():
             meter.settle(now_ms)
             reply = bytes((unit, Function.READ_HOLDING_REGISTERS, SIZE)) + poll_block(meter, now_ms)
@@ -188,6 +207,9 @@ class Dialer:
     def _received(self, data: bytes) -> None:
         if self.dialing.caller is CallerKind.SERIAL_SERVER:
             self.line.receive(self.calls, data, self._now_ms())
+        elif self._box is not None:
+            if to_bus := self._box.receive(data):
+                self.line.receive(self.calls, to_bus, self._now_ms())
         else:
             for frame in self._decoder.receive(data):
                 self._heard(frame)
@@ -215,6 +237,9 @@ class Dialer:
 
     def _answer(self, data: bytes) -> None:
         dialing = self.dialing
+        if self._box is not None:
+            self._box.answer(data)
+            return
         if dialing.caller is CallerKind.SERIAL_SERVER:
             self._write((serialserver.bytes_of(dialing.identity) if dialing.every_packet else b"") + data)
             return

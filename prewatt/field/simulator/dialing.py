@@ -2,19 +2,24 @@
 
     "transport": "dial-in", "host": "127.0.0.1", "port": 9300,     # where it calls
     "dialing": {
-      "caller": "serial-server",      # or "acrel-4g": a meter with its own modem
-      "identity": "GATE-7",           # registration text, or the serial of the Acrel meter
-      "heartbeat": "ALIVE",           # optional, serial-server: a text; an Acrel meter has its own message
-      "heartbeat_s": 60, "report_s": 300,   # optional; report_s: acrel-4g, 0 = never
-      "every_packet": false           # optional, serial-server: the registration stands in front of each reply
+      "caller": "serial-server",      # or "acrel-4g": a meter with its own modem; or "acrel-gateway"
+      "identity": "GATE-7",           # registration text, the serial of the Acrel meter, the gateway's id
+      "heartbeat": "ALIVE",           # optional, serial-server: a text; the Acrel ones have messages of their own
+      "heartbeat_s": 60, "report_s": 300,   # optional; report_s: the Acrel ones, 0 = never
+      "every_packet": false,          # optional, serial-server: the registration stands in front of each reply
+      "secret": "0123456789abcdef",   # acrel-gateway: 16 characters; the rest optional
+      "bus": 1,                       # acrel-gateway: the number of its serial port that this line is
+      "sealed": true, "zipped": false # acrel-gateway: reports and tunnel ciphered; reports packed
     }
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from prewatt.core.wire.acrel_gateway.messages import MAX_PORT
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of
+from prewatt.field.gateway_seal import SECRET_BYTES
 from prewatt.field.simulator.fields import Fields, SiteError
 
 DAY_S = 86_400
@@ -26,6 +31,7 @@ class CallerKind(StrEnum):
 
     SERIAL_SERVER = "serial-server"
     ACREL_4G = "acrel-4g"
+    ACREL_GATEWAY = "acrel-gateway"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,10 @@ class Dialing:
     heartbeat_s: int = 60
     report_s: int = 300
     every_packet: bool = False
+    secret: str = field(default="", repr=False)
+    bus: int = 1
+    sealed: bool = True
+    zipped: bool = False
 
 
 def dialing_from(fields: Fields) -> Dialing:
@@ -49,15 +59,28 @@ def dialing_from(fields: Fields) -> Dialing:
         heartbeat_s=fields.integer("heartbeat_s", 1, DAY_S, 60),
         report_s=fields.integer("report_s", 0, DAY_S, 300),
         every_packet=fields.flag("every_packet"),
+        secret="" if "secret" not in fields.left else fields.text("secret"),
+        bus=fields.integer("bus", 0, MAX_PORT, 1),
+        sealed=fields.flag("sealed", True),
+        zipped=fields.flag("zipped"),
     )
     fields.done()
+    _check(dialing, fields.where)
+    return dialing
+
+
+def _check(dialing: Dialing, where: str) -> None:
     try:
         for text in filter(None, (dialing.identity, dialing.heartbeat)):
             bytes_of(text)
     except LocalProtocolError as error:
-        raise SiteError("bad_text", fields.where, str(error)) from error
+        raise SiteError("bad_text", where, str(error)) from error
     if dialing.caller is CallerKind.ACREL_4G and not (dialing.identity.isascii() and dialing.identity.isalnum()):
-        raise SiteError("bad_text", fields.where, "a serial has letters and digits")
+        raise SiteError("bad_text", where, "a serial has letters and digits")
     if dialing.caller is CallerKind.ACREL_4G and len(dialing.identity) > SERIAL_LIMIT:
-        raise SiteError("bad_text", fields.where, f"a serial has at most {SERIAL_LIMIT} characters")
-    return dialing
+        raise SiteError("bad_text", where, f"a serial has at most {SERIAL_LIMIT} characters")
+    gateway = dialing.caller is CallerKind.ACREL_GATEWAY
+    if gateway and not (dialing.secret.isascii() and len(dialing.secret) == SECRET_BYTES):
+        raise SiteError("bad_secret", f"{where}.secret", f"a gateway has a secret of {SECRET_BYTES} characters")
+    if not gateway and dialing.secret:
+        raise SiteError("bad_secret", f"{where}.secret", "belongs to a caller acrel-gateway")

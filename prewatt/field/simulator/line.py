@@ -91,6 +91,7 @@ class SimulatedLine:
     def __init__(self, site: LineSite, meters: Iterable[Meter], keeper: Keeper) -> None:
         self.site = site
         everyone = list(meters)
+        self.by_unit = {meter.site.unit: meter for meter in everyone}
         self.meters = {meter.site.unit: meter for meter in everyone if not isinstance(meter, DataMeter)}
         self.data_meters = [meter for meter in everyone if isinstance(meter, DataMeter)]
         self._keeper = keeper

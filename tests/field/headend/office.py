@@ -19,6 +19,9 @@ from prewatt.core.meters.mailbox import (
     MeterSilence,
     PollResult,
     PollSettings,
+    ScanOrder,
+    ScanReport,
+    ScanWork,
 )
 
 T = TypeVar("T")
@@ -76,6 +79,10 @@ class Office:
         self.reports: list[JobReport] = []
         self.calls: list[Call] = []
         self.refused: set[str] = set()
+        self.scan_orders: list[ScanOrder] = []
+        self.scan_reports: list[ScanReport] = []
+        self.scan_stops: set[int] = set()
+        self.secrets: dict[str, str] = {}  # by identity, of gateways that must prove who they are
         self.stale = 0  # reports and results dropped by epoch or claim
         self.away = False
         self.retry_s = RETRY_S
@@ -136,7 +143,10 @@ class Office:
         self.calls += calls
         names = {plan.identity: key for key, row in self.gateways.items() for plan in row.plans if plan.identity}
         return [
-            Known(identity=call.identity, gateway_id=names.get(call.identity), refused=call.identity in self.refused)
+            Known(
+                identity=call.identity, gateway_id=names.get(call.identity), refused=call.identity in self.refused,
+                secret=self.secrets.get(call.identity, ""), timezone="Asia/Shanghai",
+            )  # fmt: skip
             for call in calls
         ]
 
@@ -244,6 +254,16 @@ class Office:
         self.polls += [item for item in polls if self._fresh(item.gateway_id, item.epoch)]
         self.silences += [item for item in silences if self._fresh(item.gateway_id, item.epoch)]
         self.lines += [item for item in lines if self._fresh(item.gateway_id, item.epoch)]
+
+    def scans(self, *, headend: str, leases: Sequence[Lease], reports: Sequence[ScanReport]) -> ScanWork:
+        self._reached()
+        self.scan_reports += [each for each in reports if self._fresh(each.order.gateway_id, each.order.epoch)]
+        owned = {lease.gateway_id: lease.epoch for lease in leases}
+        mine = [each for each in self.scan_orders if each.gateway_id in owned]
+        self.scan_orders = [each for each in self.scan_orders if each not in mine]
+        return ScanWork(
+            orders=[replace(each, epoch=owned[each.gateway_id]) for each in mine], stop=sorted(self.scan_stops)
+        )
 
     def wait(self, *, timeout_s: float) -> bool:
         """Does not block: the test's ear waits under its own clock."""

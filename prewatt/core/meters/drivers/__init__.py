@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING
 from prewatt.core.meters.drivers.acrel4g import reported
+from prewatt.core.meters.drivers.acrel_gateway import place_of, told_by_gateway
 from prewatt.core.meters.drivers.conversation import (
     Await,
     Bus,
@@ -32,7 +33,9 @@ __all__ = [
     "address_of",
     "clock_broadcast",
     "converse",
+    "place_of",
     "reported",
+    "told_by_gateway",
 ]
 
 DRIVERS: Final[Mapping[Protocol, Driver]] = MappingProxyType({Protocol.MODBUS: modbus, Protocol.DLT645: dlt645})

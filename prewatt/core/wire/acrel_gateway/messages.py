@@ -24,7 +24,7 @@ MAX_FUNCTIONS: Final = 256  # of one meter
 MAX_PORT: Final = 99
 MAX_ADDRESS: Final = 999
 MAX_NAME: Final = 64  # characters of a gateway, a building, a sequence
-MAX_TUNNEL: Final = 256  # bytes of the RTU frame inside
+MAX_TUNNEL: Final = 336  # bytes of the frame inside: Modbus RTU has 256, DL/T 645 with its wake-up bytes 331
 STAMP: Final = "%Y%m%d%H%M%S"
 OPERATIONS: Final = ("request", "sequence", "md5", "result")
 
@@ -76,7 +76,8 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tunnelled:
-    """A Modbus RTU frame to or from the meter at a port (0 to 99) and an address (0 to 999)."""
+    """A frame as it is on the bus, Modbus RTU or DL/T 645, to or from the meter at a port (0 to 99) and an address
+    (0 to 999)."""
 
     port: int
     address: int

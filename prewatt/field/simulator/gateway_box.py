@@ -1,0 +1,115 @@
+"""The simulated Acrel gateway between a line and the office: logs in, reports, and carries frames in its tunnel.
+
+One serial port of it is played, with the line behind; the office's other ports have nobody who answers. What comes
+before the office has let it in is not heard, as the real one's log says.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.wire import acrel_gateway
+from prewatt.core.wire.acrel_gateway import LoginStep, MeterReport, Report, Tunnelled, Type
+from prewatt.core.wire.acrel_gateway.frame import MAX_BODY
+from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
+from prewatt.field.gateway_seal import seal_of
+from prewatt.field.simulator.dialing import Dialing
+from prewatt.field.simulator.meter import Meter
+
+BUILDING: Final = "SIM"
+# what it is set to report, in kWh, volts and amperes
+NAMES: Final[Mapping[str, Quantity]] = {
+    "WPP": Quantity.ENERGY_IMPORT_TOTAL,
+    "PowerHigher": Quantity.ENERGY_IMPORT_SHARP,
+    "PowerHigh": Quantity.ENERGY_IMPORT_PEAK,
+    "PowerFlat": Quantity.ENERGY_IMPORT_FLAT,
+    "PowerLow": Quantity.ENERGY_IMPORT_VALLEY,
+    "Ua": Quantity.VOLTAGE_A,
+    "Ub": Quantity.VOLTAGE_B,
+    "Uc": Quantity.VOLTAGE_C,
+    "Ia": Quantity.CURRENT_A,
+    "Ib": Quantity.CURRENT_B,
+    "Ic": Quantity.CURRENT_C,
+}
+
+
+class GatewayBox:
+    """One connection of the gateway; what `say` is given leaves through it."""
+
+    def __init__(self, dialing: Dialing, say: Callable[[bytes], None]) -> None:
+        self._dialing = dialing
+        self._say = say
+        self._seal = seal_of(dialing.secret, sealed=dialing.sealed)
+        self._decoder = acrel_gateway.Decoder(MAX_BODY)
+        self._asked: Tunnelled | None = None  # the last request: whatever the bus says is taken for its answer
+        self.known = False  # the office let it in
+
+    def log_in(self) -> None:
+        """The first thing it says."""
+        self._step("request", "")
+
+    def beat(self) -> None:
+        """It lives, and wants to know the time."""
+        if self.known:
+            self._say(acrel_gateway.encode(acrel_gateway.heartbeat_frame(self._dialing.identity)))
+
+    def receive(self, data: bytes) -> bytes:
+        """What of this goes to the bus."""
+        bus = bytearray()
+        for frame in self._decoder.receive(data):
+            try:
+                if frame.type is Type.LOGIN:
+                    self._login(acrel_gateway.login_step(frame))
+                elif frame.type is Type.COMMAND and self.known:
+                    bus += self._command(acrel_gateway.tunnelled(frame, self._seal))
+            except RemoteProtocolError:
+                continue
+        return bytes(bus)
+
+    def _login(self, step: LoginStep) -> None:
+        if step.operation == "sequence":
+            self._step("md5", acrel_gateway.proof(self._dialing.secret, step.detail))
+        elif step.operation == "result":
+            self.known = step.detail == "pass"
+            self.beat()
+
+    def _command(self, asked: Tunnelled) -> bytes:
+        if asked.port != self._dialing.bus:
+            return b""
+        self._asked = asked
+        return asked.rtu
+
+    def answer(self, data: bytes) -> None:
+        """What the bus said; unasked or late it goes out under the address of whoever was asked last."""
+        if not self.known or self._asked is None:
+            return
+        given = Tunnelled(port=self._dialing.bus, address=self._asked.address, rtu=data)
+        try:
+            self._say(acrel_gateway.encode(acrel_gateway.tunnel_frame(given, self._seal, answer=True)))
+        except LocalProtocolError:
+            return  # longer than a frame can be: the real one drops it too
+
+    def report(self, meters: Mapping[int, Meter], at_ms: int) -> None:
+        """What it read by itself, of every meter at its address."""
+        if not self.known or not meters:
+            return
+        zone = next(iter(meters.values())).zone
+        local = datetime.fromtimestamp(at_ms // 1_000, UTC).astimezone(zone).replace(tzinfo=None)
+        read = tuple(
+            MeterReport(meter=f"{self._dialing.bus:02d}{address:03d}", values=_values(meter, at_ms))
+            for address, meter in meters.items()
+            if not meter.state.silent
+        )
+        told = Report(gateway=self._dialing.identity, at=local, meters=read)
+        self._say(acrel_gateway.encode(acrel_gateway.report_frame(told, self._seal, zipped=self._dialing.zipped)))
+
+    def _step(self, operation: str, detail: str) -> None:
+        step = LoginStep(operation=operation, gateway=self._dialing.identity, building=BUILDING, detail=detail)
+        self._say(acrel_gateway.encode(acrel_gateway.login_frame(step)))
+
+
+def _values(meter: Meter, at_ms: int) -> tuple[tuple[str, str], ...]:
+    values = meter.values(1, at_ms)
+    return tuple((name, f"{values[each] // 1000}.{values[each] % 1000:03d}") for name, each in NAMES.items()
+                 if each in values)  # fmt: skip
