@@ -27,7 +27,8 @@ from tests.core.meters.bench import FakeMeter, Line
 from tests.core.meters.bench645 import DataLine, DataMeter
 
 FOLDER: Final = Path(__file__).parent / "profiles"
-MODELS = [pytest.param(profile, id=code) for code, profile in catalogue().items()]
+WIRED: Final = {code: profile for code, profile in catalogue().items() if profile.wired}
+MODELS = [pytest.param(profile, id=code) for code, profile in WIRED.items()]
 NEEDED: Final = {Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.RELAY, Intent.CREDIT}
 
 
@@ -39,7 +40,7 @@ def fixture(code: str) -> dict[str, Any]:
 def conversations() -> list[Any]:
     return [
         pytest.param(profile, fixture(code), said, id=f"{code}: {said['name']}")
-        for code, profile in catalogue().items()
+        for code, profile in WIRED.items()
         for said in fixture(code)["conversations"]
     ]
 
@@ -52,11 +53,12 @@ def job_of(said: dict[str, Any]) -> Job:
         order=Order(count=order["count"], kind=OrderKind(order["kind"]), amount=order["amount"]) if order else None,
         wish=Wish(said["wish"]) if "wish" in said else None,
         settings={Quantity(name): value for name, value in said.get("settings", {}).items()},
+        token=said.get("token", ""),
     )
 
 
 def test_every_model_has_a_fixture_folder_and_every_folder_a_model() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(catalogue())
+    assert {path.name for path in FOLDER.iterdir()} == set(WIRED)
 
 
 @pytest.mark.parametrize("profile", MODELS)
@@ -67,6 +69,7 @@ def test_a_fixture_says_where_its_frames_are_from_and_covers_what_the_model_can_
     shown = {Intent(said["job"]["intent"]) for said in held["conversations"]}
     assert NEEDED <= shown
     assert Intent.WRITE_SETTINGS in shown or not profile.settings
+    assert Intent.ENTER_TOKEN in shown or profile.token is None
     read = {name for said in held["conversations"] for name in said["values"]}
     assert {quantity.value for quantity in profile.registers} <= read, "a register without a word to prove it"
 
@@ -169,7 +172,8 @@ def test_a_model_that_holds_credit_has_all_a_purse_needs(profile: Profile) -> No
     if Custody.METER not in profile.custody:
         assert profile.order is None
         return
-    assert profile.order is not None and profile.relay is not None
+    assert profile.order is not None or profile.token is not None, "no way in for credit"
+    assert profile.relay is not None
     assert {Wish.AUTOMATIC, Wish.KEEP_ON, Wish.TRIP} == profile.relay.words.keys()
     assert {Quantity.ALARM_LEVEL_1, Quantity.ALARM_LEVEL_2, Quantity.HOARDING_LIMIT} <= profile.settings
     assert {StatusBit.CREDIT_TRIP, StatusBit.OVERLOAD_TRIP, StatusBit.TAMPER} <= profile.status_bits.keys()

@@ -22,6 +22,7 @@ class Intent(StrEnum):
     WRITE_SETTINGS = "write_settings"  # alarm levels, limits; read back
     SET_CLOCK = "set_clock"  # 对时; read back
     TRY = "try"  # read every block once and keep the frames: what a person looks at who sets a meter up
+    ENTER_TOKEN = "enter_token"  # type twenty digits in over the line
 
 
 class OrderKind(StrEnum):
@@ -80,6 +81,11 @@ class Job:
     with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
     zone_s: int = 0  # SET_CLOCK: what local time is ahead of UTC, for meters that keep local time
     clock: int | None = None  # SET_CLOCK: seconds since 1970-01-01 UTC when the line begins it; the line says so
+    token: str = field(default="", repr=False)  # ENTER_TOKEN: twenty digits; whoever reads them can have the credit
+    again: bool = False  # ENTER_TOKEN: an earlier try may have reached the meter
+
+    def __post_init__(self) -> None:
+        assert not self.token or (len(self.token) == 20 and self.token.isascii() and self.token.isdecimal())
     draft: str = ""  # TRY: the text of a profile that no meter has yet, to be tried instead of the meter's own
 
 

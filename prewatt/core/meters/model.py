@@ -15,6 +15,7 @@ from typing import Final
 
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.token_face import TokenFace
 from prewatt.core.meters.wallet import Wallet
 from prewatt.core.wire.dlt645 import Access, Command
 
@@ -248,12 +249,23 @@ class Profile:
     flags: tuple[Flag, ...] = ()  # DL/T 645
     clock: ClockSetting | None = None  # None: its clock is left alone
     wallet: Wallet | None = None  # a purse that holds money
+    token: TokenFace | None = None  # takes STS tokens
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
     @cached_property
     def assumed(self) -> bool:
         """Is any register from no public document?"""
         return any(register.assumed for register in self.registers.values())
+
+    @property
+    def takes_orders(self) -> bool:
+        """Can credit be sold into its purse over the line, and be counted there?"""
+        return Custody.METER in self.custody and self.order is not None
+
+    @property
+    def wired(self) -> bool:
+        """Can it be on a line at all? A keypad meter is never online."""
+        return bool(self.blocks)
 
     @cached_property
     def read_functions(self) -> frozenset[int]:

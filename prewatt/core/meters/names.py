@@ -49,6 +49,8 @@ QUANTITIES: Final[Mapping[Quantity, Text]] = MappingProxyType(
         Quantity.PRICE_PEAK: Text("price, peak", "峰电价"),
         Quantity.PRICE_FLAT: Text("price, flat", "平电价"),
         Quantity.PRICE_VALLEY: Text("price, valley", "谷电价"),
+        Quantity.TOKEN_RESULT: Text("answer to the last token", "上次令牌结果"),
+        Quantity.TOKEN_CREDIT: Text("credit of the last token", "上次令牌充值量"),
     }
 )
 STATUS_BITS: Final[Mapping[StatusBit, Text]] = MappingProxyType(
@@ -85,6 +87,7 @@ INTENTS: Final[Mapping[Intent, Text]] = MappingProxyType(
         Intent.WRITE_SETTINGS: Text("write settings", "写参数"),
         Intent.SET_CLOCK: Text("set the clock", "对时"),
         Intent.TRY: Text("try it", "试读"),
+        Intent.ENTER_TOKEN: Text("enter a token", "下发令牌"),
     }
 )
 ORDER_KINDS: Final[Mapping[OrderKind, Text]] = MappingProxyType(

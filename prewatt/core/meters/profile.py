@@ -27,6 +27,7 @@ from prewatt.core.meters.model import (
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.scales import provenance, scale_of, units_of
 from prewatt.core.meters.tables import Table
+from prewatt.core.meters.token_face import token_face_of
 from prewatt.core.meters.wallet import PRICES, wallet_of
 from prewatt.core.refusals import Refused, Text, register, texts
 
@@ -79,6 +80,11 @@ register(
             " be the relay's own register; a model that switches nothing has none.",
             "继电器指令必须覆盖 force_control 与 forced_state 且继电器状态可读或可推导，"
             "或者就是继电器寄存器本身；不能切断供电的型号没有继电器指令。",
+        ),
+        "profile_token": Text(
+            "[token.wire] needs a Modbus meter, and a model with a line needs blocks; one without takes tokens at its"
+            " keypad alone.",
+            "[token.wire] 仅用于 Modbus 电表；有通讯线路的型号须定义数据块，没有线路的型号只能在键盘上输入令牌。",
         ),
         "profile_no_witness": Text(
             "A meter-held purse needs purchase_count and a last order or a total in one block, and an order block.",
@@ -237,6 +243,8 @@ def _check_blocks(profile: Profile) -> None:
 def _check_witness(profile: Profile) -> None:
     if Custody.METER not in profile.custody:
         return
+    if profile.order is None and profile.token is not None:
+        return  # credit comes by token alone: the meter itself knows which it has taken
     held = profile.registers
     last = {Quantity.LAST_ORDER_KIND, Quantity.LAST_ORDER_AMOUNT}
     together = _WITNESS | (last if last <= held.keys() else {Quantity.PURCHASED_TOTAL})
@@ -328,6 +336,7 @@ def load(text: str) -> Profile:
         status_bits=held.status_bits,
         flags=held.flags,
         access=held.access,
+        token=token_face_of(root, credit_unit, max_block=held.max_block),
         wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
         clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
     )
@@ -339,6 +348,7 @@ def load(text: str) -> Profile:
     _check_witness(profile)
     _check_settings(profile)
     _check_relay(profile)
+    _check_token(profile)
     return profile
 
 
@@ -392,6 +402,25 @@ def _check_settings(profile: Profile) -> None:
             continue
         if len(blocks) != 1 or not inside(profile.registers[quantity], blocks[0]):
             raise Refused("profile_not_writable", quantity=quantity.value)
+
+
+def _check_token(profile: Profile) -> None:
+    """What carries tokens lies apart from all else; a model without a line has nothing that one could read."""
+    face = profile.token
+    if not profile.wired and (face is None or face.wire is not None or profile.registers or profile.relay or profile.order):
+        raise Refused("profile_token")
+    if face is None or face.wire is None:
+        return
+    if profile.protocol is not Protocol.MODBUS:
+        raise Refused("profile_token")
+    spans = list(_spans(profile.registers.values(), profile.order, profile.circuits, profile.stride))
+    for index in range(1, (1 if face.wire.shared else profile.circuits) + 1):
+        offset = profile.offset(index, shared=face.wire.shared)
+        for start, end, name in face.wire.spans():
+            if end + offset > 0x10000:
+                raise Refused("profile_address", quantity=name, address=f"{start + offset:X}h")
+            spans.append((start + offset, end + offset, name))
+    _check_overlap(spans)
 
 
 def _check_relay(profile: Profile) -> None:

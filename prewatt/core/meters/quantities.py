@@ -66,6 +66,10 @@ class Quantity(StrEnum):
     PRICE_FLAT = "price_flat"  # the one price of a meter without rates
     PRICE_VALLEY = "price_valley"
 
+    # the last token that came over the line
+    TOKEN_RESULT = "token_result"  # what the meter said of it: a word the profile names
+    TOKEN_CREDIT = "token_credit"  # credit, signed: what it did to the purse
+
 
 class StatusBit(StrEnum):
     """Facts a status word can carry; a profile says which bit is which."""

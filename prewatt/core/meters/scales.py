@@ -41,6 +41,7 @@ _CREDIT: Final = frozenset(
         Quantity.ALARM_LEVEL_2,
         Quantity.OVERDRAFT_LIMIT,
         Quantity.HOARDING_LIMIT,
+        Quantity.TOKEN_CREDIT,
     }
 )
 _PLAIN_GROUPS: Final = {

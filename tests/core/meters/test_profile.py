@@ -113,7 +113,7 @@ def test_scales_become_exact_factors_to_the_integer_unit() -> None:
 
 def test_every_pilot_register_is_assumed_and_the_order_is_too() -> None:
     pilots = [profile for code, profile in catalogue().items() if code.startswith("pilot-")]
-    assert len(pilots) == 7
+    assert len(pilots) == 10
     for profile in pilots:
         assert all(each.assumed and not each.source for each in profile.registers.values())
         assert profile.order is None or profile.order.assumed

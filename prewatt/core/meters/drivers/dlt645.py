@@ -279,6 +279,8 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
             if not profile.settings:
                 return "setting_not_supported"
             return None if meter.number else "meter_number_missing"
+        case Intent.ENTER_TOKEN:
+            return "token_not_supported"
         case Intent.SET_CLOCK:
             way = profile.clock.way if profile.clock is not None else None
             return None if way is ClockWay.BROADCAST and job.clock is not None else "setting_not_supported"

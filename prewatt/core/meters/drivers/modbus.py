@@ -20,6 +20,7 @@ from prewatt.core.meters.drivers.looks import (
 )
 from prewatt.core.meters.drivers.modbus_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.modbus_talk import Talk, Values, read_request, rejection
+from prewatt.core.meters.drivers.modbus_token import enter_token
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.model import Custody, Group, Profile, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -269,6 +270,8 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
             script = write_settings(talk, job)
         case Intent.SET_CLOCK:
             script = set_clock(talk, job)
+        case Intent.ENTER_TOKEN:
+            script = enter_token(talk, job)
         case Intent.TRY:
             return Exchange(_trying(talk), profile, meter.unit, bus, keep_frames=True)
         case _:

@@ -58,7 +58,7 @@ class Talk:
                 continue
             if layout.block.optional and rejection(reply) is not None:
                 continue
-            return self._unread(reply)
+            return self.unread(reply)
         if self.profile.relay is not None and self.profile.relay.derived:
             self.derive_relay()
         return None
@@ -82,7 +82,8 @@ class Talk:
                 return None
         return self.end(Verdict.SILENT, "reads_differ")
 
-    def _unread(self, reply: Reply | None) -> Outcome:
+    def unread(self, reply: Reply | None) -> Outcome:
+        """What a read ends with that brought nothing."""
         if isinstance(reply, ExceptionReply):
             code = exception_code(reply.code)
             if reply.code not in UNDECIDED_EXCEPTIONS:
