@@ -8,11 +8,13 @@ so that a paused head-end that wakes up can change nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from prewatt.core.meters.jobs import Job, Outcome
 from prewatt.core.meters.own import OwnVersion
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.scanning import Found, ScanPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,45 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScanOrder:
+    """A line that a person wants scanned, taken under a lease."""
+
+    scan_id: int
+    gateway_id: int
+    epoch: int
+    line_id: int
+    plan: ScanPlan
+
+
+class ScanState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanReport:
+    """How far a scan is. `found` None: as it was reported last."""
+
+    order: ScanOrder
+    state: ScanState
+    at: datetime
+    asked: int
+    total: int
+    found: tuple[Found, ...] | None = None
+    code: str = ""  # why it failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanWork:
+    """What is to do about scans: begin these, stop those."""
+
+    orders: Sequence[ScanOrder] = ()
+    stop: Sequence[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class PollSettings:
     """How often to read."""
 
@@ -190,6 +231,9 @@ class Mailbox(Protocol):
         lines: Sequence[LineHealth],
     ) -> None:
         """Binary COPY of readings, upsert of latest rows, health. Stale epochs are dropped."""
+
+    def scans(self, *, headend: str, leases: Sequence[Lease], reports: Sequence[ScanReport]) -> ScanWork:
+        """Keep how far scans are, take new ones of owned gateways, hear which are to stop. Stale epochs are dropped."""
 
     def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
         """Who these callers are; strangers are written down for people to see."""

@@ -80,6 +80,18 @@ class Probe:
         self.request = request
         self.unit = unit
         self.baud = baud
+        self._transport, self._transaction = bus.transport, transaction
+        if isinstance(request, DataFrame):
+            self.data, expected = encode(request), DATA_REPLY_BYTES
+        elif bus.transport == "rtu":
+            self.data, expected = encode_rtu_request(unit, request), reply_size(request)
+        else:
+            self.data, expected = encode_tcp_request(transaction, unit, request), reply_size(request)
+        self._timeout_ms = bus_ms(len(self.data) + expected, baud) + TURNAROUND_MS + bus.link_ms
+        self.again()
+
+    def again(self) -> None:
+        """As if it had never been asked."""
         self.replies: list[DataFrame] = []
         self.reply: Reply | None = None
         self.received = b""
@@ -87,16 +99,12 @@ class Probe:
         self._over = False
         self._modbus: RtuClientDecoder | TcpClientDecoder | None = None
         self._data: Decoder | None = None
-        if isinstance(request, DataFrame):
-            self.data = encode(request)
-            self._data, expected = Decoder(), DATA_REPLY_BYTES
-        elif bus.transport == "rtu":
-            self.data, expected = encode_rtu_request(unit, request), reply_size(request)
-            self._modbus = RtuClientDecoder(unit, request)
+        if isinstance(self.request, DataFrame):
+            self._data = Decoder()
+        elif self._transport == "rtu":
+            self._modbus = RtuClientDecoder(self.unit, self.request)
         else:
-            self.data, expected = encode_tcp_request(transaction, unit, request), reply_size(request)
-            self._modbus = TcpClientDecoder(transaction, unit, request)
-        self._timeout_ms = bus_ms(len(self.data) + expected, baud) + TURNAROUND_MS + bus.link_ms
+            self._modbus = TcpClientDecoder(self._transaction, self.unit, self.request)
 
     @property
     def all_of_it(self) -> bool:
@@ -137,6 +145,9 @@ class Probe:
         except RemoteProtocolError:
             self._over = True
         self._over = self._over or self.reply is not None
+
+    def answered(self, answer: object) -> None:
+        """Nobody but the line is asked here."""
 
     def timed_out(self) -> None:
         if self._data is not None:

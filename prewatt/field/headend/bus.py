@@ -18,7 +18,7 @@ from prewatt.field.headend.limits import (
     QUIET_CHARACTERS,
     QUIET_MIN_S,
 )
-from prewatt.field.headend.transports import Link
+from prewatt.field.headend.transports import Link, SpeedLink
 from prewatt.field.headend.waiter import Waiter
 
 GAP_MAX_S = 0.5  # the quiet time may grow to this on a line that sends replies twice
@@ -53,6 +53,8 @@ class Bus:
     def __init__(self, *, baud: int, quiet_s: float, waiter: Waiter, now: Callable[[], float]) -> None:
         assert baud > 0, baud
         self.link: Link | None = None
+        self._speed: Callable[[int], None] | None = None  # of a link whose speed is ours to set
+        self._baud = baud
         self.replies = 0
         self.timeouts = 0
         self.fenced = False  # the last frame was not sent because the lease was not ours
@@ -77,6 +79,7 @@ class Bus:
 
     def opened(self, link: Link) -> None:
         self.link = link
+        self._speed = link.speed if isinstance(link, SpeedLink) else None
         self._inbox.clear()
         # a gateway may still hold a reply meant for the master before us
         self._clear_at = self._now() + self._quiet_s
@@ -132,6 +135,8 @@ class Bus:
                     return abandon(conversation)
                 self._inbox.clear()
                 self._head, self._draining = step.data[0], False
+                if self._speed is not None:
+                    self._speed(step.baud or self._baud)
                 self.link.write(step.data)
             else:
                 ends_at = sent_at + step.deadline_ms / 1000

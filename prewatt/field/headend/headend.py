@@ -16,6 +16,7 @@ from functools import partial
 from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LinePlan, Mailbox, PollSettings
+from prewatt.field.headend.ground import Ground
 from prewatt.field.headend.limits import (
     CLAIM_IDLE_S,
     DOWN_GATEWAY_CLAIM_S,
@@ -35,8 +36,9 @@ from prewatt.field.headend.limits import (
     WAIT_S,
     WATCH_S,
 )
-from prewatt.field.headend.line import Ground, Line
+from prewatt.field.headend.line import Line
 from prewatt.field.headend.outbox import Outbox
+from prewatt.field.headend.scans import ScanPost
 from prewatt.field.headend.shelf import Shelf
 from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.threads import PoolThread, Thread
@@ -154,6 +156,7 @@ class HeadEnd:
         self._waiter = Waiter(loop)
         self._outbox = Outbox(wake=self._waiter.signal)
         self._fence = Fence(self._lease_s, self._steady, loop.time)
+        self._post = ScanPost(loop.time)
         stopper = loop.create_task(self._await_stop(stop))
         helpers = [stopper]
         try:
@@ -209,6 +212,7 @@ class HeadEnd:
             holds=self._fence.holds,
             connecting=asyncio.Semaphore(MAX_CONNECTING),
             settled=self._settled,
+            scanned=self._post.say,
         )
 
     async def _sleep(self, seconds: float) -> None:
@@ -236,8 +240,9 @@ class HeadEnd:
         without a heartbeat nothing else is tried: the database is away.
         """
         first: Exception | None = None
-        duties = (self._tick, self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans)
-        for duty in duties:
+        for duty in (
+            self._tick, self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans, self._scans
+        ):  # fmt: skip
             try:
                 await duty()
             except Exception as fault:  # noqa: BLE001 process loop: keep what is known
@@ -413,6 +418,21 @@ class HeadEnd:
             gateway.in_hand = max(0, gateway.in_hand - 1)
             if gateway.in_hand == MAX_IN_HAND_PER_GATEWAY - 1:
                 self._claim_now = True
+
+    async def _scans(self) -> None:
+        """Say how far scans are, begin new ones, stop those that are to stop."""
+        if not self._post.due():
+            return
+        owned = [gateway.lease for gateway in self._gateways.values() if gateway.lines]
+        work = await self._desk(self._post.exchange(self._mailbox, headend=self._name, leases=owned))
+        for line in self.lines if work.stop else ():
+            for scan_id in work.stop:
+                line.end_scan(scan_id)
+        for order in work.orders:
+            gateway = self._gateways.get(order.gateway_id)
+            line_of = None if gateway is None else gateway.lines.get(order.line_id)
+            if line_of is not None and line_of.epoch == order.epoch:
+                line_of.scan(order)
 
     async def _listen(self) -> None:
         """Hear of new jobs at once; a deaf ear costs `CLAIM_IDLE_S`, not a sale."""

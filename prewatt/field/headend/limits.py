@@ -61,6 +61,12 @@ MAX_COMMAND_WAIT_S = 20.0  # a command unsent for so long is given back: its rea
 MAX_READ_WAIT_S = 120.0  # nobody waits longer for a reading
 DOWN_GATEWAY_CLAIM_S = 30.0  # jobs of a gateway without any line up are claimed (and found silent) this often
 
+# --- scans -----------------------------------------------------------------------------------------------------------
+SCAN_TURN_S = 5.0  # on a bus that is never idle a scan asks one question this often: a fifth of the time at most
+SCAN_SAY_S = 1.0  # how far a scan is, is said this often
+SCAN_LOOK_S = 2.0  # new scans are looked for this often
+SCAN_DOWN_S = 120.0  # a scan waits so long for a line that went down
+
 # --- mailbox ---------------------------------------------------------------------------------------------------------
 TICK_S = 1.5  # heartbeat and renewal of leases
 FLUSH_S = 0.2  # readings wait at most this long for company

@@ -8,10 +8,8 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
-from prewatt.core.meters import Profile
 from prewatt.core.meters.drivers import MeterAddress, converse
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
 from prewatt.core.meters.mailbox import (
@@ -21,10 +19,12 @@ from prewatt.core.meters.mailbox import (
     LinePlan,
     MeterSilence,
     PollResult,
-    PollSettings,
+    ScanOrder,
+    ScanState,
 )
 from prewatt.core.meters.quantities import Quantity
 from prewatt.field.headend.bus import Bus, open_line_waiter
+from prewatt.field.headend.ground import Ground
 from prewatt.field.headend.limits import (
     HEALTH_REPORT_S,
     LINE_REPORT_S,
@@ -39,31 +39,16 @@ from prewatt.field.headend.limits import (
     TRANSACTIONS_APART,
     WANTED_S,
 )
-from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.ratio import primary
+from prewatt.field.headend.scans import LineScans
 from prewatt.field.headend.schedule import Poll, PollClock, PolledCircuit, phase
 from prewatt.field.headend.shelf import spoken
-from prewatt.field.headend.transports import LinkError, Transport
+from prewatt.field.headend.transports import LinkError
 
 log = logging.getLogger("prewatt.headend")
 
 POLLS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
 READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.TRY})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What all lines of a head-end stand on."""
-
-    outbox: Outbox
-    catalogue: Mapping[str, Profile]
-    transports: Mapping[str, Transport]
-    settings: PollSettings
-    clock: Callable[[], datetime]  # wall time, for what is stored
-    chance: Callable[[], float]  # [0, 1), for jitter
-    holds: Callable[[float], bool]  # is the lease ours until this loop time?
-    connecting: asyncio.Semaphore
-    settled: Callable[[ClaimedJob], None]  # a claimed job left the hand
 
 
 class Line:
@@ -93,6 +78,7 @@ class Line:
         self._talked = False  # this connection has brought a reply
         self._counted = (0, 0)
         self._transaction = 0
+        self._scans = LineScans(self._ground.catalogue, self._loop.time, ground.clock, ground.scanned)
         self._report_at = self._loop.time() + phase(plan.line_id) * LINE_REPORT_S
         self._task: asyncio.Task[None] | None = None
 
@@ -148,9 +134,19 @@ class Line:
         heapq.heappush(self._commands, (silent, claimed.priority, self._sequence, self._loop.time(), claimed))
         self._waiter.signal()
 
+    def scan(self, order: ScanOrder) -> None:
+        """Begin a scan; one that ran here ends."""
+        self._scans.begin(order, self.plan, self._transport)
+        self._waiter.signal()
+
+    def end_scan(self, scan_id: int) -> None:
+        """A person wants no more of it."""
+        self._scans.end(ScanState.STOPPED, scan_id=scan_id)
+
     def close(self) -> None:
         """Stop talking at once; what waits is given back, what is in flight is reported as far as it is known."""
         self._closing = True
+        self._scans.end(ScanState.FAILED, code="line_closed")
         self._hang_up()
         self._give_all_back("line_closed")
 
@@ -251,6 +247,9 @@ class Line:
         if self._commands and self._first(now):
             await self._command(*heapq.heappop(self._commands)[3:])
             return
+        if self._scans.insist():
+            await self._probe()
+            return
         paused = self._ground.outbox.full
         poll = None if paused else self._polls.take(
             now, line_silent=self._error == "silent", for_wanted=now >= self._others_until
@@ -261,6 +260,9 @@ class Line:
         if self._commands:
             await self._command(*heapq.heappop(self._commands)[3:])
             return
+        if self._scans.running:
+            await self._probe()
+            return
         due = now + 1.0 if paused else self._polls.next_due()
         await self._waiter.wait(self._report_at if due is None else min(due, self._report_at))
 
@@ -269,6 +271,11 @@ class Line:
         as much time for others: a row of paid-for but dead meters, each tried again and again, would else stop
         their neighbours."""
         return not self._commands[0][0] or now >= self._others_until
+
+    async def _probe(self) -> None:
+        await self._scans.probe(self._bus, may_send=self._may_send, give_up=self._stopped)
+        if self._bus.fenced:
+            await self._pause()
 
     async def _command(self, since: float, claimed: ClaimedJob) -> None:
         target = self._polls.circuits.get(claimed.circuit_id)
@@ -446,6 +453,7 @@ class Line:
         was, self._error = self._error, error
         if not self.up:
             self._give_all_back("line_down")
+            self._scans.line_down()
         if not self._logged:
             self._logged = True
             log.warning("line_down line=%s error=%s", self.plan.line_id, error)

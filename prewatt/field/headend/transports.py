@@ -25,6 +25,14 @@ class Link(Protocol):
         """At once, without flushing; `lost` is not called after this."""
 
 
+@runtime_checkable
+class SpeedLink(Protocol):
+    """A link whose bus has the speed that we say: a serial port of this machine."""
+
+    def speed(self, baud: int) -> None:
+        """From the next byte on; nothing happens where it is that already."""
+
+
 class Listener(Protocol):
     """The line's ear. Called from the event loop."""
 

@@ -58,6 +58,34 @@ register(
             zh="正在给这块电表校时，请等待完成。",
         ),
         "meter_taken_down": Text(en="The meter was taken down.", zh="电表已拆除。"),
+        "scan_running": Text(
+            en="This line is being scanned already. Stop that scan first, or wait for it.",
+            zh="这条线路正在扫描。请等待完成，或先停止。",
+        ),
+        "scan_over": Text(en="This scan has ended already.", zh="这次扫描已经结束。"),
+        "scan_nothing_chosen": Text(
+            en="Choose at least one protocol to ask in. Nothing was begun.", zh="请至少选择一种协议。没有开始扫描。"
+        ),
+        "scan_range": Text(
+            en="Addresses go from 1 to 247, the first one first. Nothing was begun.",
+            zh="地址范围为 1 至 247，起始地址在前。没有开始扫描。",
+        ),
+        "scan_speed_fixed": Text(
+            en="The speed of this line is set in its serial server: it cannot be tried from here. Nothing was begun.",
+            zh="这条线路的速率在串口服务器中设定，不能从这里尝试其他速率。没有开始扫描。",
+        ),
+        "scan_transparent": Text(
+            en="This line speaks Modbus TCP only: meters of DL/T 645 cannot be asked through it. Nothing was begun.",
+            zh="该线路仅支持 Modbus TCP，无法查询 DL/T 645 电表。没有开始扫描。",
+        ),
+        "scan_interrupted": Text(
+            en="The head-end that scanned was replaced or restarted. Start the scan again.",
+            zh="执行扫描的前置机已重启或被替换。请重新开始扫描。",
+        ),
+        "scan_not_begun": Text(
+            en="No head-end began it: is the head-end running, and the gateway connected?",
+            zh="没有前置机开始扫描：请确认前置机在运行、网关已连接。",
+        ),
         "settings_not_open": Text(
             en="Nobody buys from this meter's own purse now: there is nothing agreed to write. Nothing was changed.",
             zh="现在没有用户使用这块表的表内计费：没有约定的参数可下发。什么都没有改。",

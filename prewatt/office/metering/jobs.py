@@ -111,6 +111,12 @@ def try_it(*, circuit_id: int, index: int, request_key: str, at: datetime, actor
     )
 
 
+def frame_json(frame: Frame) -> dict[str, Any]:
+    """A frame as the JSON that its row carries."""
+    return {"function": frame.function, "address": frame.address, "count": frame.count, "sent": frame.sent.hex(),
+            "received": frame.received.hex(), "words": frame.words.hex()}  # fmt: skip
+
+
 def frames_of(stored: Sequence[Mapping[str, Any]]) -> tuple[Frame, ...]:
     """The frames in a row of a finished try."""
     return tuple(

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from prewatt.core.meters import catalogue
-from prewatt.core.meters.jobs import Frame, Intent, Outcome
+from prewatt.core.meters.jobs import Intent, Outcome
 from prewatt.core.meters.mailbox import (
     Call,
     CircuitPlan,
@@ -30,9 +30,12 @@ from prewatt.core.meters.mailbox import (
     MeterSilence,
     PollResult,
     PollSettings,
+    ScanReport,
+    ScanWork,
 )
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.office.metering.jobs import decode
+from prewatt.office.metering.jobs import decode, frame_json
+from prewatt.office.metering.scan_post import exchange
 
 LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
 STATEMENT_TIMEOUT_MS = 10_000  # a store that takes longer is retried, it must not hang the wires
@@ -133,6 +136,10 @@ class PostgresMailbox:
             rows = self._connect().execute(_CALLED, [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT])
             return [Known(identity=identity, gateway_id=gateway, refused=no) for identity, gateway, no in rows]
 
+    def scans(self, *, headend: str, leases: Sequence[Lease], reports: Sequence[ScanReport]) -> ScanWork:
+        with self._lock, self._connect().transaction():
+            return exchange(self._connect(), headend, leases, reports)
+
     def plan(self, *, gateway_id: int) -> Sequence[LinePlan]:
         with self._lock:
             rows = self._connect().execute(_PLAN, [gateway_id]).fetchall()
@@ -202,7 +209,7 @@ class PostgresMailbox:
                 if row is not None and row[0] and outcome.values:
                     kept.append(report)
                 if row is not None and row[0] and outcome.frames:
-                    connection.execute(_FRAMES, [json.dumps([_frame(each) for each in outcome.frames]), claimed.job_id])
+                    connection.execute(_FRAMES, [json.dumps([frame_json(each) for each in outcome.frames]), claimed.job_id])
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
@@ -280,12 +287,6 @@ class PostgresMailbox:
                 for row in rows:
                     copy.write_row(row)
             cursor.execute("SELECT metering_absorb(%s::text[])", [CAUSES])
-
-
-def _frame(frame: Frame) -> dict[str, Any]:
-    """A frame as JSON; `metering.jobs.frames_of` reads it."""
-    return {"function": frame.function, "address": frame.address, "count": frame.count, "sent": frame.sent.hex(),
-            "received": frame.received.hex(), "words": frame.words.hex()}  # fmt: skip
 
 
 _CLOCK: LiteralString = """

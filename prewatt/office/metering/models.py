@@ -234,3 +234,36 @@ class MeterClock(models.Model):
     read_at = models.DateTimeField()
     asked_at = models.DateTimeField(null=True)  # when it was last told the time, by hand or by itself
     actor = models.CharField(max_length=80, blank=True)
+
+
+class LineScan(models.Model):
+    """A scan of a line that somebody asked for (扫描): what answered, and what it may be. The newest of a line are kept."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"  # no head-end has begun it
+        RUNNING = "running"
+        DONE = "done"
+        STOPPED = "stopped"
+        FAILED = "failed"
+
+    site_id = models.BigIntegerField()
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
+    line = models.ForeignKey(Line, on_delete=models.PROTECT)
+    plan = models.JSONField()  # `metering.scans.plan_of`
+    state = models.CharField(max_length=8)
+    code = models.CharField(max_length=32, blank=True)  # why it failed
+    asked = models.IntegerField(default=0)
+    total = models.IntegerField(default=0)  # as it looks now: who answers is asked more
+    found = models.JSONField(default=list)  # `metering.scans.found_of`
+    stop_asked = models.BooleanField(default=False)
+    epoch = models.BigIntegerField(default=0)  # of the lease it runs under
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True)
+    said_at = models.DateTimeField(null=True)  # the head-end's last word, database clock
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="one_scan_per_line", fields=["line"], condition=Q(state__in=["waiting", "running"]))
+        ]
