@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from prewatt.core.meters.freezes import Freeze, FreezeSpan
 from prewatt.core.meters.quantities import Quantity
 
 
@@ -23,6 +24,7 @@ class Intent(StrEnum):
     SET_CLOCK = "set_clock"  # 对时; read back
     TRY = "try"  # read every block once and keep the frames: what a person looks at who sets a meter up
     ENTER_TOKEN = "enter_token"  # type twenty digits in over the line
+    READ_FREEZES = "read_freezes"  # what the meter kept when days or months ended
 
 
 class OrderKind(StrEnum):
@@ -81,6 +83,7 @@ class Job:
     with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
     zone_s: int = 0  # SET_CLOCK: what local time is ahead of UTC, for meters that keep local time
     clock: int | None = None  # SET_CLOCK: seconds since 1970-01-01 UTC when the line begins it; the line says so
+    freezes: FreezeSpan | None = None  # READ_FREEZES
     token: str = field(default="", repr=False)  # ENTER_TOKEN: twenty digits; whoever reads them can have the credit
     again: bool = False  # ENTER_TOKEN: an earlier try may have reached the meter
 
@@ -117,3 +120,4 @@ class Outcome:
     values: Mapping[Quantity, int] = field(default_factory=dict)
     sent: bool = False
     frames: tuple[Frame, ...] = ()  # TRY alone
+    freezes: tuple[Freeze, ...] = ()  # READ_FREEZES alone, the oldest first

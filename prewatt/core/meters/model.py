@@ -13,6 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
+from prewatt.core.meters.freezes import Freezes
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.token_face import TokenFace
@@ -252,6 +253,7 @@ class Profile:
     token: TokenFace | None = None  # takes STS tokens
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
+    freezes: Freezes | None = None  # what it keeps when days and months end
     @cached_property
     def assumed(self) -> bool:
         """Is any register from no public document?"""

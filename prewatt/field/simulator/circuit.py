@@ -34,6 +34,9 @@ SHARP, PEAK, FLAT, VALLEY = range(4)
 RateAt = Callable[[int], int]
 """At a time in ms since 1970 UTC: the rate energy is counted in. It changes on whole minutes only."""
 
+FrozenRow = tuple[str, *tuple[int, ...]]
+"""ISO date of the day that began; then energy, balance, sharp, peak, valley (the last three not in old memories)."""
+
 PowerUntil = Callable[[int], tuple[int, int]]
 """At a time in ms since 1970 UTC: the power in W and the ms at which it may next change."""
 
@@ -54,15 +57,6 @@ class Accepted:
     kind: OrderKind
     amount_wh: int
     at_ms: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frozen:
-    """The register as it stood when a day or month ended on the meter's own clock."""
-
-    day: str  # ISO date of the day that began
-    energy_wh: int
-    balance_wh: int
 
 
 @dataclass(kw_only=True, slots=True)
@@ -110,8 +104,8 @@ class CircuitState:
     overload_since_ms: int = NEVER  # since when the load has been above the limit
     last_load_w: int = UNKNOWN_W  # connected load of the stretch before, to see a forbidden step
     override_w: int | None = None  # a load set by hand, holds until changed
-    day_freezes: list[tuple[str, int, int]] = field(default_factory=list)
-    month_freezes: list[tuple[str, int, int]] = field(default_factory=list)
+    day_freezes: list[FrozenRow] = field(default_factory=list)
+    month_freezes: list[FrozenRow] = field(default_factory=list)
 
 
 def first_state(site: CircuitSite, *, purse: bool, at_ms: int, wallet: Wallet | None = None) -> CircuitState:
@@ -259,9 +253,10 @@ class Circuit:
     def freeze(self, day: str) -> None:
         """The day `day` begins on the meter's clock: keep the register, and by month on the first."""
         s = self.state
-        s.day_freezes = [*s.day_freezes, (day, s.energy_wh, s.balance_wh)][-FREEZE_LIMIT:]
+        row = (day, s.energy_wh, s.balance_wh, s.sharp_wh, s.peak_wh, s.valley_wh)
+        s.day_freezes = [*s.day_freezes, row][-FREEZE_LIMIT:]
         if day.endswith("-01"):
-            s.month_freezes = [*s.month_freezes, (day, s.energy_wh, s.balance_wh)][-MONTH_FREEZE_LIMIT:]
+            s.month_freezes = [*s.month_freezes, row][-MONTH_FREEZE_LIMIT:]
 
     # acts
 

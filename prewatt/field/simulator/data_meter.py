@@ -26,6 +26,7 @@ from prewatt.core.wire.dlt645 import (
     reply,
 )
 from prewatt.core.wire.dlt645.items import moment
+from prewatt.field.simulator.frozen import frozen_item
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Force
 
@@ -90,7 +91,7 @@ class DataMeter(Meter):
             for block in blocks:
                 if block.address == di:
                     return self._block(block, at_ms)
-        return None
+        return frozen_item(self.profile, self.circuits[1].state, di, zone=self.zone, ratio=self._ratio())
 
     def _block(self, block: Block, at_ms: int) -> bytes:
         relay = self.profile.relay

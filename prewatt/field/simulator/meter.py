@@ -37,6 +37,7 @@ from prewatt.field.simulator.circuit import (
     OrderRefused,
     first_state,
 )
+from prewatt.field.simulator.frozen import ring_words
 from prewatt.field.simulator.site import Force, MeterSite
 from prewatt.field.simulator.town import LiveLoad, RateClock
 
@@ -210,6 +211,11 @@ class Meter:
             self._show(index, at_ms)
         data = self._image.read(request.address, request.count)
         if data is None:
+        if data is None and self.profile.freezes is not None:
+            states = {index: circuit.state for index, circuit in self.circuits.items()}
+            data = ring_words(
+                self.profile.freezes, states, request.address, request.count, zone=self.zone, ratio=self._ratio()
+            )
             return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS))
         return ReadReply(function=request.function, data=data)
 
@@ -285,10 +291,14 @@ class Meter:
                 continue
 
     def values(self, index: int, at_ms: int) -> dict[Quantity, int]:
+    def _ratio(self) -> int:
+        """What its registers leave to the platform to multiply by."""
+        return 1 if self.profile.ratio_applied else self.site.ct_ratio
+
         """Every quantity of a settled circuit in its own unit."""
         circuit = self.circuits[index]
         state = circuit.state
-        ratio = 1 if self.profile.ratio_applied else self.site.ct_ratio
+        ratio = self._ratio()
         control, forced = _FORCE_WORDS[state.force]
         order = self.profile.order
         kinds = {kind.value: raw for kind, raw in order.kinds.items()} if order else {}

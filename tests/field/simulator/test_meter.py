@@ -214,11 +214,11 @@ def test_registers_freeze_at_the_meters_own_midnight() -> None:
     one = spm(opening={"balance_wh": 10_000_000}, load=STEADY)
     one.settle(NOON_MS + 31 * 86_400_000)
     freezes = one.circuits[1].state.day_freezes
-    assert [day for day, _, _ in freezes][:2] == ["2026-03-03", "2026-03-04"] and len(freezes) == 31
-    energies = [energy_wh for _, energy_wh, _ in freezes]
+    assert [day for day, *_ in freezes][:2] == ["2026-03-03", "2026-03-04"] and len(freezes) == 31
+    energies = [row[1] for row in freezes]
     assert energies[0] in range(14_399, 14_402)
     assert all(right - left in range(28_798, 28_803) for left, right in zip(energies, energies[1:], strict=False))
-    assert [day for day, _, _ in one.circuits[1].state.month_freezes] == ["2026-04-01"]
+    assert [day for day, *_ in one.circuits[1].state.month_freezes] == ["2026-04-01"]
     assert datetime.fromtimestamp(one.state.next_freeze_ms / 1_000, SHANGHAI).hour in (0, 23)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from prewatt.core.meters.codes import BLOCKS_CLOSING
 from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
+from prewatt.core.meters.drivers.dlt645_freezes import read_freezes
 from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.dlt645_talk import Part, Script, Talk, address_of, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
@@ -263,6 +264,8 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
         script = _reading(talk, job)
+    elif job.intent is Intent.READ_FREEZES:
+        script = read_freezes(talk, job)
     return _Exchange(script, profile, bus)
 
 

@@ -18,6 +18,7 @@ from prewatt.core.meters.drivers.looks import (
     SUPPLY,
     TRY_MISSES,
 )
+from prewatt.core.meters.drivers.modbus_freezes import read_freezes
 from prewatt.core.meters.drivers.modbus_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.modbus_talk import Talk, Values, read_request, rejection
 from prewatt.core.meters.drivers.modbus_token import enter_token
@@ -272,6 +273,8 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
             script = set_clock(talk, job)
         case Intent.ENTER_TOKEN:
             script = enter_token(talk, job)
+        case Intent.READ_FREEZES:
+            script = read_freezes(talk, job)
         case Intent.TRY:
             return Exchange(_trying(talk), profile, meter.unit, bus, keep_frames=True)
         case _:
