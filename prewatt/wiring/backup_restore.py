@@ -195,11 +195,13 @@ def _restore(config: Config, dsn: str, checked: Checked) -> dict[str, object]:
         set_up_django(config, dsn, part="demo")
         at = datetime.now(UTC)
         from prewatt.office.staff import sessions
+        from prewatt.office.tokens import tid_floors
         from prewatt.office.vending import recounts
         from prewatt.office.vending.audits import CHECKS, audit_books
 
         sessions.end_everybody(at=at)
         waiting = recounts.begin(at=at)
+        floor = tid_floors.after_restore(at=at, backed_up_at=datetime.fromisoformat(checked.manifest.made_at))
         found = [f"{each.check}: {each.subject}: {each.seen}" for each in audit_books()]
     except psycopg.Error as error:
         raise StartRefused("restore_failed", detail=f"{type(error).__name__}: {error}") from error
@@ -207,4 +209,5 @@ def _restore(config: Config, dsn: str, checked: Checked) -> dict[str, object]:
         "restored": True, "home": str(config.home), "made_at": checked.manifest.made_at,
         "files": [name for name, _ in checked.manifest.files],
         "books": checked.manifest.books, "checks": len(CHECKS), "findings": found, "meters_to_read": waiting,
+        "token_times_after": floor.isoformat(),
     }  # fmt: skip

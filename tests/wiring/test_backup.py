@@ -89,7 +89,7 @@ def test_a_restored_site_has_the_same_books_its_secret_no_sessions_and_meters_to
     assert done.returncode == 0, done.stderr
     restored = json.loads(done.stdout.splitlines()[-1])
     assert restored["books"] == said["books"] and restored["findings"] == [] and restored["checks"] > 10
-    assert restored["meters_to_read"] == 2
+    assert restored["meters_to_read"] == 2 and restored["token_times_after"] > restored["made_at"]
     assert (new / "secret").read_text().strip() == "k" * 48
     assert (new / "vault.key").read_bytes() == b"opens the vault" and restored["files"] == ["secret", "vault.key"]
     assert {path.stat().st_mode & 0o777 for path in (new / "secret", new / "vault.key")} == {0o600}

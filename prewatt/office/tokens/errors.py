@@ -112,9 +112,15 @@ register(
             en="The meter's token times are used up for the next {minutes} minutes. Nothing was made. Try again later.",
             zh="这块电表未来 {minutes} 分钟的令牌时间都已用完。什么都没有生成。请稍后再试。",
         ),
+        "token_after_restore": Text(
+            en="The books were restored from a backup a short while ago: until a day has passed, a meter gets one token "
+            "for each minute since. Nothing was made. Try again in a minute.",
+            zh="系统刚从备份恢复：恢复后的一天内，每块电表每过一分钟才能多签发一个令牌。什么都没有生成。请一分钟后再试。",
+        ),
         "token_reserved_used": Text(
-            en="The reserved minute of this day is used already for this meter. Nothing was made.",
-            zh="这块电表当天的保留分钟已经用过。什么都没有生成。",
+            en="The reserved minute of this day is used already for this meter, or may have been before a restore. "
+            "Nothing was made.",
+            zh="这块电表当天的保留分钟已经用过，或在恢复之前可能用过。什么都没有生成。",
         ),
         "token_reserved_kind": Text(
             en="Only management tokens take the reserved minute. Nothing was made.", zh="只有管理令牌可以使用保留分钟。什么都没有生成。"

@@ -217,6 +217,13 @@ class TokenRequest(models.Model):
         ]
 
 
+class TidFloor(models.Model):
+    """What a restore has taken out of use: every token identifier of a time up to `until`, for all meters. Append-only."""
+
+    until = models.DateTimeField()  # a whole minute
+    set_at = models.DateTimeField()
+
+
 class Campaign(models.Model):
     """A key change for many meters (换密活动)."""
 

@@ -115,6 +115,7 @@ ACTIONS: Final[Mapping[str, str | Promise]] = {
     "tokens.campaign_end": _lazy("Key-change campaign ended"),
     "tokens.campaign_again": _lazy("Refused meters put back"),
     "tokens.campaign_batch": _lazy("Key-change sets issued"),
+    "tokens.tid_floor": _lazy("Token times put out of use after a restore"),
     "notices.token": _lazy("Token sent"),
     "tokens.route_list": _lazy("List with tokens taken away"),
     "staff.operator_add": _lazy("Operator entered"),

@@ -58,17 +58,27 @@ BEGIN
     END IF;
 END $$;
 
--- The token identifier of the next token of a meter: the minute of issue, or the next one that is free. 00:01 is never
--- among them, nor one that stood for another token of this meter under whatever base date.
-CREATE FUNCTION tokens_next_tid(p_pan text, p_base int, p_from int, p_ahead int) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE v_tid int;
+-- The highest token identifier (under a base date) that a restore has taken out of use; null where there is none.
+CREATE FUNCTION tokens_tid_floor(p_base int) RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    SELECT greatest(p_from, max(tid) + 1) INTO v_tid FROM tokens_tokenrequest
+    RETURN (SELECT (extract(epoch FROM max(until) - make_timestamptz(p_base, 1, 1, 0, 0, 0, 'UTC')) / 60)::int
+            FROM tokens_tidfloor);
+END $$;
+
+-- The token identifier of the next token of a meter: the minute of issue, or the next one that is free. 00:01 is never
+-- among them, nor one that stood for another token of this meter under whatever base date, nor one up to the floor that a
+-- restore has set: that may have been used in the hours that the books do not know.
+CREATE FUNCTION tokens_next_tid(p_pan text, p_base int, p_from int, p_ahead int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE v_tid int; v_floor int := tokens_tid_floor(p_base);
+BEGIN
+    SELECT greatest(p_from, max(tid) + 1, v_floor + 1) INTO v_tid FROM tokens_tokenrequest
     WHERE meter_pan = p_pan AND tid IS NOT NULL AND base_date = p_base;
     WHILE v_tid % 1440 = 1 OR EXISTS (SELECT FROM tokens_tokenrequest WHERE meter_pan = p_pan AND tid = v_tid) LOOP
         v_tid := v_tid + 1;
     END LOOP;
-    IF v_tid > p_from + p_ahead OR v_tid > 16777215 THEN
+    IF v_tid > p_from + p_ahead AND v_floor >= p_from THEN
+        PERFORM tokens_refuse('token_after_restore');
+    ELSIF v_tid > p_from + p_ahead OR v_tid > 16777215 THEN
         PERFORM tokens_refuse('token_tids_ahead', jsonb_build_object('minutes', p_ahead));
     END IF;
     RETURN v_tid;
@@ -99,7 +109,7 @@ BEGIN
     END IF;
     IF p_reserved THEN
         token_id := p_tid_from;
-        IF EXISTS (SELECT FROM tokens_tokenrequest WHERE meter_pan = m.meter_pan AND tid = token_id) THEN
+        IF token_id <= tokens_tid_floor(m.base_date) OR EXISTS (SELECT FROM tokens_tokenrequest WHERE meter_pan = m.meter_pan AND tid = token_id) THEN
             PERFORM tokens_refuse('token_reserved_used');
         END IF;
     ELSIF p_tid_from IS NOT NULL THEN
