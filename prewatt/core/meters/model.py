@@ -251,9 +251,9 @@ class Profile:
     clock: ClockSetting | None = None  # None: its clock is left alone
     wallet: Wallet | None = None  # a purse that holds money
     token: TokenFace | None = None  # takes STS tokens
+    freezes: Freezes | None = None  # what it keeps when days and months end
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
-    freezes: Freezes | None = None  # what it keeps when days and months end
     @cached_property
     def assumed(self) -> bool:
         """Is any register from no public document?"""

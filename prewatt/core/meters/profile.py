@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 from prewatt.core.meters.dataitems import data_map
-from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.freezes import freezes_of
+from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.maps import Map
 from prewatt.core.meters.model import (
     DATA_KINDS,
@@ -338,6 +338,10 @@ def load(text: str) -> Profile:
         flags=held.flags,
         access=held.access,
         token=token_face_of(root, credit_unit, max_block=held.max_block),
+        freezes=freezes_of(
+            root, modbus=protocol is Protocol.MODBUS, credit_unit=credit_unit, circuits=held.circuits,
+            max_block=held.max_block, taken=_taken(held, protocol),
+        ),
         wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
         clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
     )
@@ -347,14 +351,17 @@ def load(text: str) -> Profile:
         raise model.refuse("custody", "[]")
     _check_blocks(profile)
     _check_witness(profile)
-        freezes=freezes_of(
-            root, modbus=protocol is Protocol.MODBUS, credit_unit=credit_unit, circuits=held.circuits,
-            max_block=held.max_block, taken=_taken(held, protocol),
-        ),
     _check_settings(profile)
     _check_relay(profile)
     _check_token(profile)
     return profile
+
+
+def _taken(held: Map, protocol: Protocol) -> Iterable[Span]:
+    """The register spans of a Modbus map."""
+    if protocol is not Protocol.MODBUS:
+        return ()
+    return _spans(held.registers, held.order, held.circuits, held.stride)
 
 
 def _code(model: Table) -> str:
@@ -367,13 +374,6 @@ def _code(model: Table) -> str:
 def _choice(table: Table, key: str, allowed: tuple[int, ...]) -> int:
     value = table.integer(key, min(allowed), max(allowed))
     if value not in allowed:
-def _taken(held: Map, protocol: Protocol) -> Iterable[Span]:
-    """The register spans of a Modbus map."""
-    if protocol is not Protocol.MODBUS:
-        return ()
-    return _spans(held.registers, held.order, held.circuits, held.stride)
-
-
         raise table.refuse(key, value)
     return value
 

@@ -210,12 +210,12 @@ class Meter:
         for index in self.circuits:
             self._show(index, at_ms)
         data = self._image.read(request.address, request.count)
-        if data is None:
         if data is None and self.profile.freezes is not None:
             states = {index: circuit.state for index, circuit in self.circuits.items()}
             data = ring_words(
                 self.profile.freezes, states, request.address, request.count, zone=self.zone, ratio=self._ratio()
             )
+        if data is None:
             return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS))
         return ReadReply(function=request.function, data=data)
 
@@ -290,11 +290,11 @@ class Meter:
             except Refused:
                 continue
 
-    def values(self, index: int, at_ms: int) -> dict[Quantity, int]:
     def _ratio(self) -> int:
         """What its registers leave to the platform to multiply by."""
         return 1 if self.profile.ratio_applied else self.site.ct_ratio
 
+    def values(self, index: int, at_ms: int) -> dict[Quantity, int]:
         """Every quantity of a settled circuit in its own unit."""
         circuit = self.circuits[index]
         state = circuit.state

@@ -260,12 +260,12 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         script = write_settings(talk, job)
     elif job.intent is Intent.SET_CLOCK:
         script = set_clock(talk, job)
+    elif job.intent is Intent.READ_FREEZES:
+        script = read_freezes(talk, job)
     elif job.intent is Intent.TRY:
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
         script = _reading(talk, job)
-    elif job.intent is Intent.READ_FREEZES:
-        script = read_freezes(talk, job)
     return _Exchange(script, profile, bus)
 
 
