@@ -42,6 +42,7 @@ from prewatt.core.sts.words import ANSWERS, REASON_OF, REASONS
 from prewatt.field.simulator.circuit import Accepted, Circuit, CircuitState, first_state
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.keypad_site import KeypadKey, KeypadSite
+from prewatt.field.simulator.meter import MeterState as LineState
 from prewatt.field.simulator.site import CircuitSite, Opening
 from prewatt.field.simulator.town import LiveLoad, RateClock
 
@@ -90,6 +91,7 @@ class Memory:
     sts: MeterState
     circuit: CircuitState
     entries: tuple[Entered, ...] = ()
+    line: LineState | None = None  # of a meter that is on a line too
 
 
 class KeypadMeter:
@@ -100,7 +102,7 @@ class KeypadMeter:
         self.typed = ""  # on the display, not in the memory
         self.applied: Accepted | None = None  # what the last token did to the credit
         memory = memory or _first(site, at_ms)
-        self.sts, self.entries = memory.sts, memory.entries
+        self.sts, self.entries, self.line = memory.sts, memory.entries, memory.line
         self.circuit = Circuit(memory.circuit, LiveLoad(site.load, zone), RateClock(zone))
         self.circuits = {1: self.circuit}  # as every meter has them
 
@@ -186,7 +188,9 @@ class KeypadMeter:
         """Everything durable, as the store keeps it."""
         circuit = {name: getattr(self.circuit.state, name) for name in _CIRCUIT_FIELDS}
         entries = [asdict(each) for each in self.entries]
-        return json.dumps({"sts": _sts_value(self.sts), "circuit": circuit, "entries": entries}, separators=(",", ":"))
+        line = {"line": asdict(self.line)} if self.line is not None else {}
+        return json.dumps({"sts": _sts_value(self.sts), "circuit": circuit, "entries": entries, **line},
+                          separators=(",", ":"))  # fmt: skip
 
     # what can be seen
 
@@ -225,6 +229,7 @@ def decoded(text: str) -> Memory:
         sts=_sts_state(value["sts"]),
         circuit=CircuitState(**value["circuit"]),
         entries=tuple(Entered(**each) for each in value["entries"]),
+        line=LineState(**value["line"]) if "line" in value else None,
     )
 
 

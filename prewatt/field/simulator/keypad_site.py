@@ -1,4 +1,4 @@
-"""STS meters in a site file: no bus reaches them, so all they have is a number, a key, credit and a load.
+"""STS meters in a site file. Mostly no bus reaches them: all they have is a number, a key, credit and a load.
 
     {
       "number": "260312500001",                    # 12 digits, unique among all meters
@@ -9,6 +9,7 @@
         "sgc": "600123", "ti": "01",
         "krn": 1, "kt": 2, "ken": 255, "base_date": 2014
       },
+      "wired": false,                              # optional; true: plugged in, its profile has a [token.wire]
       "made_tid": 5000000,                         # its date of manufacture, minutes since the base date
       "taken_tids": [6400000],                     # optional: tokens it took before the first start
       "opening": {"balance_wh": 52300, "energy_wh": 1215000, "purchase_count": 3},   # optional, all 0
@@ -65,6 +66,7 @@ class KeypadSite:
     energy_wh: int = 0
     purchase_count: int = 0
     load: Load = Load()
+    wired: bool = False
 
 
 def keypads_from(parts: list[Fields]) -> tuple[KeypadSite, ...]:
@@ -93,6 +95,7 @@ def _keypad(fields: Fields) -> KeypadSite:
         energy_wh=opening.integer("energy_wh", 0, ENERGY_LIMIT_WH, 0),
         purchase_count=opening.integer("purchase_count", 0, 0xFFFF, 0),
         load=load_from(fields.part("load")),
+        wired=fields.flag("wired"),
     )
     opening.done()
     fields.done()

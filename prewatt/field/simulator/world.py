@@ -22,6 +22,7 @@ from prewatt.field.simulator.store import Store, StoreDamaged
 
 if TYPE_CHECKING:  # the cipher behind it is dear, and most sites have no such meter
     from prewatt.field.simulator.keypad import Entered, KeypadMeter, Memory
+    from prewatt.field.simulator.keypad_line import WiredKeypad
 
 SNAPSHOT_MS: Final = 2_000
 POWER_CUT_MS: Final = 10_000  # away for longer: the whole site had no power
@@ -49,10 +50,11 @@ class World:
                 each, profile, site.timezone, at_ms=now_ms, state=state, circuits=circuits
             )
         self.keypads = _keypads(site, store.keypads(), now_ms) if site.keypads else {}
+        self.wired = _wired(self.keypads, known, site, now_ms)
         self.accepted: dict[tuple[str, int], list[Accepted]] = store.accepted()
         self._wake(now_ms)
         by_line: dict[str, list[Meter]] = {line.id: [] for line in site.lines}
-        for meter in self.meters.values():
+        for meter in [*self.meters.values(), *self.wired.values()]:
             by_line[meter.site.line].append(meter)
         self.lines = {line.id: SimulatedLine(line, by_line[line.id], self) for line in site.lines}
         for line_id, faults in store.faults().items():
@@ -77,7 +79,7 @@ class World:
                 meter.set_back(now_ms)
 
     def _all(self) -> "list[Meter | KeypadMeter]":
-        return [*self.meters.values(), *self.keypads.values()]
+        return [*self.meters.values(), *(self.wired.get(number, each) for number, each in self.keypads.items())]
 
     def sleep(self, now_ms: int) -> None:
         """The whole site had no power until now."""
@@ -88,7 +90,10 @@ class World:
 
     def keep(self, meter: Meter, accepted: Sequence[tuple[int, Accepted]] = ()) -> None:
         """The `Keeper` of the lines: durable first, then known."""
-        self._store.keep(meter, accepted)
+        if meter.number in self.keypads:
+            self._store.keep_keypad(self.keypads[meter.number], accepted)
+        else:
+            self._store.keep(meter, accepted)
         for index, order in accepted:
             self.accepted.setdefault((meter.number, index), []).append(order)
 
@@ -197,7 +202,7 @@ class World:
         self._keep_keypad(meter, memory)
 
     def _command_keypad(self, number: str, at_ms: int, changes: Mapping[str, object]) -> None:
-        """An STS meter has one circuit, and no bus that could be unplugged."""
+        """An STS meter has one circuit; silent is one that has a bus to be silent on."""
         if changes.get("index", 1) != 1:
             raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {changes['index']}")
         if "load_w" in changes:
@@ -206,6 +211,15 @@ class World:
             self.connect(number, load_w, at_ms)
         if changes.get("press_key"):
             self.hold_key(number, at_ms)
+        if "silent" in changes and number in self.wired:
+            meter = self.wired[number]
+            memory = meter.remember()
+            meter.state.silent = bool(changes["silent"])
+            try:
+                self.keep(meter)
+            except NotKept:
+                meter.go_back(memory)
+                raise
 
     def _keep_keypad(self, meter: "KeypadMeter", memory: "Memory", accepted: Accepted | None = None) -> None:
         orders = [(1, accepted)] if accepted is not None else []
@@ -226,7 +240,7 @@ class World:
         return [self._meter(meter, ports) for meter in self._all()]
 
     def _meter(self, meter: "Meter | KeypadMeter", ports: Mapping[str, int]) -> dict[str, object]:
-        """Of an STS meter the line is the one that it hangs beside, unplugged."""
+        """Of an STS meter that is not wired the line is the one that it hangs beside, unplugged."""
         line = self.lines[meter.site.line].site
         return {
             "number": meter.number,
@@ -284,6 +298,17 @@ def _keypads(site: Site, kept: Mapping[str, str], now_ms: int) -> "dict[str, Key
                 raise StoreDamaged(f"STS meter {each.number}: {type(error).__name__}") from error
         found[each.number] = KeypadMeter(each, site.timezone, at_ms=now_ms, memory=memory)
     return found
+
+
+def _wired(
+    keypads: "Mapping[str, KeypadMeter]", known: Mapping[str, Profile], site: Site, now_ms: int
+) -> "dict[str, WiredKeypad]":
+    """The line's side of STS meters that are on one. Raises `SiteError`."""
+    if not any(each.site.wired for each in keypads.values()):
+        return {}
+    from prewatt.field.simulator.keypad_line import wired
+
+    return wired(keypads.values(), known, site.timezone, at_ms=now_ms)
 
 
 def _profile(meter: MeterSite, known: Mapping[str, Profile], where: str) -> Profile:
