@@ -5,12 +5,13 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from prewatt.core.meters import Custody, catalogue
+from prewatt.core.meters import Custody
 from prewatt.core.refusals import Refused
 from prewatt.office.billing import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.billing.models import Progress
 from prewatt.office.estate.models import Circuit, Contract, Plan, PlanAssignment, SupplyPoint
 from prewatt.office.estate.plans import version_in_force
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.ledger import books
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
@@ -82,7 +83,7 @@ def _check(contract: Contract, circuit: Circuit, plan: Plan, *, overdraft: int, 
         raise Refused("circuit_not_for_tenants")
     if circuit.site_id != contract.site_id:
         raise Refused("circuit_other_site")
-    profile = catalogue().get(circuit.meter.profile)
+    profile = all_profiles().get(circuit.meter.profile)
     if profile is None or Custody.SERVER not in profile.custody:
         raise Refused("server_custody_unsupported", profile=circuit.meter.profile)
     if alarm_1 < alarm_2 or overdraft < 0:
@@ -93,7 +94,7 @@ def _check(contract: Contract, circuit: Circuit, plan: Plan, *, overdraft: int, 
 
 def _rollover_wh(circuit: Circuit) -> int | None:
     """Where the total of a circuit begins anew, as readings have it: CT ratio applied."""
-    profile = catalogue()[circuit.meter.profile]
+    profile = all_profiles()[circuit.meter.profile]
     if profile.rollover_kwh is None:
         return None
     return profile.rollover_kwh * 1000 * (1 if profile.ratio_applied else circuit.meter.ct_ratio)

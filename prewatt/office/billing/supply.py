@@ -11,11 +11,12 @@ from typing import Any, Final, LiteralString
 
 from django.db import connection, transaction
 
-from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters import Profile
 from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.tariffs import supply as rule
 from prewatt.office.estate.models import Circuit
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import wishes
 
 MOST: Final = 1_000  # decisions of one sweep, each a transaction; the rest waits for the next
@@ -78,7 +79,7 @@ def of_circuits(circuit_ids: Iterable[int], *, at: datetime) -> dict[int, Supply
 
 
 def _supply(row: Mapping[str, Any], *, at: datetime) -> Supply:
-    profile = catalogue().get(row["profile"])
+    profile = all_profiles().get(row["profile"])
     closed = _closed(row, profile)
     bits = frozenset(bit for bit, mask in wishes.BITS.items() if row["status"] & mask)
     tells = profile is not None and StatusBit.COMMAND_TRIP in profile.status_bits
@@ -116,7 +117,7 @@ def _closed(row: Mapping[str, Any], profile: Profile | None) -> bool | None:
 
 def _switched() -> list[str]:
     """Codes of the profiles that have something to switch."""
-    return [code for code, profile in catalogue().items() if _switch(profile) is not Switch.NONE]
+    return [code for code, profile in all_profiles().items() if _switch(profile) is not Switch.NONE]
 
 
 def _query(sql: LiteralString, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.refusals import Refused
 from prewatt.office.billing.openings import open_server_held
@@ -18,6 +17,7 @@ from prewatt.office.changes.held import FRESH, Settled, closing_slip, end, must_
 from prewatt.office.changes.openings import HeldTerms, begin
 from prewatt.office.changes.steps import follow
 from prewatt.office.estate.models import Carrier, Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.ledger import books
 from prewatt.office.ledger.call import call
 from prewatt.office.metering import wishes
@@ -136,8 +136,8 @@ def to_meter(change: Change, *, terms: openings.Terms) -> Opening:
             return first
         if supply.custody != "server":
             raise Refused("change_same_custody")
-        profile = catalogue().get(supply.circuit.meter.profile)
-        if profile is None or "meter" not in profile.custody:
+        profile = all_profiles().get(supply.circuit.meter.profile)
+        if profile is None or not profile.takes_orders:
             raise Refused("custody_not_supported")
         nothing_payable(supply)
         found = must_be_settled(supply, at=change.at)

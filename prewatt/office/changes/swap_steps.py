@@ -6,7 +6,6 @@ from typing import Final
 
 from django.db import DatabaseError, OperationalError, transaction
 
-from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.refusals import Refused
 from prewatt.office.billing.models import Progress
@@ -15,6 +14,7 @@ from prewatt.office.changes.final import state_reading
 from prewatt.office.changes.models import SwapPart
 from prewatt.office.changes.openings import begin
 from prewatt.office.estate.models import Circuit, Custody, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.ledger.call import call
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
@@ -112,7 +112,7 @@ def _carry(part: SwapPart, *, at: datetime) -> None:
     if part.credit == 0:
         _move(part, State.DONE, at=at)
         return
-    step = catalogue()[part.new_circuit.meter.profile].resolution
+    step = all_profiles()[part.new_circuit.meter.profile].resolution
     row = call(
         "SELECT vending_carry_in(%s, %s, %s, %s, %s, %s, %s, %s)",
         [

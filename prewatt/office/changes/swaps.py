@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import transaction
 
-from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters import Profile
 from prewatt.core.refusals import Refused
 from prewatt.office.changes import swap_errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.changes.final import LastWord, Stated, end_of, nothing_on_its_way
@@ -20,6 +20,7 @@ from prewatt.office.changes.held import nothing_payable
 from prewatt.office.changes.models import Swap, SwapPart
 from prewatt.office.changes.swap_steps import begin_new
 from prewatt.office.estate.models import Carrier, Circuit, Custody, Line, Meter, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.replacements import replace_meter
 from prewatt.office.estate.wires import check_meter
 from prewatt.office.metering import wishes
@@ -142,7 +143,7 @@ def _may_go_on(command: SwapCommand, supply: SupplyPoint, profile: Profile) -> N
     if supply.custody not in profile.custody:
         refused = "custody_not_supported" if supply.custody == Custody.METER else "server_custody_unsupported"
         raise Refused(refused, profile=profile.code)
-    if supply.custody == Custody.METER and profile.credit_unit != catalogue()[supply.circuit.meter.profile].credit_unit:
+    if supply.custody == Custody.METER and profile.credit_unit != all_profiles()[supply.circuit.meter.profile].credit_unit:
         raise Refused("swap_credit_unit")
     nothing_on_its_way(supply)
     nothing_payable(supply)

@@ -23,6 +23,21 @@ register(
             zh="互感器倍率是 1 到 10000 的整数。什么都没有保存。",
         ),
         "meter_profile_unknown": Text(en="No such meter profile: {profile}.", zh="没有这个表型档案：{profile}。"),
+        "profile_note_needed": Text(
+            en="Say in at most {most} characters what is different and why. Nothing was saved.",
+            zh="请用不超过 {most} 个字写明改了什么、为什么。什么都没有保存。",
+        ),
+        "profile_code_elsewhere": Text(
+            en="The code {taken} belongs to another site or company. Nothing was saved. Give yours another code.",
+            zh="代号 {taken} 已被其他项目或公司使用。什么都没有保存。请另取一个代号。",
+        ),
+        "profile_unchanged": Text(
+            en="Nothing differs from {profile}. Nothing was saved.", zh="与 {profile} 没有差别。什么都没有保存。"
+        ),
+        "profile_too_many": Text(
+            en="There are too many own meter models or versions. Nothing was saved.",
+            zh="自建表型或版本过多。什么都没有保存。",
+        ),
         "meter_needs_transparent_line": Text(
             en="A {profile} speaks DL/T 645 and needs a transparent line (rtu-over-tcp). Nothing was saved.",
             zh="{profile} 使用 DL/T 645，需要透明传输线路（rtu-over-tcp）。什么都没有保存。",
@@ -49,6 +64,23 @@ register(
             en="Each connection that dials in is one bus: enter a gateway for each. Nothing was saved.",
             zh="每个拨入连接是一条总线：请为每个连接各登记一个网关。什么都没有保存。",
         ),
+        "gateway_secret_malformed": Text(
+            en="The key of an Acrel gateway has 16 ASCII characters without a space, and only one that dials in has a key."
+            " Nothing was saved.",
+            zh="安科瑞网关的密钥为 16 个 ASCII 字符，不含空格；只有拨入的网关才有密钥。什么都没有保存。",
+        ),
+        "gateway_port_out_of_range": Text(
+            en="The serial ports of an Acrel gateway are numbered 1 to 99. Nothing was saved.",
+            zh="安科瑞网关的串口号为 1 到 99。什么都没有保存。",
+        ),
+        "gateway_port_taken": Text(
+            en="Serial port {port} of this gateway is a line already. Nothing was saved.",
+            zh="该网关的 {port} 号串口已登记为一条总线。什么都没有保存。",
+        ),
+        "medium_unknown": Text(
+            en="A line goes over a wire, the mains (plc) or the air (radio), not over “{medium}”. Nothing was saved.",
+            zh="总线的介质为有线、载波（plc）或无线（radio），没有“{medium}”。什么都没有保存。",
+        ),
         "line_other_site": Text(
             en="This line belongs to another site. Nothing was saved.", zh="这条总线属于别的项目。什么都没有保存。"
         ),
@@ -65,6 +97,11 @@ register(
         ),
         "plan_other_company": Text(
             en="This plan belongs to another company. Nothing was saved.", zh="这个电价方案属于别的公司。什么都没有保存。"
+        ),
+        "purse_other_currency": Text(
+            en="The purse of this meter counts money with {decimals} decimals; {currency} is counted otherwise. Choose"
+            " another profile. Nothing was saved.",
+            zh="该电表的钱包按 {decimals} 位小数计金额，与 {currency} 不符。请改用其他表型。什么都没有保存。",
         ),
         "currency_fixed": Text(
             en="Money has moved or prices stand in {currency}: the currency stays. Nothing was saved.",

@@ -85,7 +85,8 @@ class Contract(models.Model):
 
 
 class Gateway(models.Model):
-    """Serial server or manager. We connect to its `host`, or it dials in and says its `identity`."""
+    """Serial server or manager. We connect to its `host`, or it dials in and says its `identity`; an Acrel gateway proves
+    it by its `secret`, and each of its serial ports is a line."""
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     code = models.CharField(max_length=16)
@@ -93,6 +94,8 @@ class Gateway(models.Model):
     host = models.CharField(max_length=255, blank=True)  # "" when it dials in
     identity = models.CharField(max_length=96, blank=True, db_default="", default="")  # `core.wire.serialserver.shown`
     heartbeat = models.CharField(max_length=96, blank=True, db_default="", default="")  # its text, when it dials in
+    secret = models.CharField(max_length=16, blank=True, db_default="", default="")  # of an Acrel gateway; "": another
+    sealed = models.BooleanField(db_default=True, default=True)  # and whether it ciphers with it
     revision = models.IntegerField(default=1)  # grows when a line or meter below changes
 
     class Meta:
@@ -107,9 +110,10 @@ class Line(models.Model):
 
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
     code = models.CharField(max_length=16)
-    transport = models.CharField(max_length=16)  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" (port 0)
-    port = models.IntegerField()
+    transport = models.CharField(max_length=16)  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" (port 0) | "acrel-gateway"
+    port = models.IntegerField()  # of TCP; of an Acrel gateway the number of its serial port
     baud = models.IntegerField(default=9600)
+    medium = models.CharField(max_length=8, blank=True, db_default="", default="")  # `core.meters.media.Medium`
 
     class Meta:
         constraints = [UniqueConstraint(name="line_code", fields=["gateway", "code"])]
@@ -121,7 +125,7 @@ class Meter(models.Model):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     number = models.CharField(max_length=20, unique=True)
-    profile = models.CharField(max_length=48)  # code of the TOML profile
+    profile = models.CharField(max_length=48)  # code of the TOML profile, or `code@version` of the site's own
     line = models.ForeignKey(Line, null=True, on_delete=models.PROTECT)
     unit = models.SmallIntegerField(default=0)
     ct_ratio = models.IntegerField(default=1)  # what the head-end multiplies energy and power by
@@ -131,6 +135,27 @@ class Meter(models.Model):
         constraints = [
             UniqueConstraint(name="meter_unit_on_line", fields=["line", "unit"], condition=Q(removed_at__isnull=True)),
             CheckConstraint(name="meter_unit_where_line", condition=Q(line__isnull=False) | Q(unit=0)),
+        ]
+
+
+class ProfileVersion(models.Model):
+    """A version of a meter model that a company made its own (自建表型). Never changed and never deleted (a trigger sees
+    to it): a meter names it as `core.meters.own.name_of`, and moves to another by an act. Shipped models are files."""
+
+    company = models.ForeignKey(Company, on_delete=models.PROTECT)
+    site = models.ForeignKey(Site, null=True, on_delete=models.PROTECT)  # None: for all sites of the company
+    code = models.CharField(max_length=40)  # that of the text; its versions belong to one company and one site
+    version = models.SmallIntegerField()
+    based_on = models.CharField(max_length=48, blank=True)  # what it was copied from; "": begun from nothing
+    note = models.CharField(max_length=255)  # why
+    text = models.TextField()  # TOML that `core.meters.own.check_own` accepted
+    actor = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="profile_version", fields=["code", "version"]),
+            CheckConstraint(name="profile_version_from_one", condition=Q(version__gte=1)),
         ]
 
 

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F
 
-from prewatt.core.meters import catalogue
 from prewatt.office.estate.history import BATCH
 from prewatt.office.estate.initials import initials
 from prewatt.office.estate.models import (
@@ -31,6 +30,7 @@ from prewatt.office.estate.models import (
     Room,
     Site,
 )
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.staff.audit import Deed, audit_all
 
 
@@ -44,7 +44,7 @@ class NewRoom:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewMeter:
-    line: Line
+    line: Line | None  # None: never online
     number: str
     profile: str
     unit: int
@@ -97,7 +97,7 @@ def add_rooms(site: Site, rows: Sequence[NewRoom], *, actor: str, at: datetime) 
 
 def add_meters(site: Site, rows: Sequence[NewMeter], *, actor: str, at: datetime) -> list[Circuit]:
     """Meters with all circuits of their profiles, without rooms; the circuits, by meter and index."""
-    known = catalogue()
+    known = all_profiles()
     with transaction.atomic():
         meters = Meter.objects.bulk_create(
             [
@@ -116,7 +116,7 @@ def add_meters(site: Site, rows: Sequence[NewMeter], *, actor: str, at: datetime
             ],
             batch_size=BATCH,
         )
-        _touch({row.line.gateway_id for row in rows})
+        _touch({row.line.gateway_id for row in rows if row.line is not None})
         audit_all(
             [
                 Deed(

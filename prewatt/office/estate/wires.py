@@ -7,17 +7,22 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters import Profile
+from prewatt.core.meters.media import Medium
 from prewatt.core.meters.profile import Protocol
 from prewatt.core.refusals import Refused
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Room, Site
+from prewatt.office.estate.profiles import all_profiles, usable
 from prewatt.office.staff.audit import audit
 
 DIAL_IN: Final = "dial-in"
 TRANSPORTS: Final = ("rtu-over-tcp", "modbus-tcp", DIAL_IN)
+ACREL_GATEWAY: Final = "acrel-gateway"  # a serial port of an Acrel gateway, which dials in and proves its secret
+GATEWAY_PORTS: Final = range(1, 100)
+_SECRET = re.compile(r"[!-~]{16}")
 _NUMBER = re.compile(r"[0-9]{6,20}")
 
 
@@ -27,13 +32,14 @@ def touch(gateway: Gateway) -> None:
 
 
 def add_gateway(
-    site: Site, *, code: str, name: str, host: str = "", identity: str = "", heartbeat: str = "", actor: str,
-    at: datetime,
+    site: Site, *, code: str, name: str, host: str = "", identity: str = "", heartbeat: str = "", secret: str = "",
+    sealed: bool = True, actor: str, at: datetime,
 ) -> Gateway:  # fmt: skip
     """A serial server or manager that we connect to (`host`), or one that dials in (`identity`: its registration text,
-    or the serial of a meter with its own modem). Refuses name_needed, code_taken, identity_malformed, identity_taken,
-    heartbeat_malformed."""
+    the serial of a meter with its own modem, or the id of an Acrel gateway, which has a `secret`). Refuses name_needed,
+    code_taken, identity_malformed, identity_taken, heartbeat_malformed, gateway_secret_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
+    _check_secret(secret, identity)
     if not code.strip() or bool(host.strip()) == bool(identity):
         raise Refused("name_needed")
     _check_identity_free(identity)
@@ -41,7 +47,7 @@ def add_gateway(
         with transaction.atomic():
             gateway = Gateway.objects.create(
                 site=site, code=code.strip(), name=name.strip(), host=host.strip(), identity=identity,
-                heartbeat=heartbeat,
+                heartbeat=heartbeat, secret=secret, sealed=sealed,
             )  # fmt: skip
             after = {"code": code, "host": host} if not identity else {"code": code, "identity": identity}
             audit(
@@ -64,6 +70,16 @@ def _texts(identity: str, heartbeat: str) -> tuple[str, str]:
     return told[0], told[1]
 
 
+def _check_secret(secret: str, identity: str) -> None:
+    if secret and not (identity and _SECRET.fullmatch(secret)):
+        raise Refused("gateway_secret_malformed")
+
+
+def transport_of(gateway: Gateway) -> str:
+    """What every line of a gateway that dials in has; "" where we connect to it."""
+    return (ACREL_GATEWAY if gateway.secret else DIAL_IN) if gateway.identity else ""
+
+
 def _check_identity_free(identity: str, *, besides: Gateway | None = None) -> None:
     others = Gateway.objects.filter(identity=identity).exclude(pk=besides.pk if besides else 0)
     if identity and others.exists():
@@ -72,11 +88,17 @@ def _check_identity_free(identity: str, *, besides: Gateway | None = None) -> No
 
 def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = None) -> None:
     """Whether this gateway can have such a line. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
-    dial_in_has_one_line."""
-    if transport not in TRANSPORTS:
+    dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken."""
+    if transport not in (*TRANSPORTS, ACREL_GATEWAY):
         raise Refused("transport_unknown", transport=transport)
-    if (transport == DIAL_IN) != bool(gateway.identity):
+    if (transport if transport in (DIAL_IN, ACREL_GATEWAY) else "") != transport_of(gateway):
         raise Refused("dial_in_has_no_host")
+    if transport == ACREL_GATEWAY:
+        if port not in GATEWAY_PORTS:
+            raise Refused("gateway_port_out_of_range")
+        if Line.objects.filter(gateway=gateway, port=port).exclude(pk=line.pk if line else 0).exists():
+            raise Refused("gateway_port_taken", port=port)
+        return
     if transport == DIAL_IN:
         if Line.objects.filter(gateway=gateway).exclude(pk=line.pk if line else 0).exists():
             raise Refused("dial_in_has_one_line")
@@ -84,20 +106,30 @@ def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = 
         raise Refused("port_out_of_range")
 
 
+def _check_medium(medium: str) -> None:
+    if medium not in [each.value for each in Medium]:
+        raise Refused("medium_unknown", medium=medium[:40])
+
+
 def add_line(
-    gateway: Gateway, *, code: str, transport: str, port: int, baud: int, actor: str, at: datetime
+    gateway: Gateway, *, code: str, transport: str, port: int, baud: int, medium: str = "", actor: str, at: datetime
 ) -> Line:
-    """A bus behind a gateway; of one that dials in the port is 0. Refuses transport_unknown, port_out_of_range,
-    code_taken, dial_in_has_no_host, dial_in_has_one_line."""
+    """A bus behind a gateway; of one that dials in the port is 0, of an Acrel gateway the number of its serial port.
+    Refuses transport_unknown, port_out_of_range, code_taken, dial_in_has_no_host, dial_in_has_one_line,
+    gateway_port_out_of_range, gateway_port_taken, medium_unknown."""
     _check_way(gateway, transport, port)
+    _check_medium(medium)
     port = 0 if transport == DIAL_IN else port
     try:
         with transaction.atomic():
-            line = Line.objects.create(gateway=gateway, code=code.strip(), transport=transport, port=port, baud=baud)
+            line = Line.objects.create(
+                gateway=gateway, code=code.strip(), transport=transport, port=port, baud=baud, medium=medium
+            )
             touch(gateway)
             audit(
                 at=at, actor=actor, action="estate.line_add", site_id=gateway.site_id, object_type="line",
-                object_id=str(line.pk), after={"code": code, "transport": transport, "port": port, "baud": baud},
+                object_id=str(line.pk), after={"code": code, "transport": transport, "port": port, "baud": baud}
+                | ({"medium": medium} if medium else {}),
             )  # fmt: skip
     except IntegrityError:
         raise Refused("code_taken", taken=code) from None
@@ -116,7 +148,7 @@ def check_meter(*, number: str, profile: str, unit: int, ct_ratio: int) -> Profi
 
 
 def _known(number: str, profile: str) -> Profile:
-    known = catalogue().get(profile)
+    known = all_profiles().get(profile)
     if known is None:
         raise Refused("meter_profile_unknown", profile=profile)
     if not _NUMBER.fullmatch(number):
@@ -126,9 +158,15 @@ def _known(number: str, profile: str) -> Profile:
 
 def check_link(profile: str, transport: str) -> None:
     """Refuses meter_needs_transparent_line: a gateway that speaks Modbus TCP passes nothing else on."""
-    known = catalogue().get(profile)
-    if known is not None and known.protocol is not Protocol.MODBUS and transport == "modbus-tcp":
-        raise Refused("meter_needs_transparent_line", profile=known.name)
+    known = all_profiles().get(profile)
+    if known is not None:
+        check_speaks(known, transport)
+
+
+def check_speaks(profile: Profile, transport: str) -> None:
+    """The same of a profile that no meter has yet."""
+    if profile.protocol is not Protocol.MODBUS and transport == "modbus-tcp":
+        raise Refused("meter_needs_transparent_line", profile=profile.name)
 
 
 def add_meter(
@@ -142,6 +180,7 @@ def add_meter(
     if Meter.objects.filter(number=number).exists():
         raise Refused("meter_number_taken", number=number)
     site = line.gateway.site
+    usable(profile, site.pk)
     try:
         with transaction.atomic():
             meter = Meter.objects.create(
@@ -166,6 +205,7 @@ def add_keypad_meter(
     """A meter that is never online, with all its circuits; `wires.move_meter` gives it a line later. Refuses
     meter_number_malformed, meter_number_taken, meter_profile_unknown."""
     known = _known(number, profile)
+    usable(profile, site.pk)
     if Meter.objects.filter(number=number).exists():
         raise Refused("meter_number_taken", number=number)
     with transaction.atomic():
@@ -181,46 +221,58 @@ def add_keypad_meter(
 
 
 def edit_gateway(
-    gateway: Gateway, *, name: str, host: str = "", identity: str = "", heartbeat: str = "", actor: str, at: datetime
-) -> None:
-    """Another name, address or identity; the head-end reconnects. One that dials in goes on dialling in. Refuses
-    name_needed, identity_malformed, identity_taken, heartbeat_malformed."""
+    gateway: Gateway, *, name: str, host: str = "", identity: str = "", heartbeat: str = "", secret: str = "",
+    sealed: bool | None = None, actor: str, at: datetime,
+) -> None:  # fmt: skip
+    """Another name, address, identity or secret ("": as it was); the head-end reconnects. One that dials in goes on
+    dialling in, and only an Acrel gateway has a secret. Refuses name_needed, identity_malformed, identity_taken,
+    heartbeat_malformed, gateway_secret_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
+    _check_secret(secret, gateway.secret)
     host = "" if gateway.identity else host.strip()
     identity, heartbeat = (identity, heartbeat) if gateway.identity else ("", "")
     if not host and not identity:
         raise Refused("name_needed")
     _check_identity_free(identity, besides=gateway)
-    fields = ["name", "host", "identity", "heartbeat"]
+    fields = ["name", "host", "identity", "heartbeat", *(["sealed"] if gateway.secret else [])]
     before = {field: getattr(gateway, field) for field in fields}
+    other_secret = bool(secret) and secret != gateway.secret
     with transaction.atomic():
         gateway.name, gateway.host, gateway.identity, gateway.heartbeat = name.strip(), host, identity, heartbeat
-        gateway.save(update_fields=fields)
+        gateway.secret = secret or gateway.secret
+        gateway.sealed = gateway.sealed if sealed is None else sealed
+        gateway.save(update_fields=[*fields, "secret"])
         touch(gateway)
         after = {field: getattr(gateway, field) for field in fields}
         told = [field for field in fields if before[field] or after[field]]
         audit(
             at=at, actor=actor, action="estate.gateway_edit", site_id=gateway.site_id, object_type="gateway",
             object_id=str(gateway.pk), before={field: before[field] for field in told},
-            after={field: after[field] for field in told},
+            after={field: after[field] for field in told} | ({"other_secret": True} if other_secret else {}),
         )  # fmt: skip
 
 
-def edit_line(line: Line, *, transport: str, port: int, baud: int, actor: str, at: datetime) -> None:
-    """Another transport, port or speed of a bus. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
-    dial_in_has_one_line, meter_needs_transparent_line."""
+def edit_line(
+    line: Line, *, transport: str, port: int, baud: int, medium: str | None = None, actor: str, at: datetime
+) -> None:
+    """Another transport, port, speed or medium (None: as it was) of a bus. Refuses transport_unknown, port_out_of_range,
+    dial_in_has_no_host, dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken, medium_unknown,
+    meter_needs_transparent_line."""
     _check_way(line.gateway, transport, port, line)
+    medium = line.medium if medium is None else medium
+    _check_medium(medium)
     port = 0 if transport == DIAL_IN else port
     for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
         check_link(profile, transport)
-    before = {"transport": line.transport, "port": line.port, "baud": line.baud}
+    fields = ["transport", "port", "baud", "medium"]
+    before = {field: getattr(line, field) for field in fields}
     with transaction.atomic():
-        line.transport, line.port, line.baud = transport, port, baud
-        line.save(update_fields=["transport", "port", "baud"])
+        line.transport, line.port, line.baud, line.medium = transport, port, baud, medium
+        line.save(update_fields=fields)
         touch(line.gateway)
         audit(
             at=at, actor=actor, action="estate.line_edit", site_id=line.gateway.site_id, object_type="line",
-            object_id=str(line.pk), before=before, after={"transport": transport, "port": port, "baud": baud},
+            object_id=str(line.pk), before=before, after={field: getattr(line, field) for field in fields},
         )  # fmt: skip
 
 
@@ -249,3 +301,26 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
             )  # fmt: skip
     except IntegrityError:
         raise Refused("unit_taken", unit=unit) from None
+
+
+def set_profile(meter: Meter, name: str, *, reason: str, actor: str, at: datetime) -> None:
+    """Another model for a meter that stands; the head-end follows by its plan. Callers use `changes.profiles.move_to`,
+    which looks after credit. Refuses meter_profile_unknown, meter_has_fewer_circuits, meter_needs_transparent_line."""
+    profile, standing = usable(name, meter.site_id), Circuit.objects.filter(meter=meter).count()
+    if profile.circuits < standing:
+        raise Refused("meter_has_fewer_circuits", circuits=profile.circuits, needed=standing)
+    line = Line.objects.select_related("gateway").filter(pk=meter.line_id).first()
+    if line is not None:
+        check_speaks(profile, line.transport)
+    before = meter.profile
+    with transaction.atomic():
+        meter.profile = name
+        meter.save(update_fields=["profile"])
+        for index in range(standing + 1, profile.circuits + 1):
+            Circuit.objects.create(site_id=meter.site_id, meter=meter, index=index)
+        if line is not None:
+            touch(line.gateway)
+        audit(
+            at=at, actor=actor, action="estate.meter_profile", site_id=meter.site_id, object_type="meter",
+            object_id=str(meter.pk), reason=reason, before={"profile": before}, after={"profile": name},
+        )  # fmt: skip

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
-from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Meter
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.jobs import enqueue
 from prewatt.office.metering.models import JobRow, JobState, MeterClock
@@ -63,7 +63,7 @@ def set_clock(meter: Meter, *, reason: str, actor: Actor, request_key: str, at: 
 
 
 def _ask(meter: Meter, *, reason: str, actor: str, key: str, at: datetime) -> int:
-    profile, zone = catalogue().get(meter.profile), ZoneInfo(meter.site.timezone)
+    profile, zone = all_profiles().get(meter.profile), ZoneInfo(meter.site.timezone)
     if profile is None or profile.clock is None or meter.line_id is None or meter.removed_at is not None:
         raise Refused("clock_not_settable")
     with transaction.atomic():

@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
+from prewatt.core.meters.freezes import FreezeKind, FreezeSpan
 from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Wish
+from prewatt.core.meters.own import check_own
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
+from prewatt.office.estate.models import Line
+from prewatt.office.estate.wires import check_speaks
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 
 PRIORITY = {
@@ -19,8 +25,10 @@ PRIORITY = {
     Intent.READ_STATUS: 1,
     Intent.READ_REGISTERS: 1,
     Intent.TRY: 1,
+    Intent.ENTER_TOKEN: 1,  # the digits are delivered; what was paid for over the line goes first
     Intent.WRITE_SETTINGS: 2,
     Intent.SET_CLOCK: 2,
+    Intent.READ_FREEZES: 2,
 }
 READ_NOW_LIFE = timedelta(seconds=120)  # nobody waits longer at a counter for a reading
 
@@ -36,6 +44,12 @@ def encode(job: Job) -> dict[str, Any]:
         payload["settings"] = {quantity.value: value for quantity, value in job.settings.items()}
     if job.zone_s:
         payload["zone_s"] = job.zone_s
+    if job.token:
+        payload |= {"token": job.token, "again": job.again}
+    if job.freezes is not None:
+        payload["freezes"] = {**asdict(job.freezes), "kind": job.freezes.kind.value}
+    if job.draft:
+        payload["draft"] = job.draft
     return payload
 
 
@@ -49,7 +63,22 @@ def decode(payload: Mapping[str, Any]) -> Job:
         wish=Wish(payload["wish"]) if "wish" in payload else None,
         settings={Quantity(name): value for name, value in payload.get("settings", {}).items()},
         zone_s=payload.get("zone_s", 0),
+        token=payload.get("token", ""),
+        again=payload.get("again", False),
+        freezes=_span(payload["freezes"]) if "freezes" in payload else None,
+        draft=payload.get("draft", ""),
     )
+
+
+def _span(held: Mapping[str, Any]) -> FreezeSpan:
+    return FreezeSpan(
+        kind=FreezeKind(held["kind"]), since=held["since"], until=held["until"], local=held["local"],
+    )  # fmt: skip
+
+
+def retold(job: Job, *, ever_sent: bool) -> Job:
+    """The job as it is given out: one that enters a token hears whether an earlier try may have reached the meter."""
+    return replace(job, again=True) if ever_sent and job.intent is Intent.ENTER_TOKEN else job
 
 
 def enqueue(
@@ -99,16 +128,30 @@ def read_now(*, request_key: str, circuit_indexes: Mapping[int, int], at: dateti
     ]
 
 
-def try_it(*, circuit_id: int, index: int, request_key: str, at: datetime, actor: str) -> int:
-    """Read everything a circuit has to say and keep the frames (试读): the id of its job."""
+def try_it(*, circuit_id: int, index: int, request_key: str, at: datetime, actor: str, draft: str = "") -> int:
+    """Read everything a circuit has to say and keep the frames (试读): the id of its job.
+
+    `draft` is the text of a profile to be tried in place of the meter's own; what it makes of the registers is shown
+    to whoever tries, and is no reading. Refuses what `check_own` does, meter_needs_transparent_line,
+    meter_without_line.
+    """
+    if draft:
+        check_draft(draft, circuit_id)
     return enqueue(
         key=f"try:{request_key}:{circuit_id}",
         circuit_id=circuit_id,
-        job=Job(intent=Intent.TRY, circuit_index=index),
+        job=Job(intent=Intent.TRY, circuit_index=index, draft=draft),
         at=at,
         actor=actor,
         expires_at=at + READ_NOW_LIFE,
     )
+
+
+def check_draft(text: str, circuit_id: int) -> None:
+    """Whether a draft can be tried on the line of a circuit. Refuses as `try_it`."""
+    profile = check_own(text)
+    transport = Line.objects.filter(meter__circuit=circuit_id).values_list("transport", flat=True).first()
+    check_speaks(profile, transport or "")
 
 
 def frame_json(frame: Frame) -> dict[str, Any]:

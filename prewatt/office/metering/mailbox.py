@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -33,16 +33,23 @@ from prewatt.core.meters.mailbox import (
     ScanReport,
     ScanWork,
 )
+from prewatt.core.meters.own import OwnVersion, load_own, parted
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.office.metering.jobs import decode, frame_json
+from prewatt.core.refusals import Refused
+from prewatt.office.metering.jobs import decode, frame_json, retold
 from prewatt.office.metering.scan_post import exchange
 
 LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
 STATEMENT_TIMEOUT_MS = 10_000  # a store that takes longer is retried, it must not hang the wires
+# A head-end that falls asleep within a transaction holds the rows of its gateways: its successor must get them in time
+IDLE_IN_TRANSACTION_MS = 4_000
+# A host that lost its cable hears nothing more, not even a refusal: without these it would wait for hours
+_DEAD_PEER: Final = {"tcp_user_timeout": 8_000, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2}
 MAX_STRANGERS_LISTED = 1000  # names; who makes them up must not fill the disk, and nobody reads further
 STRANGERS_KEPT = timedelta(days=14)  # not heard of for so long: off the list
 CAUSES = [bit.value for bit in StatusBit]
 _Q = Quantity
+RATES = (_Q.ENERGY_IMPORT_SHARP, _Q.ENERGY_IMPORT_PEAK, _Q.ENERGY_IMPORT_FLAT, _Q.ENERGY_IMPORT_VALLEY)
 _COLUMNS: LiteralString = (
     "site_id, circuit_id, gateway_id, epoch, at, full_read, source, energy_wh, power_w, balance, purchase_count,"
     " last_order_kind, last_order_amount, purchased_total, use_past_zero, relay, status, rates_wh, voltage_mv,"
@@ -64,8 +71,7 @@ def reading_row(
 ) -> Row:  # fmt: skip
     """One row of `incoming`: what was read, None where the meter said nothing."""
     get = values.get
-    rates = [get(q) for q in (_Q.ENERGY_IMPORT_SHARP, _Q.ENERGY_IMPORT_PEAK, _Q.ENERGY_IMPORT_FLAT,
-                              _Q.ENERGY_IMPORT_VALLEY)]  # fmt: skip
+    rates = [get(q) for q in RATES]
     volts = [v for v in (get(_Q.VOLTAGE_A), get(_Q.VOLTAGE_B), get(_Q.VOLTAGE_C)) if v is not None]
     amps = [v for v in (get(_Q.CURRENT_A), get(_Q.CURRENT_B), get(_Q.CURRENT_C)) if v is not None]
     return (
@@ -86,6 +92,7 @@ class PostgresMailbox:
         self._connection: psycopg.Connection[Row] | None = None
         self._listener: psycopg.Connection[Row] | None = None
         self._in_hand: set[tuple[int, int]] = set()  # (job, claim) given out and not reported yet
+        self._own_clocks: dict[str, bool] = {}  # own version -> its clock shows the site's wall time
         self._claim_in_doubt = False  # the last claim broke off: it may be committed and nobody has its jobs
         self._lock = threading.Lock()
 
@@ -96,8 +103,10 @@ class PostgresMailbox:
                 self._conninfo,
                 autocommit=True,
                 connect_timeout=3,
-                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
+                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}",
                 application_name="prewatt-headend",
+                **_DEAD_PEER,
             )
             connection.execute("SELECT metering_incoming()")
             self._connection = connection
@@ -134,7 +143,10 @@ class PostgresMailbox:
         columns = [[getattr(call, name) for call in calls] for name in ("identity", "kind", "peer", "detail", "fresh")]
         with self._lock:
             rows = self._connect().execute(_CALLED, [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT])
-            return [Known(identity=identity, gateway_id=gateway, refused=no) for identity, gateway, no in rows]
+            return [
+                Known(identity=identity, gateway_id=gateway, refused=no, secret=secret, sealed=sealed, timezone=zone)
+                for identity, gateway, no, secret, sealed, zone in rows
+            ]
 
     def scans(self, *, headend: str, leases: Sequence[Lease], reports: Sequence[ScanReport]) -> ScanWork:
         with self._lock, self._connect().transaction():
@@ -144,12 +156,13 @@ class PostgresMailbox:
         with self._lock:
             rows = self._connect().execute(_PLAN, [gateway_id]).fetchall()
         lines: dict[int, dict[str, Any]] = {}
-        for line_id, site, transport, host, port, baud, identity, heartbeat, zone, *behind in rows:
+        for line_id, site, transport, host, port, baud, identity, heartbeat, zone, medium, *behind in rows:
             meter_id, number, profile, unit, circuits = behind
             line = lines.setdefault(
                 line_id,
                 {"line_id": line_id, "site_id": site, "transport": transport, "host": host, "port": port,
-                 "baud": baud, "identity": identity, "heartbeat": heartbeat, "timezone": zone, "meters": []},
+                 "baud": baud, "identity": identity, "heartbeat": heartbeat, "timezone": zone, "medium": medium,
+                 "meters": []},
             )  # fmt: skip
             if meter_id is not None:
                 line["meters"].append(
@@ -163,7 +176,26 @@ class PostgresMailbox:
                         ),
                     )
                 )
-        return [LinePlan(**{**line, "meters": tuple(line["meters"])}) for line in lines.values()]
+        own = self._own_of({each.profile for line in lines.values() for each in line["meters"]})
+        return [
+            LinePlan(
+                **{**line, "meters": tuple(line["meters"])},
+                profiles=tuple(own[name] for name in sorted({each.profile for each in line["meters"]} & own.keys())),
+            )
+            for line in lines.values()
+        ]
+
+    def _own_of(self, names: set[str]) -> dict[str, OwnVersion]:
+        """The sites' own versions that meters name. Remembered are those whose clocks show local time."""
+        wanted = [name for name in sorted(names) if parted(name) is not None]
+        if not wanted:
+            return {}
+        with self._lock:
+            rows = self._connect().execute(_OWN, [wanted]).fetchall()
+        found = {name: OwnVersion(code=name, text=text) for name, text in rows}
+        for name in found.keys() - self._own_clocks.keys():
+            self._own_clocks[name] = shows_local_time(found[name])
+        return found
 
     def poll_settings(self) -> PollSettings:
         return self._settings
@@ -206,8 +238,10 @@ class PostgresMailbox:
                     [claimed.job_id, claimed.claim, claimed.gateway_id, claimed.epoch, outcome.verdict.value,
                      outcome.code, json.dumps({k.value: v for k, v in outcome.values.items()}), outcome.sent],
                 ).fetchone()  # fmt: skip
-                if row is not None and row[0] and outcome.values:
-                    kept.append(report)
+                if row is not None and row[0] and outcome.values and not claimed.job.draft:
+                    kept.append(report)  # what a draft takes a register for is no reading
+                if row is not None and row[0] and outcome.freezes:
+                    connection.execute(_KEEP_FREEZES, _frozen(report))
                 if row is not None and row[0] and outcome.frames:
                     connection.execute(_FRAMES, [json.dumps([frame_json(each) for each in outcome.frames]), claimed.job_id])
             if kept:
@@ -245,7 +279,7 @@ class PostgresMailbox:
     def wait(self, *, timeout_s: float) -> bool:
         listener = self._listener
         if listener is None or listener.closed or listener.broken:
-            listener = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3)
+            listener = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3, **_DEAD_PEER)
             listener.execute("LISTEN prewatt_jobs")
             self._listener = listener
             return True  # something may have come while nobody listened
@@ -266,8 +300,9 @@ class PostgresMailbox:
         self, read: Sequence[tuple[int, datetime, Mapping[Quantity, int], PollResult | ClaimedJob]]
     ) -> None:
         """Keep what the clocks of meters showed, as far as the lease still stands."""
+        local = [*local_clocks(), *(name for name, shows in self._own_clocks.items() if shows)]
         shown = [
-            (local_clocks(), values[_Q.CLOCK], at, circuit_id, lease.gateway_id, lease.epoch)
+            (local, values[_Q.CLOCK], at, circuit_id, lease.gateway_id, lease.epoch)
             for circuit_id, at, values, lease in read
             if _Q.CLOCK in values
         ]
@@ -289,6 +324,21 @@ class PostgresMailbox:
             cursor.execute("SELECT metering_absorb(%s::text[])", [CAUSES])
 
 
+def _frozen(report: JobReport) -> list[Any]:
+    """The arguments of `metering_keep_freezes`."""
+    freezes, span = report.outcome.freezes, report.claimed.job.freezes
+    rates = [[each.values.get(rate) for rate in RATES] for each in freezes]
+    return [
+        report.claimed.circuit_id, freezes[0].kind.value, span is not None and span.local,
+        [each.shown for each in freezes], [each.values[_Q.ENERGY_IMPORT_TOTAL] for each in freezes],
+        json.dumps([each if None not in each else None for each in rates]), report.finished_at,
+    ]  # fmt: skip
+
+
+_KEEP_FREEZES: LiteralString = (
+    "SELECT metering_keep_freezes(%s, %s, %s, %s::bigint[], %s::bigint[], %s::jsonb, %s)"
+)
+
 _CLOCK: LiteralString = """
 INSERT INTO metering_meterclock AS t (meter_id, ahead_s, read_at, actor)
 SELECT m.id, v.clock - extract(epoch FROM CASE WHEN m.profile = ANY (v.local)
@@ -307,6 +357,17 @@ def local_clocks() -> list[str]:
     return [code for code, profile in catalogue().items() if profile.clock is not None and profile.clock.local]
 
 
+def shows_local_time(version: OwnVersion) -> bool:
+    try:
+        clock = load_own(version).clock
+    except Refused:  # of an older release: its meters are not asked
+        return False
+    return clock is not None and clock.local
+
+
+_OWN: LiteralString = """
+SELECT code || '@' || version, text FROM estate_profileversion WHERE code || '@' || version = ANY (%s::text[])
+"""
 _FRAMES: LiteralString = "UPDATE metering_job SET frames = %s::jsonb WHERE id = %s"
 
 
@@ -325,7 +386,7 @@ def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:
 
 
 _PLAN: LiteralString = """
-SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone,
+SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone, l.medium,
     m.id, m.number, m.profile, m.unit,
     (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio, EXISTS (
         SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = c.id AND sp.custody = 'server' AND sp.state <> 'closed'
@@ -337,7 +398,9 @@ WHERE g.id = %s ORDER BY l.id, m.unit
 """
 
 _CALLED: LiteralString = """
-SELECT * FROM metering_called(%s, %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s, %s)
+SELECT c.identity, c.gateway_id, c.refused, coalesce(g.secret, ''), coalesce(g.sealed, true), coalesce(s.timezone, 'UTC')
+FROM metering_called(%s, %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s, %s) c
+LEFT JOIN estate_gateway g ON g.id = c.gateway_id LEFT JOIN estate_site s ON s.id = g.site_id
 """
 
 _DUE_NOW: LiteralString = """

@@ -10,12 +10,13 @@ from typing import Final
 
 from django.db import transaction
 
-from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Intent, Job, Verdict
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import encode_value
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Custody, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering import parameters
 from prewatt.office.metering.jobs import decode, enqueue
@@ -41,7 +42,7 @@ TASK: Final = "metering.settings_done"
 
 def writable(circuit: Circuit) -> list[Quantity]:
     """What this circuit's meter lets us write now, in the order of `WRITABLE`."""
-    profile, supply = catalogue().get(circuit.meter.profile), _supply(circuit)
+    profile, supply = all_profiles().get(circuit.meter.profile), _supply(circuit)
     if profile is None or supply is None:
         return []
     return [each for each in WRITABLE if _may_write(profile, supply, each)]
@@ -64,7 +65,7 @@ def supply_of(circuit: Circuit) -> SupplyPoint:
 
 
 def agreed_with(supply: SupplyPoint) -> dict[Quantity, int]:
-    """What is agreed of each parameter."""
+    """What is agreed of each parameter that is written by hand."""
     return {quantity: int(getattr(supply, column)) for quantity, column in WRITABLE.items()}
 
 
@@ -78,7 +79,7 @@ def write(
     `settings_alarm_order`, `value_too_fine`, `value_out_of_range`, `settings_running` (retry).
     """
     actor.require(Act.METER_SETTINGS)
-    profile = catalogue().get(circuit.meter.profile)
+    profile = all_profiles().get(circuit.meter.profile)
     with transaction.atomic():
         Circuit.objects.select_for_update().get(pk=circuit.pk)
         key = f"{PREFIX}{request_key}:{circuit.pk}"

@@ -10,13 +10,14 @@ from typing import LiteralString
 
 from django.db import connection, transaction
 
-from prewatt.core.meters import Custody, catalogue
+from prewatt.core.meters import Custody
 from prewatt.core.meters.jobs import Intent, Job, Wish
 from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.supply import Opening, opening_of
 from prewatt.office.estate.models import Circuit
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.jobs import drop_queued, enqueue
 from prewatt.office.metering.models import JobRow, MaintenanceTag, RelayWish
@@ -162,7 +163,7 @@ def _must_stay_open(row: RelayWish, *, at: datetime) -> bool:
     bit says that it was ours to open."""
     if blocked_closing(row.circuit, at=at) is not None:
         return True
-    now, profile = latest(row.circuit), catalogue().get(row.circuit.meter.profile)
+    now, profile = latest(row.circuit), all_profiles().get(row.circuit.meter.profile)
     if row.decided is None or row.wish != Wish.AUTOMATIC or now.relay != 0 or profile is None:
         return False
     bits = frozenset(bit for bit, mask in BITS.items() if now.status & mask)
@@ -252,17 +253,17 @@ def agrees(row: RelayWish, now: Latest) -> bool:
 
 def hand_reclosed() -> list[str]:
     """Codes of the profiles whose supply only a hand can close again."""
-    return [code for code, profile in catalogue().items() if profile.switch is Switch.SHUNT_TRIP]
+    return [code for code, profile in all_profiles().items() if profile.switch is Switch.SHUNT_TRIP]
 
 
 def unforced() -> list[str]:
     """Codes of the profiles that say nothing of a force: the position of the relay is all there is."""
-    return [code for code, profile in catalogue().items() if StatusBit.KEPT_ON not in profile.status_bits]
+    return [code for code, profile in all_profiles().items() if StatusBit.KEPT_ON not in profile.status_bits]
 
 
 def never_left() -> list[str]:
     """Codes of the profiles whose relay is never left to the meter: its own purse is filled by nobody."""
-    return [code for code, profile in catalogue().items() if Custody.METER not in profile.custody]
+    return [code for code, profile in all_profiles().items() if Custody.METER not in profile.custody]
 
 
 def profile_lists() -> dict[str, list[str]]:

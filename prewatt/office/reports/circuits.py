@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from django.db import connection
 
-from prewatt.core.meters import catalogue
 from prewatt.office.estate.models import Circuit
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering.states import CircuitState, circuit_state
 from prewatt.office.staff.models import Operator
@@ -90,10 +90,10 @@ def _views(ids: list[int], *, at: datetime, stale: timedelta) -> list[CircuitVie
 def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitView:
     (pk, site_id, number, index, room, contract, profile, custody, unit, currency, balance, count, energy, power, relay,
      wish, read_at, alarm_1, alarm_2, use, supply_state) = row  # fmt: skip
-    known = catalogue().get(profile)
+    known = all_profiles().get(profile)
     meter_held = custody == "meter" if custody else bool(known and "meter" in known.custody)
     if custody is None:
-        unit = "Wh" if meter_held else currency
+        unit = "Wh" if meter_held and known is not None and known.wallet is None else currency
         balance, count = (balance, count) if meter_held else (None, None)
     return CircuitView(
         id=pk,

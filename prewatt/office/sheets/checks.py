@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters import Profile
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Custody, Site
+from prewatt.office.estate.profiles import site_profiles
 from prewatt.office.estate.wires import DIAL_IN, check_link
+from prewatt.office.sheets.keypads import judged, wrong_with
 from prewatt.office.sheets.rows import (
     BuildingRow,
     CircuitRow,
@@ -20,6 +23,7 @@ from prewatt.office.sheets.rows import (
     Parsed,
     PlanRow,
     RoomRow,
+    StsRow,
     SupplyRow,
     differing,
     parse,
@@ -30,7 +34,7 @@ from prewatt.office.vending.opening_taken_over import in_credit
 
 # column that a row of another sheet refers by, one text: enough to know that it was meant
 _NAMED_BY: Final = {
-    "buildings": "code", "rooms": "code", "gateways": "code", "meters": "number", "plans": "code", "customers": "id",
+    "buildings": "code", "rooms": "code", "gateways": "code", "meters": "number", "sts": "meter", "plans": "code", "customers": "id",
     "contracts": "number",
 }  # fmt: skip
 
@@ -46,8 +50,11 @@ class Draft:
 
 def examine(content: Content, *, site: Site, at: datetime) -> Draft:
     """Judge every row. Reads only; nothing is written."""
+    sts = [parse(row, ZoneInfo(site.timezone))[0] for row in content.rows.get("sts", ())]
+    written = [judged(each)[0] for each in sts if isinstance(each, StsRow)]
     standing = look(
         site,
+        pans=[each.pan for each in written if each is not None],
         meters=[row.cells.get("number", "") for row in content.rows.get("meters", ())],
         contracts={
             *(row.cells.get("number", "") for row in content.rows.get("contracts", ())),
@@ -72,8 +79,10 @@ class _Examination:
         self._rooms_by_code: dict[str, list[str]] = {}
         self._full_rooms: set[str] = set()  # building/code
         self._new_meters: dict[str, MeterRow] = {}
+        self._said_sts = {row.cells.get("meter", "") for row in content.rows.get("sts", ())}
+        self._new_sts: dict[str, StsRow] = {}
         self._new_plans: dict[str, list[PlanRow]] = {}
-        self._profiles: Mapping[str, Profile] = catalogue()
+        self._profiles: Mapping[str, Profile] = site_profiles(standing.site.pk)
 
     def draft(self) -> Draft:
         for (building, code) in self._standing.rooms:
@@ -118,6 +127,9 @@ class _Examination:
             return Effect.UNCHANGED
         if isinstance(value, CircuitRow):
             value = replace(value, room=self._room_of(value.room) or "")
+        if isinstance(value, StsRow):
+            value = judged(value)[0] or value
+            self._new_sts[value.meter] = value
         self._draft.new[row.sheet].append((row.number, value))
         match value:
             case RoomRow():
@@ -142,6 +154,8 @@ class _Examination:
                 return value.code in there.gateways
             case MeterRow():
                 return value.number in there.meters
+            case StsRow():
+                return value.meter in there.sts
             case CircuitRow():
                 standing = there.circuits.get((value.meter, value.index))
                 return standing is not None and not self._is_bare(standing, value)
@@ -186,6 +200,8 @@ class _Examination:
                 return wrong
             case MeterRow():
                 return self._meter(row, value)
+            case StsRow():
+                return self._sts(row, value)
             case CircuitRow():
                 return self._circuit(row, value)
             case PlanRow():
@@ -219,6 +235,10 @@ class _Examination:
         standing = there.meters.get(value.number)
         if standing is not None:
             return self._same(row, value, standing, value.number)
+        if not value.gateway:  # on no line: it must be one that takes tokens
+            if value.number not in self._said_sts and "sts" not in self._blind:
+                return [_refusal(row, "cell_needed", column="gateway")]
+            return self._unlinked(row, value)
         wrong = self._needs(row, "gateways", value.gateway, there.gateways, "gateway_not_found")
         if len(there.lines.get(value.gateway, ())) > 1:
             wrong = [_refusal(row, "gateway_with_lines", text=value.gateway)]
@@ -227,10 +247,25 @@ class _Examination:
             wrong = [_refusal(row, "unit_taken", unit=value.unit)]
         return wrong or self._unlinked(row, value)
 
+    def _sts(self, row: Row, value: StsRow) -> list[RowRefusal]:
+        there = self._standing
+        wrong = self._needs(row, "meters", value.meter, there.meters, "meter_not_found")
+        written, refused = judged(value)
+        if refused is not None or written is None:
+            return [*wrong, *([_refusal(row, refused.code, **refused.params)] if refused is not None else [])]
+        standing = there.sts.get(value.meter)
+        if wrong or standing is not None:
+            return wrong or self._same(row, written, standing, value.meter)
+        if there.pans.setdefault(written.pan, value.meter) != value.meter:
+            return [_refusal(row, "pan_taken", pan=written.pan)]
+        return []
+
     def _unlinked(self, row: Row, value: MeterRow) -> list[RowRefusal]:
-        """Whether the gateway, standing or new, passes on what the meter speaks."""
+        """Whether the site has this model, and the gateway, standing or new, passes on what it speaks."""
         gateways = [each for _, each in self._draft.new.get("gateways", ()) if isinstance(each, GatewayRow)]
         gateways += self._standing.gateways.values()
+        if value.profile not in self._profiles:  # another site's own
+            return [_refusal(row, "meter_profile_unknown", profile=value.profile)]
         try:
             for gateway in gateways:
                 if gateway.code == value.gateway:
@@ -297,6 +332,10 @@ class _Examination:
         if profile is not None and value.custody not in profile.custody:
             code = "server_custody_unsupported" if value.custody == Custody.SERVER else "custody_not_supported"
             return [_refusal(row, code, profile=profile.code)]
+        sts = self._new_sts | there.sts
+        by_token = wrong_with(value, profile, sts, lost=value.meter in self._lost["sts"], at=self._at)
+        if by_token is not None:
+            return [_refusal(row, by_token[0], **by_token[1])]
         prices = dict(there.versions.get(value.plan, {}))
         prices |= {each.valid_from: each.price for each in self._new_plans.get(value.plan, ())}
         held = [price for begin, price in sorted(prices.items()) if begin <= value.valid_from]

@@ -8,13 +8,16 @@ from decimal import Decimal
 from django.db import transaction
 
 from prewatt.office.estate.models import Carrier, Circuit, Contract, Customer, Plan, PlanAssignment, SupplyPoint
+from prewatt.office.estate.money_purses import credit_unit
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.staff.audit import audit
-from prewatt.office.vending.models import CircuitCredit
+from prewatt.office.vending.models import CircuitCredit, PursePrice
 
 
 @dataclass(frozen=True, kw_only=True)
 class PastOpening:
-    """One contract with one meter-held circuit. Thresholds in Wh; `purchase_count` as the meter showed it then."""
+    """One contract with one meter-held circuit. Thresholds in the purse's unit; `purchase_count` as the meter showed it
+    then. `price` is what a purse in money drains by, None of one in energy."""
 
     number: str
     circuit: Circuit
@@ -28,6 +31,7 @@ class PastOpening:
     load_limit_w: int
     purchase_count: int
     carrier: Carrier = Carrier.NETWORK
+    price: Decimal | None = None
 
 
 def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) -> dict[int, SupplyPoint]:
@@ -43,7 +47,7 @@ def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) 
         )  # fmt: skip
         supplies = SupplyPoint.objects.bulk_create(
             SupplyPoint(
-                contract=contract, circuit=each.circuit, custody="meter", carrier=each.carrier, credit_unit="Wh",
+                contract=contract, circuit=each.circuit, custody="meter", carrier=each.carrier, credit_unit=_unit(each),
                 state="open", valid_from=each.opened_at, alarm_1=each.alarm_1, alarm_2=each.alarm_2,
                 overdraft=each.overdraft, hoarding_limit=each.hoarding_limit, load_limit_w=each.load_limit_w,
             )
@@ -60,9 +64,19 @@ def load_openings(openings: Iterable[PastOpening], *, actor: str, at: datetime) 
             )
             for each in given
         )  # fmt: skip
+        PursePrice.objects.bulk_create(
+            PursePrice(supply_point=supply, price=each.price, read_at=at)
+            for each, supply in zip(given, supplies, strict=True)
+            if each.price is not None
+        )
         made = {each.circuit.pk: supply for each, supply in zip(given, supplies, strict=True)}
         audit(
             at=at, actor=actor, action="vending.openings_loaded", site_id=None, object_type="contract",
             object_id=str(len(made)), reason="history",
         )  # fmt: skip
     return made
+
+
+def _unit(opening: PastOpening) -> str:
+    meter = opening.circuit.meter
+    return credit_unit(all_profiles()[meter.profile], meter.site.company)

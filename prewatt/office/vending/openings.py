@@ -11,13 +11,15 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.wallet import prices_for
 from prewatt.core.refusals import Refused
 from prewatt.core.units import Rounding, amount_for_energy
 from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, PlanAssignment, Site, SupplyPoint
+from prewatt.office.estate.money_purses import check_plan_fits, credit_unit
 from prewatt.office.estate.plans import version_in_force
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.ledger import books
 from prewatt.office.ledger.models import AccountKind
 from prewatt.office.staff.actors import Actor
@@ -27,6 +29,7 @@ from prewatt.office.vending import opening_errors as _errors  # noqa: F401  regi
 from prewatt.office.vending.limits import check_key
 from prewatt.office.vending.models import CircuitCredit, Opening, Receipt, Till
 from prewatt.office.vending.opening_rows import ask, end_refused, locked, move
+from prewatt.office.vending.purse_prices import holds_money, one_price, read_back
 from prewatt.office.vending.slips import issue_slip
 
 State = Opening.State
@@ -63,20 +66,23 @@ def open_contract(command: OpenCommand) -> Opening:
     """Start an opening; the same key gives the first one again.
 
     Raises Refused: not_permitted, key_required, circuit_supplied, circuit_common, custody_not_supported,
-    levels_order, plan_without_price, plan_other_company.
+    levels_order, plan_without_price, plan_other_company; of a purse in money purse_other_currency, and for a price that
+    the meter cannot drain by value_too_fine, value_out_of_range.
     """
     command.actor.require(Act.OPEN_CONTRACT)
     request_key = f"{command.actor.key}:{check_key(command.key)}"
     terms, circuit, at = command.terms, command.circuit, command.at
     if circuit.use == Circuit.Use.COMMON:
         raise Refused("circuit_common")
-    profile = catalogue().get(circuit.meter.profile)
-    if profile is None or "meter" not in profile.custody:
+    profile = all_profiles().get(circuit.meter.profile)
+    if profile is None or not profile.takes_orders:
         raise Refused("custody_not_supported")
     if not terms.alarm_1 >= terms.alarm_2 >= 0 or min(terms.overdraft, terms.hoarding_limit, terms.load_limit_w) < 0:
         raise Refused("levels_order")
     if terms.plan.company_id != circuit.site.company_id:
         raise Refused("plan_other_company")
+    unit = credit_unit(profile, circuit.site.company)
+    check_plan_fits(profile, terms.plan, at=at)
     with transaction.atomic():
         Circuit.objects.select_for_update(no_key=True).get(pk=circuit.pk)
         first = Opening.objects.filter(request_key=request_key).first()
@@ -87,7 +93,7 @@ def open_contract(command: OpenCommand) -> Opening:
             raise Refused("circuit_supplied", number=standing.contract.number)
         contract = command.contract or new_contract(circuit.site, command.customer)
         supply = SupplyPoint.objects.create(
-            contract=contract, circuit=circuit, custody="meter", credit_unit="Wh", state="opening", valid_from=at,
+            contract=contract, circuit=circuit, custody="meter", credit_unit=unit, state="opening", valid_from=at,
             alarm_1=terms.alarm_1, alarm_2=terms.alarm_2, overdraft=terms.overdraft,
             hoarding_limit=terms.hoarding_limit, load_limit_w=terms.load_limit_w,
         )  # fmt: skip
@@ -186,15 +192,18 @@ def _dispose(row: Opening, *, at: datetime) -> None:
 
 
 def write_settings(row: Opening, *, at: datetime) -> None:
-    """Write what was agreed; the driver reads it back."""
+    """Write what was agreed; the driver reads it back. A purse in money is told the price in force as well."""
     supply = row.supply_point
     move(row, State.WRITING)
+    profile = all_profiles()[supply.circuit.meter.profile]
+    prices = prices_for(version_in_force(supply, at=at).price, profile.settings) if holds_money(supply) else {}
     settings = {
         Quantity.ALARM_LEVEL_1: supply.alarm_1,
         Quantity.ALARM_LEVEL_2: supply.alarm_2,
         Quantity.OVERDRAFT_LIMIT: supply.overdraft,
         Quantity.HOARDING_LIMIT: supply.hoarding_limit,
         Quantity.LOAD_LIMIT: supply.load_limit_w,
+        **prices,
     }
     ask(row, Job(intent=Intent.WRITE_SETTINGS, circuit_index=supply.circuit.index, settings=settings), at=at)
 
@@ -211,6 +220,9 @@ def done(row: Opening, *, at: datetime) -> None:
         defaults={"site_id": row.site_id, "purchase_count": count, "carried_minor": 0, "updated_at": at},
     )
     SupplyPoint.objects.filter(pk=supply.pk).update(state="open")
+    written = one_price(row.job) if holds_money(supply) and row.job is not None else None
+    if written is not None:
+        read_back(supply, written, at=at)
     Contract.objects.filter(pk=contract.pk, state="opening").update(state="open", opened_at=at)
     worth = book_take_over(row, taken_over, at=at) if taken_over > 0 else 0
     move(row, State.DONE, done_at=at)
@@ -226,12 +238,13 @@ def done(row: Opening, *, at: datetime) -> None:
     )  # fmt: skip
 
 
-def book_take_over(row: Opening, energy_wh: int, *, at: datetime) -> int:
-    """Credit that was in the meter already becomes deferred income against the opening account; its worth."""
+def book_take_over(row: Opening, credit: int, *, at: datetime) -> int:
+    """Credit that was in the meter already becomes deferred income against the opening account; its worth. Money is
+    worth itself."""
     site = row.contract.site
     company = site.company
-    worth = amount_for_energy(
-        energy_wh, price=version_in_force(row.supply_point, at=at).price, exponent=company.exponent,
+    worth = credit if holds_money(row.supply_point) else amount_for_energy(
+        credit, price=version_in_force(row.supply_point, at=at).price, exponent=company.exponent,
         rounding=Rounding.NEAREST,
     )  # fmt: skip
     if worth <= 0:

@@ -9,10 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.quote import RETRY_HELPS, Purse, QuoteRefusal, SaleLimits, SaleQuote, Terms, most_amount
 from prewatt.core.tariffs.quote import quote as quote_terms
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.ledger.call import call
 from prewatt.office.vending import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.vending.by_token import TOKEN, SaleWarning, warnings
@@ -136,7 +136,7 @@ def _purse(facts: Facts) -> Purse:
         )  # fmt: skip
     if facts.credit_unit not in ("Wh", facts.currency):
         raise Refused("plan_needs_money_purse")
-    profile = catalogue().get(facts.profile)
+    profile = all_profiles().get(facts.profile)
     if profile is None:
         raise Refused("profile_unknown", profile=facts.profile)
     return Purse(

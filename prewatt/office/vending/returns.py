@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.quote import TENTH_WH
 from prewatt.core.units import Rounding, amount_for_energy
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.payments.tenders import check_tender
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
@@ -24,7 +24,7 @@ def worth(facts: Facts, credit: int, rounding: Rounding) -> int:
     """What a credit is worth at the price in force, minor units. Raises Refused `plan_missing`, `credit_malformed`."""
     if facts.price is None:
         raise Refused("plan_missing")
-    profile = catalogue().get(facts.profile)
+    profile = all_profiles().get(facts.profile)
     resolution = profile.resolution if profile is not None and facts.credit_account_id is None else 1
     if facts.carrier == TOKEN:
         resolution = TENTH_WH

@@ -1,14 +1,15 @@
 """Strangers who dialled in: on the lines page, taken over as a gateway or a meter, or refused."""
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
-from prewatt.office.estate.models import Room, Site
+from prewatt.office.estate import wires
+from prewatt.office.estate.models import Gateway, Room, Site
+from prewatt.office.estate.profiles import offered
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering import callers
 from prewatt.office.metering.models import Caller
@@ -42,7 +43,8 @@ def _row(each: Caller, ask: Ask) -> dict[str, object]:
 
 
 def kind_word(kind: str) -> str:
-    return {ACREL_4G: _("Acrel 4G meter"), "serial-server": _("Serial server")}.get(kind, kind)
+    words = {ACREL_4G: _("Acrel 4G meter"), wires.ACREL_GATEWAY: _("Acrel gateway"), "serial-server": _("Serial server")}
+    return words.get(kind, kind)
 
 
 def _caller_or_404(identity: str) -> Caller:
@@ -61,7 +63,9 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
         Field(name="name", label=_("Name"), most=64, hint=_("Where it stands.")),
         _baud(),
     ]
-    if not meter:
+    if caller.kind == wires.ACREL_GATEWAY:
+        fields += [*key_fields(None), port_field("1")]
+    elif not meter:
         fields.append(heartbeat_field(""))
     fields += [
         Field(
@@ -70,7 +74,7 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
         ),
         Field(
             name="profile", label=_("Model"), kind="select", value=USUAL if meter else "",
-            options=[("", "—", ""), *((each.code, f"{each.maker} {each.name}", "") for each in catalogue().values())],
+            options=[("", "—", ""), *((each.code, f"{each.maker} {each.name}", "") for each in offered(ask.site.id).values())],
         ),
         Field(name="unit", label=_("Address on the bus"), kind="number", value="1", most=3),
         Field(name="ratio", label=_("CT ratio"), kind="number", value="1", most=5),
@@ -100,6 +104,34 @@ def heartbeat_field(value: str) -> Field:
         name="heartbeat", label=_("Heartbeat text"), value=value, most=96,
         hint=_("As set in the box, characters or hex: and the digits; it is taken out of what the meters say."),
     )  # fmt: skip
+
+
+def key_fields(gateway: Gateway | None) -> list[Field]:
+    """Of an Acrel gateway that stands, or that is to be entered. A key is never shown again."""
+    return [
+        Field(
+            name="secret", label=_("Key of an Acrel gateway"), most=16,
+            hint=_("As set in the gateway, 16 characters. Empty: it stays as it is.") if gateway
+            else _("As set in the gateway, 16 characters. It must prove that it knows it."),
+        ),
+        Field(
+            name="sealed", label=_("What an Acrel gateway sends"), kind="select",
+            value="1" if gateway is None or gateway.sealed else "0",
+            options=[("1", _("ciphered with its key (AES-128)"), ""), ("0", _("not ciphered"), "")],
+        ),
+    ]  # fmt: skip
+
+
+def port_field(value: str) -> Field:
+    """The serial port of an Acrel gateway that a line is."""
+    return Field(
+        name="port", label=_("Serial port"), kind="number", value=value, required=True, most=2,
+        hint=_("Its number in the gateway, 1 to 99."),
+    )  # fmt: skip
+
+
+def sealed(form: QueryDict) -> bool:
+    return form.get("sealed", "1") != "0"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -147,6 +179,9 @@ def _take(ask: Ask, identity: str, rooms: list[Room]) -> None:
         unit=whole(form, "unit", 1),
         ct_ratio=whole(form, "ratio", 1),
         room=room,
+        secret=form.get("secret", "").strip(),
+        sealed=sealed(form),
+        port=whole(form, "port", 1),
         actor=ask.actor,
         at=ask.at,
     )

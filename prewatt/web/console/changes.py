@@ -9,12 +9,12 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.office.changes.circuits import Change, change_contract, to_meter, to_server
 from prewatt.office.changes.held import FRESH
 from prewatt.office.estate import people
 from prewatt.office.estate.models import Company, Customer, Plan, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.reports.board import BoardRow, board_rows
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
@@ -165,7 +165,7 @@ def custody(ask: Ask, contract_number: str) -> HttpResponse:
         options=[(str(each.pk), each.name, "") for each in plans],
     )  # fmt: skip
     to_books = point.custody == "meter"
-    profile = catalogue().get(point.circuit.meter.profile)
+    profile = all_profiles().get(point.circuit.meter.profile)
     terms = [*money_fields(ask), start_fields(ask)[1]] if to_books else _terms()
 
     def act() -> Opening:

@@ -8,9 +8,9 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from prewatt.core.meters import catalogue
 from prewatt.core.units import format_price
 from prewatt.office.estate.models import Contract, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.alarms import alarms_of_circuits
@@ -151,7 +151,7 @@ def _live(ask: Ask, row: BoardRow, point: SupplyPoint) -> dict[str, object]:
         "sum_lines": _sum_lines(ask, held) if held else [],
         "month": month.month,
         "meter_lines": [line for line in lines if line.circuit_id == row.circuit_id],
-        "profile": catalogue().get(row.profile),
+        "profile": all_profiles().get(row.profile),
         "latest": latest_of(ask.site.id, row.circuit_id),
         "lost": row.state is CircuitState.OFFLINE,
     }

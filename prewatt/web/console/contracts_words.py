@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from prewatt.core.meters import BLOCKS_CLOSING, catalogue
+from prewatt.core.meters import BLOCKS_CLOSING
 from prewatt.core.meters.profile import Switch
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, runs_out
 from prewatt.office.reports.contracts import ContractAct
@@ -57,7 +58,7 @@ def why(row: BoardRow, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
                 " the balance is above 0; the meter decides by itself (credit in the meter). %s"
             ) % none
         return _("Supplied because"), _(" the office holds the credit and has not cut it. %s") % none
-    known = catalogue().get(row.profile)
+    known = all_profiles().get(row.profile)
     if known is not None and known.switch is Switch.NONE:
         return _("Supplied:"), _(" this meter has no relay, so the supply cannot be cut from here.")
     if row.relay is None:

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from prewatt.core.meters import catalogue
 from prewatt.office.estate import wires
 from prewatt.office.estate.models import Building, Circuit, Line, Meter, Room, Site
+from prewatt.office.estate.profiles import all_profiles, offered
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering import moves
 from prewatt.office.reports import meters as report
@@ -102,7 +102,7 @@ def page(ask: Ask) -> HttpResponse:
         "heads": heads(query, PATH, COLUMNS, filters.sort, filters.descending),
         "chips": [(name, label, with_(query, PATH, health=name), filters.health == name) for name, label in chips],
         "lines": [each for each in lines if each.line_id],
-        "profiles": catalogue(),
+        "profiles": all_profiles(),
         "query": query,
         "next": f"{with_(query, PATH)}&after={cursor(shown[-1].key, shown[-1].circuit_id)}" if more else "",
         "paged": after is not None,
@@ -192,7 +192,7 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
     latest = report.latest_of(ask.site.id, row.circuit_id)
     settings, settings_at = report.settings_of(row.circuit_id)
     lost = report.times_lost(ask.site.id, row.circuit_id, row.line_id, since=ask.at - WEEK)
-    profile = catalogue().get(one.profile)
+    profile = all_profiles().get(one.profile)
     jobs = report.jobs_of([each.circuit_id for each in rows], since=ask.at - WEEK)
     first, rest = health_sentence(row, board, lost, ask.at, ask.zone)
     context = {
@@ -252,7 +252,7 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
     )
     profiles = [
         (each.code, f"{each.maker} {each.name}", _("assumed profile") if each.assumed else "")
-        for each in catalogue().values()
+        for each in offered(ask.site.id).values()
     ]
     fields = [
         Field(
@@ -310,6 +310,8 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
 def new(ask: Ask) -> HttpResponse:
     """Register a meter with its circuits; the head-end asks it within a minute."""
     fields, lines, rooms = _fields(ask)
+    asked = ask.request.GET  # what a scan found there stands in the form already
+    fields = [_with(each, asked[each.name][: each.most]) if each.name in asked else each for each in fields]
     refused = None
     if ask.request.method == "POST":
         made: list[Meter] = []

@@ -7,13 +7,13 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.core.units import format_price
 from prewatt.office.changes.closings import close_held
 from prewatt.office.changes.openings import give_up
 from prewatt.office.estate import people
 from prewatt.office.estate.models import Circuit, Company, Contract, Customer, Plan, PlanVersion, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.reports.board import board_rows
 from prewatt.office.reports.contracts import customer_classes, find_customers
@@ -50,7 +50,7 @@ from prewatt.web.ui import formats
 
 def _circuits(ask: Ask) -> list[Circuit]:
     """Circuits that can be opened: a tenant's, of a known model, supplied to nobody."""
-    able = list(catalogue())
+    able = list(all_profiles())
     taken = SupplyPoint.objects.filter(valid_to=None).values("circuit_id")
     found = (
         visible_to(ask.operator, Circuit)
@@ -321,7 +321,7 @@ def _shown(ask: Ask, one: Opening, *, refused: dict[str, str] | None = None) -> 
         "refused": refused,
         "can_cancel": one.state in (Opening.State.READING, Opening.State.NEEDS_ACT),
         "at": formats.when(one.at, ask.at, ask.zone),
-        "profile": catalogue().get(circuit.meter.profile),
+        "profile": all_profiles().get(circuit.meter.profile),
     }
     template = "ui/parts/opening.html" if ask.partial else "ui/opening.html"
     return ask.page(template, context, status=422 if refused else 200)

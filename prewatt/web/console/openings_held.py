@@ -6,11 +6,12 @@ from datetime import datetime
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from prewatt.core.meters import catalogue
+from prewatt.core.meters import Custody
 from prewatt.core.refusals import Refused
 from prewatt.core.units import currency, parse_amount
 from prewatt.office.changes.openings import HeldOpening, HeldTerms, open_held
 from prewatt.office.estate.models import Circuit, Contract, Customer, Plan
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.vending.models import Opening, Till
@@ -20,8 +21,10 @@ from prewatt.web.console.views_base import Ask
 
 def able_of(chosen: Circuit | None) -> list[str]:
     """The custodies that the meter of a circuit can; both while none is chosen."""
-    profile = catalogue().get(chosen.meter.profile) if chosen is not None else None
-    return sorted(profile.custody) if profile is not None else ["meter", "server"]
+    profile = all_profiles().get(chosen.meter.profile) if chosen is not None else None
+    if profile is None:
+        return ["meter", "server"]
+    return sorted(each for each in profile.custody if each is not Custody.METER or profile.takes_orders)
 
 
 def custody_field(able: list[str], *more: tuple[str, str, str]) -> Field:
@@ -88,7 +91,7 @@ def wants_server(form: QueryDict, circuit: Circuit) -> bool:
     wanted = form.get("custody", "")
     if wanted in ("meter", "server"):
         return wanted == "server"
-    profile = catalogue().get(circuit.meter.profile)
+    profile = all_profiles().get(circuit.meter.profile)
     return profile is not None and "meter" not in profile.custody
 
 

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from prewatt.core.meters import catalogue
 from prewatt.office.changes import swap_steps
 from prewatt.office.changes.final import Stated
 from prewatt.office.changes.held import FRESH
 from prewatt.office.changes.models import Swap, SwapPart
 from prewatt.office.changes.swaps import Read, SwapCommand, swap
 from prewatt.office.estate.models import Line, Meter, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles, offered
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
@@ -66,7 +66,7 @@ def _lines(ask: Ask) -> list[Line]:
 
 
 def _fields(ask: Ask, meter: Meter, supplies: list[SupplyPoint], lines: list[Line]) -> list[Field]:
-    profiles = [(each.code, f"{each.maker} {each.name}", "") for each in catalogue().values()]
+    profiles = [(each.code, f"{each.maker} {each.name}", "") for each in offered(ask.site.id).values()]
     wires = [(str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines]
     minutes = FRESH.seconds // 60
     fields = [
@@ -244,7 +244,8 @@ def slip(ask: Ask, swap_id: int) -> HttpResponse:
     """The slip (换表单), with how far the new meter is."""
     made = _swap_or_404(ask, swap_id)
     parts = [_part(ask, each) for each in parts_of(made)]
-    models = {each: catalogue()[each].name if each in catalogue() else each
+    profiles = all_profiles()
+    models = {each: profiles[each].name if each in profiles else each
               for each in (made.old_meter.profile, made.new_meter.profile)}  # fmt: skip
     context = {
         "swap": made, "parts": parts, "at": _printed(made.at, ask),

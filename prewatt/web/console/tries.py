@@ -13,16 +13,18 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from prewatt.core.meters import Profile, catalogue
+from prewatt.core.meters import Profile, load
 from prewatt.core.meters.jobs import Frame, Intent, Verdict
 from prewatt.core.meters.model import DATA_KINDS, Register
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import decode_value
-from prewatt.core.refusals import message, texts
+from prewatt.core.refusals import Refused, message, texts
 from prewatt.office.estate.models import Circuit, Meter
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering import jobs
+from prewatt.office.metering.jobs import decode
 from prewatt.office.metering.models import JobRow
 from prewatt.office.reports import meters as report
 from prewatt.office.reports.meters import MeterFilters, MeterRow
@@ -35,7 +37,6 @@ from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
 TCP_HEAD = 7  # bytes before the function code: transaction, protocol, length, unit
-PROFILES = catalogue()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,10 +160,11 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
                 actor=ask.actor,
             )  # fmt: skip
         return redirect(f"/console/tries/{made}")
-    last = JobRow.objects.filter(circuit_id=row.circuit_id, intent=Intent.TRY.value).order_by("-pk").first()
+    whole = JobRow.objects.filter(circuit_id=row.circuit_id, intent=Intent.TRY.value).exclude(payload__has_key="draft")
+    last = whole.order_by("-pk").first()
     return ask.page(
         "ui/try.html",
-        {"meter": meter, "row": row, "profiles": PROFILES, **(_result(ask, last, meter, row) if last else {})},
+        {"meter": meter, "row": row, "profiles": all_profiles(), **(result_of(ask, last, meter, row) if last else {})},
     )
 
 
@@ -176,13 +178,13 @@ def result(ask: Ask, job_id: int) -> HttpResponse:
         raise Http404
     meter = meter_or_404(ask, circuit.meter_id)
     row = _row_of(ask, meter, circuit.pk)
-    context = {"meter": meter, "row": row, "profiles": PROFILES, **_result(ask, job, meter, row)}
+    context = {"meter": meter, "row": row, "profiles": all_profiles(), **result_of(ask, job, meter, row)}
     return ask.page("ui/parts/try_result.html" if ask.partial else "ui/try.html", context)
 
 
-def _result(ask: Ask, job: JobRow, meter: Meter, row: MeterRow) -> dict[str, object]:
+def result_of(ask: Ask, job: JobRow, meter: Meter, row: MeterRow) -> dict[str, object]:
     """What the template of a result reads."""
-    profile = PROFILES.get(row.profile)
+    profile = _spoken(job, row)
     frames = jobs.frames_of(job.frames or [])
     running = job.state in ("queued", "claimed")
     held = job.values.get(Quantity.METER_NUMBER.value)
@@ -198,6 +200,17 @@ def _result(ask: Ask, job: JobRow, meter: Meter, row: MeterRow) -> dict[str, obj
         "conversation": said(frames, meter.line.transport if meter.line is not None else ""),
         "opinions": opinions(profile, frames, row) if profile and frames else [],
     }
+
+
+def _spoken(job: JobRow, row: MeterRow) -> Profile | None:
+    """The profile that a try went by: the meter's, or a draft that was tried on it."""
+    draft = decode(job.payload).draft
+    if not draft:
+        return all_profiles().get(row.profile)
+    try:
+        return load(draft)
+    except Refused:  # of an older release
+        return None
 
 
 urlpatterns = [

@@ -8,8 +8,9 @@ from django.urls import URLPattern
 # A module joins the console when it stands; its import also adds its entry to the menu.
 MODULES = (
     "door", "overview", "live", "sell", "sales", "shift", "acts", "acts_of_sale", "receipts", "customers",
-    "contracts", "contracts_held", "openings", "openings_by_token", "changes", "circuits", "meters", "tries",
-    "meter_settings", "swaps", "lines", "alarms", "restored", "reports", "settings", "plans", "operators", "safety",
+    "contracts", "contracts_held", "openings", "openings_by_token", "changes", "circuits", "meters", "profiles",
+    "profiles_edit", "tries", "meter_settings", "swaps", "lines", "scans", "alarms", "restored", "reports", "settings",
+    "plans", "operators", "safety",
     "companies", "imports", "trail", "tokens", "tokens_explain", "tokens_vault", "tokens_campaigns", "tokens_routes",
     "tokens_proposals", "tokens_meter", "tokens_make", "tokens_shown",
 )  # fmt: skip
