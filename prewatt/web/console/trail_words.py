@@ -58,6 +58,8 @@ ACTIONS: Final[Mapping[str, str | Promise]] = {
     "sheets.taken_over": _lazy("Estate taken over from a spreadsheet"),
     "metering.caller_refuse": _lazy("Caller refused"),
     "metering.caller_let_wait": _lazy("Refused caller may wait again"),
+    "metering.scan_begin": _lazy("Line scan begun"),
+    "metering.scan_stop": _lazy("Line scan stopped"),
     "metering.wish": _lazy("Relay wish"),
     "metering.settings": _lazy("Meter settings"),
     "metering.clock": _lazy("Meter clock set"),
