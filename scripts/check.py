@@ -26,7 +26,7 @@ PARTS = {
 }
 # Lanes of the soak run at the same time, each with a server and a directory of its own: fault runs mostly wait, and
 # company is one more disturbance. The other lane takes what is not named here.
-SOAK_LANE = ("tests/journeys/test_chaos.py", "tests/acceptance")
+SOAK_LANE = ("tests/journeys/test_chaos.py", "tests/journeys/test_hosts.py", "tests/acceptance")
 SLOWEST = "--durations=12"
 
 

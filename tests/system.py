@@ -26,6 +26,7 @@ PACKAGE_OF = {
     "nginx": "nginx-light",
     "systemd-analyze": "systemd",
     "softhsm2-util": "softhsm2",
+    "ip": "iproute2",
 }
 OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome", "google-chrome-stable")}
 SERVER_DIRECTORIES = "/usr/lib/postgresql/*/bin"  # Debian keeps server programs off the PATH
