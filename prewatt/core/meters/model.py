@@ -13,6 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
+from prewatt.core.meters.credit import Credit
 from prewatt.core.meters.freezes import Freezes
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -250,6 +251,7 @@ class Profile:
     flags: tuple[Flag, ...] = ()  # DL/T 645
     clock: ClockSetting | None = None  # None: its clock is left alone
     wallet: Wallet | None = None  # a purse that holds money
+    credit: Credit | None = None  # DL/T 645: how credit is put into its purse
     token: TokenFace | None = None  # takes STS tokens
     freezes: Freezes | None = None  # what it keeps when days and months end
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
@@ -262,12 +264,21 @@ class Profile:
     @property
     def takes_orders(self) -> bool:
         """Can credit be sold into its purse over the line, and be counted there?"""
-        return Custody.METER in self.custody and self.order is not None
+        return Custody.METER in self.custody and self.has_purse
 
     @property
     def wired(self) -> bool:
         """Can it be on a line at all? A keypad meter is never online."""
         return bool(self.blocks)
+
+    @property
+    def has_purse(self) -> bool:
+        """Can credit be put into it over the line?"""
+        return self.order is not None or self.credit is not None
+
+    def carries(self, kind: OrderKind) -> bool:
+        """Can an order of this kind be put into it over the line?"""
+        return kind in self.credit.kinds if self.credit is not None else self.order is not None
 
     @cached_property
     def read_functions(self) -> frozenset[int]:

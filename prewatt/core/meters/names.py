@@ -49,8 +49,18 @@ QUANTITIES: Final[Mapping[Quantity, Text]] = MappingProxyType(
         Quantity.PRICE_PEAK: Text("price, peak", "峰电价"),
         Quantity.PRICE_FLAT: Text("price, flat", "平电价"),
         Quantity.PRICE_VALLEY: Text("price, valley", "谷电价"),
+        Quantity.OVERDRAWN: Text("overdrawn", "已透支"),
         Quantity.TOKEN_RESULT: Text("answer to the last token", "上次令牌结果"),
         Quantity.TOKEN_CREDIT: Text("credit of the last token", "上次令牌充值量"),
+    }
+)
+IN_MONEY: Final[Mapping[Quantity, Text]] = MappingProxyType(
+    {
+        Quantity.LAST_ORDER_AMOUNT: Text("last order, amount", "上次购电金额"),
+        Quantity.PURCHASED_TOTAL: Text("purchased, total", "累计购电金额"),
+        Quantity.USE_PAST_ZERO: Text("use past zero", "过零金额"),
+        Quantity.ALARM_LEVEL_1: Text("alarm amount 1", "一级报警金额"),
+        Quantity.ALARM_LEVEL_2: Text("alarm amount 2", "二级报警金额"),
     }
 )
 STATUS_BITS: Final[Mapping[StatusBit, Text]] = MappingProxyType(
@@ -123,7 +133,9 @@ def _text(value: Quantity | StatusBit | Verdict | Intent | OrderKind | Wish) -> 
             return WISHES[value]
 
 
-def label(value: Quantity | StatusBit | Verdict | Intent | OrderKind | Wish, lang: str = "zh-hans") -> str:
-    """The word for a value in `lang` ("zh…", or anything else for English)."""
-    text = _text(value)
+def label(
+    value: Quantity | StatusBit | Verdict | Intent | OrderKind | Wish, lang: str = "zh-hans", *, money: bool = False
+) -> str:
+    """The word for a value in `lang` ("zh…", or anything else for English). `money`: of a purse that holds money."""
+    text = IN_MONEY.get(value, _text(value)) if money and isinstance(value, Quantity) else _text(value)
     return text.zh if lang.lower().startswith("zh") else text.en

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from prewatt.core.meters.credit import check_credit, credit_of
 from prewatt.core.meters.dataitems import data_map
 from prewatt.core.meters.freezes import freezes_of
 from prewatt.core.meters.jobs import OrderKind, Wish
@@ -241,8 +242,16 @@ def _check_blocks(profile: Profile) -> None:
             raise Refused("profile_not_in_block", quantity=each.quantity.value)
 
 
+_SHOWN: Final = frozenset({Quantity.LAST_ORDER_AMOUNT, Quantity.PURCHASED_TOTAL})  # beside the count, one by one
+
+
 def _check_witness(profile: Profile) -> None:
-    if Custody.METER not in profile.custody:
+    meter_held = Custody.METER in profile.custody
+    if profile.protocol is Protocol.DLT645:
+        witnessed = profile.registers.keys() >= _WITNESS | _SHOWN
+        check_credit(profile.credit, meter_held=meter_held, money=profile.wallet is not None, witnessed=witnessed)
+        return
+    if not meter_held:
         return
     if profile.order is None and profile.token is not None:
         return  # credit comes by token alone: the meter itself knows which it has taken
@@ -343,6 +352,7 @@ def load(text: str) -> Profile:
             max_block=held.max_block, taken=_taken(held, protocol),
         ),
         wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
+        credit=credit_of(root) if protocol is Protocol.DLT645 else None,
         clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
     )
     model.done()

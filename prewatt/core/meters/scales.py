@@ -37,6 +37,7 @@ _CREDIT: Final = frozenset(
         Quantity.LAST_ORDER_AMOUNT,
         Quantity.PURCHASED_TOTAL,
         Quantity.USE_PAST_ZERO,
+        Quantity.OVERDRAWN,
         Quantity.ALARM_LEVEL_1,
         Quantity.ALARM_LEVEL_2,
         Quantity.OVERDRAFT_LIMIT,

@@ -6,8 +6,9 @@ The bus moves bytes for conversations; it decides nothing about meters.
 import asyncio
 from collections.abc import Callable
 
-from prewatt.core.meters.drivers import Await, Conversation, Finished, Send
+from prewatt.core.meters.drivers import Await, Consult, Conversation, Finished, Send
 from prewatt.core.meters.jobs import Outcome, Verdict
+from prewatt.field.headend.advice import Adviser, no_adviser
 from prewatt.field.headend.limits import (
     BITS_PER_CHARACTER,
     DRAIN_MAX_S,
@@ -50,8 +51,17 @@ class Learnt:
 class Bus:
     """One conversation at a time over one link."""
 
-    def __init__(self, *, baud: int, quiet_s: float, waiter: Waiter, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        baud: int,
+        quiet_s: float,
+        waiter: Waiter,
+        now: Callable[[], float],
+        adviser: Adviser = no_adviser,
+    ) -> None:
         assert baud > 0, baud
+        self._adviser = adviser
         self.link: Link | None = None
         self._speed: Callable[[int], None] | None = None  # of a link whose speed is ours to set
         self._baud = baud
@@ -126,6 +136,9 @@ class Bus:
             step = conversation.next()
             if isinstance(step, Finished):
                 return step.outcome
+            if isinstance(step, Consult):
+                conversation.answered(await self._adviser(step.question))
+                continue
             if isinstance(step, Send):
                 await self._clear()
                 sent_at, timeout_ms = self._now(), step.timeout_ms
@@ -194,7 +207,7 @@ def abandon(conversation: Conversation) -> Outcome:
         step = conversation.next()
         if isinstance(step, Finished):
             return step.outcome
-        assert isinstance(step, Send | Await)
+        assert isinstance(step, Send | Await | Consult)
         conversation.timed_out()
     # A driver that does not end may have sent anything: the careful verdict.
     return Outcome(verdict=Verdict.UNKNOWN, code="conversation_endless", sent=True)

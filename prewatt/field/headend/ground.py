@@ -7,6 +7,7 @@ from datetime import datetime
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.mailbox import ClaimedJob, PollSettings, ScanReport
+from prewatt.field.headend.advice import Adviser
 from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.transports import Transport
 
@@ -23,5 +24,6 @@ class Ground:
     chance: Callable[[], float]  # [0, 1), for jitter
     holds: Callable[[float], bool]  # is the lease ours until this loop time?
     connecting: asyncio.Semaphore
+    adviser: Adviser  # asks the security provider
     settled: Callable[[ClaimedJob], None]  # a claimed job left the hand
     scanned: Callable[[ScanReport], None]  # how far a scan is

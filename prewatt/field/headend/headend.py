@@ -16,6 +16,7 @@ from functools import partial
 from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LinePlan, Mailbox, PollSettings
+from prewatt.field.headend.advice import Adviser, no_adviser
 from prewatt.field.headend.ground import Ground
 from prewatt.field.headend.limits import (
     CLAIM_IDLE_S,
@@ -119,6 +120,7 @@ class HeadEnd:
         desk: Thread | None = None,
         ear: Thread | None = None,
         switchboard: Switchboard | None = None,
+        adviser: Adviser = no_adviser,
     ) -> None:
         self._mailbox = mailbox
         self._name = name
@@ -127,8 +129,7 @@ class HeadEnd:
         self._lease_s = lease_s
         self._switchboard = switchboard
         self._transports = transports if switchboard is None else {**transports, **switchboard.transports}
-        self._steady = steady
-        self._chance = chance
+        self._steady, self._chance, self._adviser = steady, chance, adviser
         self._threads = [PoolThread("desk"), PoolThread("ear")]
         self._desk: Thread = desk or self._threads[0]
         self._ear: Thread = ear or self._threads[1]
@@ -211,6 +212,7 @@ class HeadEnd:
             chance=self._chance,
             holds=self._fence.holds,
             connecting=asyncio.Semaphore(MAX_CONNECTING),
+            adviser=self._adviser,
             settled=self._settled,
             scanned=self._post.say,
         )
@@ -316,11 +318,11 @@ class HeadEnd:
                 gateway.loaded = lease.revision
 
     def _follow(self, gateway: _Gateway, plans: Sequence[LinePlan]) -> None:
+        self._catalogue.learn(plans)
         wanted = {plan.line_id: plan for plan in plans if self._known(plan)}
         for line_id, line in list(gateway.lines.items()):
             if line_id not in wanted or not line.replan(wanted[line_id]):
                 self._close(gateway.lines.pop(line_id))
-        self._catalogue.learn(plans)
         for line_id, plan in wanted.items():
             if line_id not in gateway.lines:
                 line = Line(plan, gateway_id=gateway.lease.gateway_id, epoch=gateway.lease.epoch, ground=self._ground)
@@ -344,8 +346,7 @@ class HeadEnd:
     # --- leases lost -------------------------------------------------------------------------------------------------
 
     def _drop(self, gateway_id: int) -> None:
-        gateway = self._gateways.pop(gateway_id)
-        for line in gateway.lines.values():
+        for line in self._gateways.pop(gateway_id).lines.values():
             self._close(line)
 
     def _close(self, line: Line) -> None:
@@ -374,8 +375,7 @@ class HeadEnd:
         now = self._loop.time()
         if not self._claim_now and now < self._claim_at:
             return
-        self._claim_now = False
-        self._claim_at = now + CLAIM_IDLE_S
+        self._claim_now, self._claim_at = False, now + CLAIM_IDLE_S
         room = min(MAX_CLAIM, MAX_IN_HAND - self._in_hand)
         leases = self._claimable()
         if room <= 0 or not leases:
@@ -407,8 +407,7 @@ class HeadEnd:
             outcome = Outcome(verdict=Verdict.SILENT, code="not_in_plan")
             self._outbox.report(JobReport(claimed=claimed, outcome=outcome, started_at=at, finished_at=at))
             return
-        self._in_hand += 1
-        gateway.in_hand += 1
+        self._in_hand, gateway.in_hand = self._in_hand + 1, gateway.in_hand + 1
         line.submit(claimed)
 
     def _settled(self, claimed: ClaimedJob) -> None:

@@ -61,7 +61,8 @@ class Line:
         self._ground = ground
         self._loop = asyncio.get_running_loop()
         self._waiter = open_line_waiter()
-        self._bus = Bus(baud=plan.baud, quiet_s=self._quiet_s(), waiter=self._waiter, now=self._loop.time)
+        quiet_s, adviser = self._quiet_s(), ground.adviser
+        self._bus = Bus(baud=plan.baud, quiet_s=quiet_s, waiter=self._waiter, now=self._loop.time, adviser=adviser)
         self._transport = ground.transports[plan.transport]
         self._numbers = frozenset(each.number for each in plan.meters)
         self._polls = PollClock(ground.settings)

@@ -1,10 +1,11 @@
 """A simulated DL/T 645 meter: the same circuits and memory as any other, another face.
 
-It answers for the identifiers of its profile and for its clock, obeys function 1C while the command's end has
-not come by its own clock, and takes the time from a broadcast that moves it by no more than five minutes.
+It answers for the identifiers of its profile and for its clock, obeys function 1C while the command's end has not come
+by its own clock, takes orders by function 03 (`charging`), and the time from a broadcast that moves it by no more than
+five minutes.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -26,12 +27,15 @@ from prewatt.core.wire.dlt645 import (
     reply,
 )
 from prewatt.core.wire.dlt645.items import moment
+from prewatt.field.simulator.charging import ChargeState, Charging, error_word
+from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.frozen import frozen_item
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Force
 
 OTHER, NO_DATA, UNAUTHORISED = 0x01, 0x02, 0x04  # error words
 CONTROL_BYTES: Final = 16
+NOT_OPENED: Final = 15  # bit of status word 3: no account was opened over the line
 WRITE_HEAD: Final = 12  # identifier, authority and password, operator
 JUMP_MS: Final = 300_000
 _CLOCKS: Final = {0x04000101: "WWDDMMYY", 0x04000102: "ssmmhh", 0x0400010C: "ssmmhhWWDDMMYY"}
@@ -43,6 +47,7 @@ class HandledFrame:
 
     reply: Frame | None
     kept: bool = False
+    accepted: tuple[tuple[int, Accepted], ...] = ()  # circuit index and order
 
 
 class DataMeter(Meter):
@@ -67,6 +72,8 @@ class DataMeter(Meter):
                 return HandledFrame(reply=reply(frame, self.address, bytes.fromhex(self.address)[::-1]))
             case Function.CONTROL:
                 return self._control(frame, at_ms)
+            case Function.COST_CONTROL if self.profile.credit is not None and frame.address != BROADCAST:
+                return self._charge(frame, at_ms)
             case Function.WRITE:
                 return self._write_item(frame, at_ms)
             case Function.BROADCAST_TIME:
@@ -107,10 +114,46 @@ class DataMeter(Meter):
         return encode_answer(held, block, shown, words)
 
     def word_3(self) -> int:
-        """Status word 3. The purse opens by a command to the relay too, so both bits say so."""
+        """Status word 3. Whatever opens does it by a command to the relay, so both bits say so; where the purse is sold
+        to over the line, the second one stands for commands that come over it."""
         circuit = self.circuits[1]
         word = 0 if circuit.relay_closed() else 1 << RELAY_OPEN | 1 << COMMAND_OPEN
+        credit = self.profile.credit
+        if credit is not None and circuit.state.force == Force.AUTOMATIC and circuit.out_of_credit():
+            word &= ~(1 << COMMAND_OPEN)
+        if credit is not None and credit.secured and not self._charging().customer:
+            word |= 1 << NOT_OPENED
         return word | (1 << KEPT_ON if circuit.state.force == Force.KEEP_ON else 0)
+
+    def values(self, index: int, at_ms: int) -> dict[Quantity, int]:
+        """As any meter's; what it overdrew stands apart from what it holds, where the model shows it so."""
+        shown = super().values(index, at_ms)
+        if Quantity.OVERDRAWN in self.profile.registers:
+            balance = shown[Quantity.BALANCE]
+            shown[Quantity.BALANCE], shown[Quantity.OVERDRAWN] = max(0, balance), max(0, -balance)
+        return shown
+
+    def _charging(self) -> ChargeState:
+        """A meter that comes with purchases has its account opened."""
+        if self.state.charge:
+            return ChargeState(**self.state.charge)
+        return ChargeState(customer=self.number if self.circuits[1].state.purchase_count else "")
+
+    def _charge(self, frame: Frame, at_ms: int) -> HandledFrame:
+        credit = self.profile.credit
+        assert credit is not None
+        state = self._charging()
+        clock_ms = self.clock_ms(at_ms)
+        charged = Charging(credit, self.number).handle(frame, state, self.circuits[1], clock_ms)
+        if charged.kept:
+            self.state.charge = asdict(state)
+        if charged.refusal is not None:
+            word, size = error_word(credit, charged.refusal)
+            return HandledFrame(reply=refuse(frame, self.address, word, size=size), kept=charged.kept)
+        accepted = ((1, charged.accepted),) if charged.accepted is not None else ()
+        return HandledFrame(
+            reply=reply(frame, self.address, frame.data[:4] + charged.data), kept=charged.kept, accepted=accepted
+        )
 
     def _wall(self, at_ms: int) -> datetime:
         return datetime.fromtimestamp(self.clock_ms(at_ms) // 1_000, self.zone).replace(tzinfo=None)

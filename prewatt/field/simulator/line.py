@@ -30,15 +30,15 @@ from prewatt.core.wire.modbus import (
 )
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.data_meter import DataMeter
+from prewatt.field.simulator.faults import Faults, Way
 from prewatt.field.simulator.meter import Meter
-from prewatt.field.simulator.site import Faults, LineSite, Transport
+from prewatt.field.simulator.site import LineSite, Transport
 
 BITS_PER_CHARACTER: Final = 11
 SILENCE_MS: Final = 250  # bytes after such a pause begin a new frame
 QUEUE_LIMIT: Final = 64  # requests waiting for the bus; a serial server drops what comes on top
 GATEWAY_TIMEOUT_MS: Final = 1_000  # after this a Modbus-TCP gateway gives a meter up
 NOISE_BYTES: Final = 8
-DUPLICATE_MS: Final = 400  # a duplicate comes within this after its original
 
 
 class NotKept(Exception):
@@ -77,6 +77,8 @@ class _Fate:
     """What happens to one conversation; drawn whole, so that a seed gives the same run whatever is asked."""
 
     request_lost: bool
+    there_ms: int  # what the way takes in each direction, beside the bus
+    back_ms: int
     reply_lost: bool
     late: bool
     duplicated_after_ms: int  # 0: not
@@ -109,6 +111,7 @@ class SimulatedLine:
         """Replace all faults and begin their chance anew."""
         self.faults = faults
         self._chance = Random(faults.seed)
+        self._way = Way(faults)
 
     # connections
 
@@ -209,15 +212,15 @@ class SimulatedLine:
         if asked.request is None and asked.frame is None:
             self._at(now_ms + self.site.gateway_ms, lambda at: self._refuse(asked, at))
             return []
-        fate = self._draw()
+        fate = self._draw(now_ms)
         if asked.frame is not None:
             told, connection = asked.frame, asked.connection
-            heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(dlt645.encode(told)))
+            heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(dlt645.encode(told))) + fate.there_ms
             self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive_frame(connection, told, fate, at))
             return []
         assert asked.request is not None
         frame = encode_rtu_request(asked.unit, asked.request)
-        heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(frame))
+        heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(frame)) + fate.there_ms
         self._at(heard_ms + self.site.turnaround_ms, lambda at: self._arrive(asked, fate, at))
         return []
 
@@ -234,7 +237,7 @@ class SimulatedLine:
         if meter is not None and not meter.state.silent and not fate.request_lost:
             reply = self._act(meter, asked.request, at_ms)
         data = b"" if reply is None or fate.reply_lost else encode_rtu_reply(asked.unit, reply)
-        free_ms = at_ms + self._characters_ms(len(data))
+        free_ms = at_ms + self._characters_ms(len(data)) + fate.back_ms
         self._at(free_ms, self._next)
         spoiled = bool(fate.collision) or fate.corrupt_at >= 0
         sent_ms = free_ms + self.site.gateway_ms
@@ -264,7 +267,7 @@ class SimulatedLine:
             reply = self._act_frame(meter, frame, at_ms)
             if reply is not None and not fate.reply_lost:
                 data += dlt645.encode(reply)
-        free_ms = at_ms + self._characters_ms(len(data))
+        free_ms = at_ms + self._characters_ms(len(data)) + fate.back_ms
         self._at(free_ms, self._next)
         sent_ms = free_ms + self.site.gateway_ms
         if data:
@@ -279,7 +282,7 @@ class SimulatedLine:
         handled = meter.handle_frame(frame, at_ms)
         if handled.kept:
             try:
-                self._keeper.keep(meter, ())
+                self._keeper.keep(meter, handled.accepted)
             except NotKept:
                 meter.go_back(memory)
                 return None
@@ -314,7 +317,7 @@ class SimulatedLine:
             connection = max(self._decoders)
         return [Output(connection=connection, data=data)]
 
-    def _draw(self) -> _Fate:
+    def _draw(self, now_ms: int) -> _Fate:
         """Always the same number of draws, so that one probability does not shift the others' chance."""
         chance, faults = self._chance, self.faults
         lose_request, lose_reply, late, duplicate, corrupt, noise, collision = (chance.random() for _ in range(7))
@@ -322,10 +325,12 @@ class SimulatedLine:
         corrupted = corrupt < faults.corrupt
         in_request = corrupted and spot % 2 == 0  # a meter does not answer a frame with a wrong CRC
         return _Fate(
-            request_lost=lose_request < faults.lose_request or in_request,
+            request_lost=lose_request < faults.lose_request or in_request or self._way.noisy(now_ms),
+            there_ms=self._way.one_way_ms(),
+            back_ms=self._way.one_way_ms(),
             reply_lost=lose_reply < faults.lose_reply,
             late=late < faults.late_reply,
-            duplicated_after_ms=1 + spot * DUPLICATE_MS // 256 if duplicate < faults.duplicate_reply else 0,
+            duplicated_after_ms=1 + spot * faults.duplicate_ms // 256 if duplicate < faults.duplicate_reply else 0,
             corrupt_at=spot if corrupted and not in_request else -1,
             noise=garbage[: 1 + spot % NOISE_BYTES] if noise < faults.noise else b"",
             collision=garbage if collision < faults.collision else b"",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final
+from typing import Any, Final
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Order
@@ -72,6 +72,7 @@ class MeterState:
     next_freeze_ms: int = 0  # true time of the next midnight on the meter's clock
     silent: bool = False
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
+    charge: dict[str, Any] = field(default_factory=dict)  # DL/T 645: see `charging.ChargeState`; replaced, never changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ class Meter:
         assert 1 <= len(site.circuits) <= profile.circuits, (site.number, profile.code)
         self.site, self.profile, self.zone = site, profile, zone
         self.number = site.number
-        self.has_purse = profile.order is not None
+        self.has_purse = profile.has_purse
         self.drift_ppm = int(site.number) * 7 % (2 * DRIFT_PPM + 1) - DRIFT_PPM
         self._image = RegisterImage(profile)
         states = list(circuits) or [

@@ -9,10 +9,12 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from prewatt.core.meters import Profile, catalogue
-from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
+from prewatt.core.meters.drivers import Consult, Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Job, OrderKind, Outcome
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.registers import RegisterImage, WrittenOrder, decode_order
+from prewatt.core.meters.security import SecurityProvider, consult
+from prewatt.core.meters.simulated_security import SimulatedProvider
 from prewatt.core.wire.modbus import (
     ExceptionReply,
     ReadReply,
@@ -160,6 +162,7 @@ class AnyLine(Generic[M]):
     before: dict[int, Callable[[M], None]] = field(default_factory=dict)  # n-th Send -> act first
     sends: int = 0
     stale: bytes = b""
+    provider: SecurityProvider | None = field(default_factory=lambda: SimulatedProvider(production=False))
 
     def run(self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset()) -> Outcome:
         assert self.transport in ("rtu", "tcp")
@@ -175,6 +178,9 @@ class AnyLine(Generic[M]):
             step = talk.next()
             if isinstance(step, Finished):
                 return step.outcome
+            if isinstance(step, Consult):
+                talk.answered(consult(self.provider, step.question))
+                continue
             if isinstance(step, Send):
                 waiting = self._exchange(step.data)
             if waiting:

@@ -10,6 +10,7 @@ from prewatt.core.meters.drivers.acrel_gateway import place_of, told_by_gateway
 from prewatt.core.meters.drivers.conversation import (
     Await,
     Bus,
+    Consult,
     Conversation,
     Driver,
     Finished,
@@ -26,6 +27,7 @@ __all__ = [
     "DRIVERS",
     "LINK_MS",
     "Await",
+    "Consult",
     "Conversation",
     "Finished",
     "MeterAddress",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from prewatt.core.meters.jobs import Job, Outcome
 from prewatt.core.meters.model import Profile
+from prewatt.core.meters.security import Answer, Question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,14 @@ class Await:
 
 
 @dataclass(frozen=True, slots=True)
+class Consult:
+    """Send nothing; ask the security provider, in a thread of its own, then call answered(). A caller that cannot ask,
+    or whose patience ends, calls timed_out(): nothing was sent for this, and nothing will be."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The conversation is over."""
 
@@ -59,7 +68,9 @@ class Conversation(Protocol):
     speaks to the next meter.
     """
 
-    def next(self) -> Send | Await | Finished: ...
+    def next(self) -> Send | Await | Consult | Finished: ...
+
+    def answered(self, answer: Answer) -> None: ...
 
     def receive(self, data: bytes) -> None: ...
 

@@ -13,6 +13,7 @@ from typing import Final
 from prewatt.core.meters.codes import BLOCKS_CLOSING
 from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
+from prewatt.core.meters.drivers.dlt645_credit import credit
 from prewatt.core.meters.drivers.dlt645_freezes import read_freezes
 from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.dlt645_talk import Part, Script, Talk, address_of, refusal_code
@@ -27,7 +28,7 @@ from prewatt.core.meters.drivers.looks import (
 )
 from prewatt.core.meters.jobs import Frame as Shown
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
-from prewatt.core.meters.model import ClockWay, Group, Profile, RelayCommand
+from prewatt.core.meters.model import ClockWay, Custody, Group, Profile, RelayCommand
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire.dlt645 import (
     ClientDecoder,
@@ -151,7 +152,8 @@ def _followed(talk: Talk, commands: Sequence[Command]) -> Script:
             if ended is not None:
                 return talk.end(Verdict.UNKNOWN, "write_unanswered") if talk.sent else ended
     if _CLOSES & set(commands) and not talk.word >> COMMAND_OPEN & 1:
-        return talk.end(Verdict.DONE, "await_key")
+        # left to a purse that is empty it stays open, and no key closes it
+        return talk.end(Verdict.DONE, None if talk.profile.has_purse else "await_key")
     return talk.end(Verdict.UNKNOWN if talk.sent else Verdict.SILENT, "relay_not_moved")
 
 
@@ -256,6 +258,9 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
     elif job.intent is Intent.RELAY:
         assert profile.relay is not None and job.wish is not None
         script = _relay(talk, profile.relay, job.wish)
+    elif job.intent is Intent.CREDIT:
+        assert job.order is not None
+        script = credit(talk, job.order)
     elif job.intent is Intent.WRITE_SETTINGS:
         script = write_settings(talk, job)
     elif job.intent is Intent.SET_CLOCK:
@@ -277,7 +282,11 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
         return "circuit_not_in_profile"
     match job.intent:
         case Intent.CREDIT:
-            return "order_missing" if job.order is None else "custody_not_supported"
+            if job.order is None:
+                return "order_missing"
+            if profile.credit is None or Custody.METER not in profile.custody:
+                return "custody_not_supported"
+            return None if meter.number else "meter_number_missing"
         case Intent.WRITE_SETTINGS:
             if not profile.settings:
                 return "setting_not_supported"

@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from prewatt.core.meters.drivers.dlt645_talk import Script, Talk, seconds_of
-from prewatt.core.meters.drivers.exchange import Asking, Pause
+from prewatt.core.meters.drivers.dlt645_talk import Script, Step, Talk, seconds_of
 from prewatt.core.meters.freezes import (
     COUNTERS,
     ITEM_BYTES,
@@ -29,8 +28,8 @@ SETTLED: Final = 0x0001FF00  # + NN, 1 is the last
 SETTLEMENT_DAYS: Final = (0x04000B01, 0x04000B02, 0x04000B03)  # hhDD
 NO_DATA: Final = "dlt645_no_requested_data"
 LAST_DAY: Final = 28  # of a month that every month has
-Item = Generator[Asking[Frame] | Pause, Frame | None, "bytes | None | Outcome"]
-Number = Generator[Asking[Frame] | Pause, Frame | None, "int | None | Outcome"]
+Item = Generator[Step, Frame | None, "bytes | None | Outcome"]
+Number = Generator[Step, Frame | None, "int | None | Outcome"]
 
 
 def read_freezes(talk: Talk, job: Job) -> Script:
@@ -119,7 +118,7 @@ def _months(talk: Talk, table: Freezes, span: FreezeSpan) -> Script:
     return replace(talk.end(Verdict.DONE), freezes=chosen(found, span))
 
 
-def _last_settlement(talk: Talk) -> Generator[Asking[Frame] | Pause, Frame | None, "datetime | Outcome"]:
+def _last_settlement(talk: Talk) -> Generator[Step, Frame | None, "datetime | Outcome"]:
     """When the meter settled last, by its own clock and its one settlement day."""
     days = []
     for di in SETTLEMENT_DAYS:

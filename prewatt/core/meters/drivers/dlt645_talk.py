@@ -1,17 +1,18 @@
 """What conversations over DL/T 645 share: identifiers read and looked at twice, the clock, what a refusal says."""
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from prewatt.core.meters.dataitems import WORD, decode_answer, is_told
 from prewatt.core.meters.drivers.conversation import MeterAddress
-from prewatt.core.meters.drivers.exchange import Asking, Pause
+from prewatt.core.meters.drivers.exchange import Asked, Asking, Pause
 from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.core.meters.model import Block, Group, Profile
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Text, register
 from prewatt.core.wire.dlt645 import ANYONE, Access, Frame, LongRead, RemoteProtocolError, errors_of
+from prewatt.core.wire.dlt645.charging import PurseState
 from prewatt.core.wire.dlt645.items import moment
 
 DIGITS: Final = 12  # of an address: the last of a longer printed number
@@ -49,8 +50,9 @@ register(
 )
 
 Values = dict[Quantity, int]
-Script = Generator[Asking[Frame] | Pause, Frame | None, Outcome]
-Part = Generator[Asking[Frame] | Pause, Frame | None, Outcome | None]
+Step = Asking[Frame] | Pause | Asked
+Script = Generator[Step, Frame | None, Outcome]
+Part = Generator[Step, Frame | None, Outcome | None]
 
 
 def address_of(number: str) -> str:
@@ -78,12 +80,16 @@ class Talk:
         self.access = profile.access or Access()
         self.values: Values = {}
         self.word = 0  # status word 3
+        self.state: PurseState | None = None  # what a State Grid meter answered to the last state query
         self.sent = False
 
     def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
-        return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
+        values = self.values
+        if Quantity.OVERDRAWN in values and Quantity.BALANCE in values:  # they stand apart in the meter, never both
+            values = {**values, Quantity.BALANCE: values[Quantity.BALANCE] - values[Quantity.OVERDRAWN]}
+        return Outcome(verdict=verdict, code=code, values=values, sent=self.sent)
 
-    def item(self, di: int) -> Generator[Asking[Frame] | Pause, Frame | None, bytes | Outcome]:
+    def item(self, di: int) -> Generator[Step, Frame | None, bytes | Outcome]:
         """The value bytes behind an identifier, following frames included; an Outcome when the meter gave none."""
         long = LongRead(self.address, di)
         while True:
@@ -121,17 +127,21 @@ class Talk:
 
     def look_again(self, group: Group, quantities: Collection[Quantity], pauses_ms: Sequence[int]) -> Part:
         """Read until two reads in a row agree on `quantities`: a late reply to an earlier question shows the past."""
+        return (yield from self.agree(lambda: self.read(group), quantities, pauses_ms))
+
+    def agree(self, read: Callable[[], Part], quantities: Collection[Quantity], pauses_ms: Sequence[int]) -> Part:
+        """The same with any way of reading."""
         for quiet_ms in pauses_ms:
             before = {quantity: self.values.pop(quantity, None) for quantity in quantities}, self.word
             yield Pause(quiet_ms)
-            ended = yield from self.read(group)
+            ended = yield from read()
             if ended is not None:
                 return ended
             if before == ({quantity: self.values.get(quantity) for quantity in quantities}, self.word):
                 return None
         return self.end(Verdict.SILENT, "reads_differ")
 
-    def clock(self) -> Generator[Asking[Frame] | Pause, Frame | None, datetime | Outcome]:
+    def clock(self) -> Generator[Step, Frame | None, datetime | Outcome]:
         """The meter's own wall clock. The date is asked first: around midnight the end of a command is then early,
         never a day late."""
         parts = []

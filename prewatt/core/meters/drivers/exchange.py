@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
-from prewatt.core.meters.drivers.conversation import Await, Bus, Finished, Send
+from prewatt.core.meters.drivers.conversation import Await, Bus, Consult, Finished, Send
 from prewatt.core.meters.jobs import Frame, Outcome
 from prewatt.core.meters.model import Profile
+from prewatt.core.meters.security import Answer, Question
 from prewatt.core.wire.errors import RemoteProtocolError
 from prewatt.core.wire.modbus import (
     ReadReply,
@@ -62,6 +63,14 @@ class Pause:
     until_ms: int
 
 
+@dataclass(slots=True)
+class Asked:
+    """Ask the security provider; the script gets None and finds the answer here, None where nobody could say."""
+
+    question: Question
+    answer: Answer | None = None
+
+
 Script = Generator[Ask | Pause, Reply | None, Outcome]
 
 
@@ -81,7 +90,7 @@ class Talking(Generic[Q, R]):
 
     def __init__(
         self,
-        script: Generator[Asking[Q] | Pause, R | None, Outcome],
+        script: Generator[Asking[Q] | Pause | Asked, R | None, Outcome],
         profile: Profile,
         bus: Bus,
         *,
@@ -100,16 +109,24 @@ class Talking(Generic[Q, R]):
         self._draining = False
         self._broken = False
         self._ask: Asking[Q] | None = None
+        self._asked: Asked | None = None
         self._kept: list[Frame] | None = [] if keep_frames else None
         self._advance(None, start=True)
 
-    def next(self) -> Send | Await | Finished:
+    def next(self) -> Send | Await | Consult | Finished:
         if self._outcome is not None:
             return Finished(self._outcome)
+        if self._asked is not None:
+            return Consult(self._asked.question)
         if self._unsent is not None:
             send, self._unsent = self._unsent, None
             return send
         return Await(self._deadline_ms)
+
+    def answered(self, answer: Answer) -> None:
+        if self._asked is not None:
+            self._asked.answer = answer
+            self._advance(None)
 
     def receive(self, data: bytes) -> None:
         if self._outcome is not None or self._decoder is None or not data:
@@ -160,13 +177,16 @@ class Talking(Generic[Q, R]):
     def _advance(self, reply: R | None, *, start: bool = False) -> None:
         if self._kept and reply is not None and (words := self._words_of(reply)):
             self._kept[-1] = replace(self._kept[-1], words=words)
-        self._decoder = self._ask = self._unsent = None
+        self._decoder = self._ask = self._asked = self._unsent = None
         try:
             step = next(self._script) if start else self._script.send(reply)
             while self._broken:
                 step = self._script.send(None)
         except StopIteration as stop:
             self._outcome = stop.value if self._kept is None else replace(stop.value, frames=tuple(self._kept))
+            return
+        if isinstance(step, Asked):
+            self._asked = step
             return
         if isinstance(step, Pause):
             self._deadline_ms = step.until_ms + (self._deadline_ms if self._draining else 0)
