@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from prewatt.core.meters.simulated_security import NAME as SIMULATED
 from prewatt.office.alarms.notifiers import NONE, NOTIFIERS
 from prewatt.wiring.refusals import StartRefused
 
@@ -46,6 +47,7 @@ NAMES = frozenset(
         "PREWATT_PROXIES",
         "PREWATT_PLAIN_HTTP",
         "PREWATT_NOTIFIER",
+        "PREWATT_SECURITY",
         "PREWATT_BACKUP_KEY",
         "PREWATT_BACKUP_DIR",
         "PREWATT_BACKUP_HOUR",
@@ -72,6 +74,7 @@ class Config:
     dial_in_port: int = 0  # where meters and serial servers dial in; 0: nowhere
     dial_in_bind: str = "0.0.0.0"  # at this address; they come from outside
     public_url: str = ""  # where browsers find the console through a proxy: scheme and host, no path
+    security: str = "none"  # who makes the check codes of State Grid meters: "none", or "simulated" in a demo
     plain_http: bool = False  # said outright: sessions may cross this network in the clear
 
     @property
@@ -116,6 +119,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         dial_in_bind=_bind(env, "PREWATT_DIAL_IN_BIND", "0.0.0.0"),
         public_url=_public_url(env),
         plain_http=_switch(env, "PREWATT_PLAIN_HTTP", False),
+        security=_security(env),
     )
     ports = [config.port, config.stream_port, config.sim_port, *filter(None, [config.dial_in_port])]
     if len(set(ports)) != len(ports):
@@ -211,6 +215,16 @@ def _notifier(env: Mapping[str, str]) -> None:
     text = env.get("PREWATT_NOTIFIER", "").strip()
     if text and text != NONE and text not in NOTIFIERS:
         raise _invalid("PREWATT_NOTIFIER", f"{text!r} is none of {', '.join([NONE, *NOTIFIERS])}")
+
+
+def _security(env: Mapping[str, str]) -> str:
+    demo = _switch(env, "PREWATT_DEMO", True)
+    text = env.get("PREWATT_SECURITY", "").strip() or (SIMULATED if demo else NONE)
+    if text not in (SIMULATED, NONE):
+        raise _invalid("PREWATT_SECURITY", f"{text!r} is none of {NONE}, {SIMULATED}")
+    if text == SIMULATED and not demo:
+        raise StartRefused("security_simulated")
+    return text
 
 
 def _bracketed(host: str) -> str:

@@ -230,6 +230,11 @@ _REFUSALS: Mapping[str, _Refusal] = {
         en="the software key vault is no certified security module; a real site that uses it says so with "
         "PREWATT_VAULT_SOFTWARE=1",
     ),
+    "security_simulated": _Refusal(
+        exit=Exit.USAGE,
+        zh="模拟安全模块不含任何电表的真实密钥，正式站点禁止使用；请设 PREWATT_SECURITY=none",
+        en="the simulated security provider holds no key of any meter; a real site sets PREWATT_SECURITY=none",
+    ),
     "cookies_insecure": _Refusal(
         exit=Exit.USAGE,
         zh="PREWATT_BIND={bind} 会把登录会话以明文送过网络；请用 HTTPS 反向代理并设 PREWATT_PUBLIC_URL=https://…，"

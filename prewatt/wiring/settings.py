@@ -136,5 +136,7 @@ PREWATT_VAULT = {
 }
 # How messages leave the house (office.alarms.notifiers): a demo only logs that it would have, a real site names one
 PREWATT_NOTIFIER = os.environ.get("PREWATT_NOTIFIER", "").strip() or ("log" if _DEMO else "none")
+# Who makes the check codes of State Grid meters (wiring.parts.headend asks it): "none" refuses to open such a meter
+PREWATT_SECURITY = os.environ.get("PREWATT_SECURITY", "").strip() or ("simulated" if _DEMO else "none")
 # What counts as fresh and as lost follows the poll interval (office.metering.states)
 PREWATT_POLL_S = int(os.environ.get("PREWATT_POLL_S", "60"))

@@ -53,6 +53,7 @@ def test_an_open_address_is_shown_as_one_a_browser_can_use() -> None:
         ("PREWATT_LANG", "fr"),
         ("PREWATT_LOG_LEVEL", "LOUD"),
         ("PREWATT_NOTIFIER", "pigeon"),
+        ("PREWATT_SECURITY", "abacus"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
@@ -62,6 +63,14 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -
     assert name in refused.value.message(ENGLISH) and name in refused.value.message(CHINESE)
     assert "\n" not in refused.value.message(ENGLISH)
     assert name in NAMES
+
+
+def test_a_real_site_is_not_served_with_the_simulated_security_provider() -> None:
+    assert (read({}).security, read({"PREWATT_DEMO": "0"}).security) == ("simulated", "none")
+    assert read({"PREWATT_SECURITY": "none"}).security == "none"
+    with pytest.raises(StartRefused) as refused:
+        read({"PREWATT_DEMO": "0", "PREWATT_SECURITY": "simulated"})
+    assert (refused.value.code, refused.value.exit) == ("security_simulated", Exit.USAGE)
 
 
 def test_ports_that_meet_are_refused() -> None:

@@ -3,6 +3,7 @@
 Face: `HeadEnd(mailbox, name=..., catalogue=..., clock=...).run(stop)`, or `main` for a whole process.
 """
 
+from prewatt.field.headend.advice import Advice, Adviser, no_adviser
 from prewatt.field.headend.headend import Fence, HeadEnd, steady_clock
 from prewatt.field.headend.process import main
 from prewatt.field.headend.switchboard import Switchboard
@@ -11,6 +12,8 @@ from prewatt.field.headend.transports import TRANSPORTS, Link, LinkError, Listen
 
 __all__ = [
     "TRANSPORTS",
+    "Advice",
+    "Adviser",
     "Fence",
     "HeadEnd",
     "Link",
@@ -22,5 +25,6 @@ __all__ = [
     "Thread",
     "Transport",
     "main",
+    "no_adviser",
     "steady_clock",
 ]

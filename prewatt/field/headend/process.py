@@ -7,6 +7,7 @@ from datetime import datetime
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.mailbox import Mailbox
+from prewatt.field.headend.advice import Adviser, no_adviser
 from prewatt.field.headend.headend import HeadEnd
 from prewatt.field.headend.switchboard import Switchboard
 
@@ -30,6 +31,7 @@ def main(
     lease_s: float = 10.0,
     started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None] | None = None,
     switchboard: Switchboard | None = None,
+    adviser: Adviser = no_adviser,
 ) -> None:
     """Run a head-end until its stop event is set.
 
@@ -42,8 +44,9 @@ def main(
         if started is not None:
             started(asyncio.get_running_loop(), stop)
         headend = HeadEnd(
-            mailbox, name=name, catalogue=catalogue, clock=clock, lease_s=lease_s, switchboard=switchboard
-        )
+            mailbox, name=name, catalogue=catalogue, clock=clock, lease_s=lease_s, switchboard=switchboard,
+            adviser=adviser,
+        )  # fmt: skip
         await headend.run(stop)
 
     with asyncio.Runner(loop_factory=event_loop) as runner:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.mailbox import PollSettings
-from prewatt.field.headend import Switchboard, main
+from prewatt.core.meters.simulated_security import NAME, SimulatedProvider
+from prewatt.field.headend import Advice, Adviser, Switchboard, main, no_adviser
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
 from prewatt.wiring.config import Config
 from prewatt.wiring.files import allow_files
@@ -36,6 +37,7 @@ def serve(config: Config, *, name: str | None) -> int:
         lease_s=LEASE_TTL.total_seconds(),
         started=_stop_on_signals,
         switchboard=_switchboard(config),
+        adviser=_adviser(config),
     )
     return 0
 
@@ -46,6 +48,13 @@ def _switchboard(config: Config) -> Switchboard | None:
     return Switchboard(
         config.dial_in_bind, config.dial_in_port, clock=lambda: datetime.now(UTC), status_s=config.poll_s
     )
+
+
+def _adviser(config: Config) -> Adviser:
+    """Raises Refused `security_provider_simulated` in production, where the configuration let it pass."""
+    if config.security != NAME:
+        return no_adviser
+    return Advice(SimulatedProvider(production=not config.demo))
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
