@@ -9,6 +9,7 @@ from prewatt.core.refusals import Refused
 from prewatt.core.units import check_price
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.models import Company, Plan, PlanAssignment, PlanVersion, SupplyPoint
+from prewatt.office.estate.money_purses import check_meter_takes, check_meters_take
 from prewatt.office.staff.audit import audit
 
 
@@ -33,10 +34,12 @@ def add_plan(
 
 
 def add_version(plan: Plan, *, price: Decimal, valid_from: datetime, actor: str, at: datetime) -> PlanVersion:
-    """A new price from a moment on. Refuses plan_version_past, code_taken (same moment twice), price_out_of_range."""
+    """A new price from a moment on. Refuses plan_version_past, code_taken (same moment twice), price_out_of_range,
+    and what a purse in money cannot drain by: value_too_fine, value_out_of_range."""
     check_price(price)
     if valid_from < at:
         raise Refused("plan_version_past")
+    check_meters_take(plan, price)
     try:
         with transaction.atomic():
             version = PlanVersion.objects.create(plan=plan, price=price, valid_from=valid_from, created_at=at)
@@ -50,11 +53,13 @@ def add_version(plan: Plan, *, price: Decimal, valid_from: datetime, actor: str,
 
 
 def assign(supply_point: SupplyPoint, plan: Plan, *, valid_from: datetime, actor: str, at: datetime) -> PlanAssignment:
-    """Let a plan hold for a supply point from a moment on. Refuses plan_version_past, plan_other_company."""
+    """Let a plan hold for a supply point from a moment on. Refuses plan_version_past, plan_other_company, and what a
+    purse in money cannot drain by: value_too_fine, value_out_of_range."""
     if valid_from < at:
         raise Refused("plan_version_past")
     if plan.company_id != supply_point.contract.site.company_id:
         raise Refused("plan_other_company")
+    check_meter_takes(supply_point, plan, at=at)
     with transaction.atomic():
         assignment, _ = PlanAssignment.objects.update_or_create(
             supply_point=supply_point, valid_from=valid_from, defaults={"plan": plan}

@@ -223,7 +223,10 @@ def acts_of(circuit_ids: list[int], contract_id: int, *, since: datetime | None,
             """
 SELECT * FROM (
   SELECT a.at, a.kind, a.state, a.credit,
-    CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency ELSE coalesce(a.evidence->>'unit', 'Wh') END
+    CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency
+        ELSE coalesce(a.evidence->>'unit', (SELECT sp.credit_unit FROM estate_supplypoint sp
+            WHERE sp.circuit_id = a.circuit_id AND sp.custody = 'meter' AND sp.valid_from <= a.at
+              AND (sp.valid_to IS NULL OR sp.valid_to > a.at)), 'Wh') END
         AS credit_unit,
     a.amount_minor, a.reason, a.actor, NULL::bigint AS opening_id
   FROM vending_act a LEFT JOIN vending_delivery d ON d.id = a.delivery_id
@@ -255,6 +258,7 @@ class ContractSale:
     state: str
     delivery: str
     by_token: bool
+    in_books: bool  # no meter confirms it
 
 
 def sales_of(contract_id: int, *, most: int = 6) -> tuple[list[ContractSale], int]:
@@ -263,7 +267,7 @@ def sales_of(contract_id: int, *, most: int = 6) -> tuple[list[ContractSale], in
         cursor.execute(
             "SELECT s.id, s.number, s.at, s.amount_minor, s.credit, s.credit_unit,"
             " s.repaid_overdraft + s.repaid_past_zero, s.tender, s.actor_name, s.state, d.state,"
-            " d.token_request_id IS NOT NULL"
+            " d.token_request_id IS NOT NULL, d.credit_account_id IS NOT NULL"
             " FROM vending_sale s JOIN vending_delivery d ON d.sale_id = s.id WHERE s.contract_id = %s"
             " ORDER BY s.at DESC, s.id DESC LIMIT %s",
             [contract_id, most],

@@ -37,6 +37,7 @@ class SaleRow:
     cashier: str
     receipt: str
     by_token: bool
+    in_books: bool  # no meter confirms it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def sales(
             f"SELECT s.id, s.number, s.at, coalesce(r.code, ''), coalesce(r.name, ''), c.id, k.number, cu.name,"
             f" s.amount_minor, s.credit, s.credit_unit, s.tender, s.state, {_STATE}, s.actor_name,"
             f" coalesce((SELECT p.data->>'receipt_number' FROM vending_receipt p WHERE p.sale_id = s.id"
-            f" AND p.kind = 'sale'), ''), d.token_request_id IS NOT NULL"
+            f" AND p.kind = 'sale'), ''), d.token_request_id IS NOT NULL, d.credit_account_id IS NOT NULL"
             f" {_FROM} AND (%(before)s::bigint IS NULL OR s.id < %(before)s) ORDER BY s.id DESC LIMIT %(most)s",
             {**_arguments(operator_id, site_id, filters), "before": before_id, "most": most},
         )

@@ -14,7 +14,7 @@ from prewatt.office.vending.models import Act, Delivery
 LIST_MOST: Final = 50  # a page; the next one goes on by key
 _SQL: Final = """
 SELECT a.id, a.kind, a.state, a.at, coalesce(r.code, m.number), coalesce(r.name, ''), a.credit, a.amount_minor,
-       coalesce(CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency WHEN d.id IS NOT NULL THEN 'Wh' END,
+       coalesce(CASE WHEN d.credit_account_id IS NOT NULL THEN co.currency END,
            a.evidence->>'unit', s.credit_unit, sp.credit_unit, 'Wh'), a.reason, coalesce(o.name, a.actor),
        coalesce(p.name, a.second_person),
        coalesce(s.number, ''), s.id

@@ -55,6 +55,14 @@ class CircuitCredit(models.Model):
     updated_at = models.DateTimeField()
 
 
+class PursePrice(models.Model):
+    """What a purse in money was last read back to drain by; no row: never. See `purse_prices`."""
+
+    supply_point = models.OneToOneField(SupplyPoint, primary_key=True, on_delete=models.PROTECT)
+    price = models.DecimalField(max_digits=12, decimal_places=6)  # company's currency per kWh
+    read_at = models.DateTimeField()
+
+
 class SaleLimit(models.Model):
     """Smallest and largest sale of a site, minor units. No row: the defaults of `vending.limits`."""
 

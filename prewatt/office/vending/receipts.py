@@ -48,6 +48,7 @@ def party(facts: Facts, contract_number: str) -> dict[str, Any]:
         "customer": facts.customer_name,
         "room": facts.room,
         "meter_number": facts.meter_number,
+        "custody": facts.custody,
         "circuit_index": facts.circuit_index,
         "site": facts.site_name,
         "timezone": facts.timezone,

@@ -1,5 +1,7 @@
 -- Meter-held credit: deferred income becomes income as the energy is used, a local day at a time. Worked numbers:
 -- docs/algorithms/billing.md. What was used is what good readings say; each purse carries its money at the average price.
+-- A purse that holds money says itself what was used of it: its balance. Then `credit` and `counted` are minor units,
+-- for all that their columns are called _wh.
 
 CREATE TABLE billing_purse (
     supply_point_id bigint PRIMARY KEY,
@@ -21,7 +23,7 @@ CREATE TABLE billing_release (
     from_at timestamptz NOT NULL,
     to_at timestamptz NOT NULL,          -- exclusive
     energy_wh bigint NOT NULL,
-    price numeric(14,6) NOT NULL,        -- per kWh, as carried: the average of what was paid for the credit
+    price numeric(14,6) NOT NULL,        -- per kWh, as carried: the average of what was paid for the credit; in money: as drained
     amount_minor bigint NOT NULL,
     entry_id bigint,                     -- NULL when amount_minor is 0
     PRIMARY KEY (site_id, circuit_id, from_at),
@@ -47,6 +49,13 @@ BEGIN
     WHERE sp.id = p_supply;
 END $$;
 
+-- Whether an order may have reached the meter and not yet the books at a moment: a balance of then says neither.
+CREATE FUNCTION billing_order_between(p_circuit bigint, p_at timestamptz) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM vending_delivery d WHERE d.circuit_id = p_circuit AND d.credit_account_id IS NULL
+        AND d.state <> 'refused' AND d.created_at <= p_at AND (d.settled_at IS NULL OR d.settled_at > p_at));
+END $$;
+
 -- Begins with the purses that were opened since: at their first reading with a balance.
 CREATE FUNCTION billing_begin_purses(p_at timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE v_done integer;
@@ -68,6 +77,7 @@ BEGIN
         SELECT m.at, m.energy_wh, m.balance FROM metering_reading m
         WHERE m.site_id = c.site_id AND m.circuit_id = c.id AND m.at >= coalesce(o.done_at, sp.valid_from) AND m.at <= p_at
           AND m.quality = 0 AND m.energy_wh IS NOT NULL AND m.balance IS NOT NULL
+          AND (sp.credit_unit = 'Wh' OR NOT billing_order_between(c.id, m.at))
         ORDER BY m.at LIMIT 1) f
     CROSS JOIN LATERAL billing_delivered(sp.id, f.at) d
     -- by token, and not read when it was opened: what was given out and is not there any more was used since
@@ -75,7 +85,7 @@ BEGIN
                             AS used_wh) u
     CROSS JOIN LATERAL (SELECT u.used_wh, CASE WHEN u.used_wh = 0 THEN f.at ELSE coalesce(o.done_at, sp.valid_from) END
                             AS at) b
-    WHERE sp.custody = 'meter' AND sp.prepaid AND sp.credit_unit = 'Wh' AND sp.state IN ('open', 'closing')
+    WHERE sp.custody = 'meter' AND sp.prepaid AND sp.state IN ('open', 'closing')
       AND NOT EXISTS (SELECT FROM billing_purse p WHERE p.supply_point_id = sp.id)
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS v_done = ROW_COUNT;
@@ -91,7 +101,7 @@ BEGIN
     CREATE TEMP TABLE IF NOT EXISTS due_release (
         supply_point_id bigint, site_id bigint, circuit_id bigint, from_at timestamptz, day_end timestamptz,
         to_at timestamptz, to_wh bigint, used_wh bigint, credit_wh bigint, base_wh bigint, deferred_minor bigint,
-        counted_wh bigint, counted_minor bigint, exponent smallint, ended boolean, amount_minor bigint
+        counted_wh bigint, counted_minor bigint, exponent smallint, ended boolean, in_money boolean, amount_minor bigint
     ) ON COMMIT DELETE ROWS;
     DELETE FROM due_release;
     INSERT INTO due_release
@@ -102,10 +112,11 @@ BEGIN
         SELECT p.supply_point_id, p.site_id, p.circuit_id, p.seen_at, n.day_end,
             coalesce(l.at, CASE WHEN n.ended THEN greatest(sp.valid_to, p.seen_at + interval '1 microsecond') END) AS to_at,
             coalesce(l.wh, p.seen_wh) AS to_wh, coalesce(l.wh - p.seen_wh, 0) AS used_wh,
-            p.credit_wh + d.wh - p.counted_wh - coalesce(l.wh - p.seen_wh, 0) AS credit_wh,
+            CASE WHEN sp.credit_unit <> 'Wh' THEN coalesce(l.balance, p.credit_wh + d.wh - p.counted_wh)
+                ELSE p.credit_wh + d.wh - p.counted_wh - coalesce(l.wh - p.seen_wh, 0) END AS credit_wh,
             p.credit_wh + d.wh - p.counted_wh + greatest(0, -p.credit_wh) AS base_wh,
             p.deferred_minor + d.minor - p.counted_minor AS deferred_minor, d.wh AS counted_wh, d.minor AS counted_minor,
-            co.exponent, n.ended
+            co.exponent, n.ended, sp.credit_unit <> 'Wh' AS in_money
         FROM (SELECT b.* FROM billing_purse b JOIN estate_supplypoint sp ON sp.id = b.supply_point_id
               WHERE sp.state IN ('open', 'closing') OR b.looked_to < sp.valid_to
               ORDER BY b.supply_point_id FOR NO KEY UPDATE OF b SKIP LOCKED) p
@@ -122,10 +133,12 @@ BEGIN
                       AT TIME ZONE s.timezone AS day_end) e
             WHERE f.at IS NOT NULL OR sp.state = 'closed') n
         LEFT JOIN LATERAL (
-            SELECT m.at, billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, NULL) AS wh FROM metering_reading m
+            SELECT m.at, billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, NULL) AS wh, m.balance
+            FROM metering_reading m
             WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id AND m.at > p.looked_to AND m.at < n.day_end
               AND m.at <= least(p_at, sp.valid_to) AND m.quality = 0 AND m.energy_wh IS NOT NULL
               AND billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, NULL) IS NOT NULL
+              AND (sp.credit_unit = 'Wh' OR m.balance IS NOT NULL AND NOT billing_order_between(p.circuit_id, m.at))
             ORDER BY m.at DESC LIMIT 1) l ON true
         CROSS JOIN LATERAL billing_delivered(p.supply_point_id, coalesce(l.at, p.seen_at)) d
         WHERE n.day_end <= p_at
@@ -145,7 +158,9 @@ BEGIN
         INSERT INTO billing_release (site_id, circuit_id, supply_point_id, from_at, to_at, energy_wh, price, amount_minor,
             entry_id)
         SELECT d.site_id, d.circuit_id, d.supply_point_id, d.from_at, d.to_at, d.used_wh,
-            CASE WHEN d.base_wh > 0 THEN
+            CASE WHEN d.in_money THEN CASE WHEN d.used_wh > 0 THEN least(99999999,
+                round(d.amount_minor::numeric * 1000 / (d.used_wh * ('1e' || d.exponent)::numeric), 6)) ELSE 0 END
+            WHEN d.base_wh > 0 THEN
                 round(greatest(0, d.deferred_minor) * 1000 / (d.base_wh * ('1e' || d.exponent)::numeric), 6) ELSE 0 END,
             d.amount_minor, CASE WHEN d.amount_minor > 0 THEN v_entry END
         FROM due_release d WHERE d.site_id = r.id AND d.to_at IS NOT NULL AND (d.used_wh > 0 OR d.amount_minor > 0);

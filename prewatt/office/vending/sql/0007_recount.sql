@@ -51,8 +51,16 @@ DECLARE r record; d vending_delivery; v_count integer; v_code text; v_state text
 BEGIN
     FOR r IN
         SELECT rc.*, l.at AS l_at, l.full_at, l.purchase_count, l.balance, l.use_past_zero, l.energy_wh,
-            (SELECT sp.credit_unit FROM estate_supplypoint sp WHERE sp.circuit_id = rc.circuit_id
-             AND sp.custody = 'meter' AND sp.state IN ('open', 'closing') LIMIT 1) AS unit
+            -- of a purse in money: the dearest price it can have drained by, in minor units per Wh
+            coalesce((SELECT CASE sp.credit_unit WHEN 'Wh' THEN 1
+                          ELSE max(greatest(v.price, pp.price)) * ('1e' || co.exponent)::numeric / 1000 END
+                      FROM estate_supplypoint sp
+                      JOIN estate_site s ON s.id = rc.site_id JOIN estate_company co ON co.id = s.company_id
+                      LEFT JOIN vending_purseprice pp ON pp.supply_point_id = sp.id
+                      LEFT JOIN estate_planassignment a ON a.supply_point_id = sp.id
+                      LEFT JOIN estate_planversion v ON v.plan_id = a.plan_id
+                      WHERE sp.circuit_id = rc.circuit_id AND sp.custody = 'meter' AND sp.state IN ('open', 'closing')
+                      GROUP BY sp.id, sp.credit_unit, co.exponent LIMIT 1), 1) AS wh_costs
         FROM vending_recount rc JOIN metering_latest l ON l.site_id = rc.site_id AND l.circuit_id = rc.circuit_id
         WHERE rc.state IN ('waiting', 'counted', 'disputed') AND l.at > rc.since AND l.purchase_count IS NOT NULL
           AND (rc.state = 'waiting' OR rc.state = 'counted' AND l.full_at > rc.since
@@ -73,13 +81,13 @@ BEGIN
         -- a balance says something only where no order came between
         IF v_code = '' AND r.purchase_count = r.books_count AND r.balance > r.books_balance THEN
             v_code := 'balance_higher';
-        ELSIF v_code = '' AND r.purchase_count = r.books_count AND r.unit = 'Wh' AND r.full_at > r.since
+        ELSIF v_code = '' AND r.purchase_count = r.books_count AND r.full_at > r.since
               AND (r.books_balance - coalesce(r.books_past_zero, 0)) - (r.balance - coalesce(r.use_past_zero, 0))
-                  > (r.energy_wh - r.books_energy_wh) * 51 / 50 + p_tolerance_wh THEN
+                  > ((r.energy_wh - r.books_energy_wh) * 51 / 50 + p_tolerance_wh) * r.wh_costs THEN
             v_code := 'balance_lower';
         END IF;
         v_state := CASE WHEN v_code <> '' THEN 'disputed'
-            WHEN r.purchase_count = r.books_count AND r.unit = 'Wh' AND NOT coalesce(r.full_at > r.since, false)
+            WHEN r.purchase_count = r.books_count AND NOT coalesce(r.full_at > r.since, false)
                 THEN 'counted'
             ELSE 'agreed' END;
         UPDATE vending_recount SET state = v_state, code = v_code, read_at = r.l_at, read_count = r.purchase_count,
