@@ -9,7 +9,7 @@ from typing import Final
 
 NAMES: Final = (
     "sale_tills", "sale_one_till", "poll_cpu_us", "meters_per_core",
-    "dial_in_links", "dial_in_per_cpu_s", "dial_in_kib", "board_2000",
+    "command_p99", "bus_occupancy", "dial_in_links", "dial_in_per_cpu_s", "dial_in_kib", "board_2000",
     "sts_encode", "sts_vend_p99", "sts_key_change", "sts_key_change_compiled", "sts_campaign", "sts_campaign_mib",
 )  # fmt: skip
 

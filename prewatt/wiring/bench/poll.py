@@ -30,7 +30,7 @@ _UNUSUAL: Final = 0.1  # a window that stored so much fewer polls than it should
 def measure(ground: Ground, size: Size, wanted: Sequence[str]) -> Iterator[Figure]:
     """The figures of `wanted`: poll_cpu_us, meters_per_core."""
     dsn = ground.database("bench_poll")
-    with _meters() as port:
+    with responder() as port:
         build(dsn, circuits=size.buses * size.meters_per_bus, per_line=size.meters_per_bus, port=port)
         with headend(ground, size, dsn) as pid:
             time.sleep(size.settle_s)
@@ -91,8 +91,8 @@ def cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def _meters() -> Iterator[int]:
-    """The responder; the port of all buses."""
+def responder() -> Iterator[int]:
+    """Meters that answer at once (`bench.responder`); the port of all buses."""
     with subprocess.Popen(
         [sys.executable, "-m", "prewatt.wiring.bench.responder"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

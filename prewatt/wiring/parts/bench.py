@@ -31,7 +31,7 @@ def run(config: Config, *, names: Sequence[str], out: TextIO, quick: bool | None
 
 
 def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figure]:
-    from prewatt.wiring.bench import board, dial_in, ground, poll, sale, sts
+    from prewatt.wiring.bench import board, bus, dial_in, ground, poll, sale, sts
 
     sales = [name for name in wanted if name.startswith("sale_")]
     polls = [name for name in wanted if name in ("poll_cpu_us", "meters_per_core")]
@@ -45,6 +45,8 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
             yield from sale.measure(stands, size, program, sales)
         if polls:
             yield from poll.measure(stands, size, polls)
+        if busy := [name for name in wanted if name in bus.NAMES]:
+            yield from bus.measure(stands, size, busy)
         if callers := [name for name in wanted if name in dial_in.NAMES]:
             yield from dial_in.measure(stands, size, callers)
         if "board_2000" in wanted:
