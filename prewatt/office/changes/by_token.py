@@ -22,6 +22,7 @@ from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
 from prewatt.office.tokens import requests
 from prewatt.office.vending import opening_errors as _more_errors  # noqa: F401  registers the texts
+from prewatt.office.vending import token_wire
 from prewatt.office.vending.closings import nothing_on_its_way
 from prewatt.office.vending.limits import check_key
 from prewatt.office.vending.models import CircuitCredit, Opening, Receipt, Till
@@ -119,12 +120,19 @@ def open_by_token(command: TokenOpening) -> Opening:
     return row
 
 
+def _by_circuit(circuit: Circuit) -> bool:
+    """Twenty digits name a meter and no circuit of it. Where they can only be written to the circuit's own place, and
+    nobody can type them, they cannot go astray."""
+    found = token_wire.way(circuit.meter_id)
+    return found is not None and found.face.wire is not None and not found.face.wire.shared and not found.face.keypad
+
+
 def _may_open(command: TokenOpening) -> None:
     circuit, terms = command.circuit, command.terms
     if circuit.use == Circuit.Use.COMMON:
         raise Refused("circuit_common")
     sts = requests.of_meter(circuit.meter_id)
-    if Circuit.objects.filter(meter_id=circuit.meter_id).count() > 1:
+    if Circuit.objects.filter(meter_id=circuit.meter_id).count() > 1 and not _by_circuit(circuit):
         raise Refused("token_one_circuit")
     if sts.credit_kind != CreditKind.ELECTRICITY:
         raise Refused("token_credit_kind")

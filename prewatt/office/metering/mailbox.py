@@ -222,7 +222,7 @@ class PostgresMailbox:
                 meter_id=row["meter_id"],
                 circuit_id=row["circuit_id"],
                 priority=row["priority"],
-                job=decode(row["payload"]),
+                job=retold(decode(row["payload"]), ever_sent=row["ever_sent"]),
             )
             for row in rows
         ]

@@ -123,6 +123,7 @@ def hand_out(delivery_id: int, *, at: datetime) -> None:
     """After the commit: the digits, and the delivery confirmed by them. Never raises: what stands is sold, and whatever
     is lost here the sweeps find. Any number of times, also at once."""
     from prewatt.office.tokens import issuing, opened
+    from prewatt.office.vending import token_wire
 
     try:
         request_id = Delivery.objects.values_list("token_request_id", flat=True).get(pk=delivery_id)
@@ -132,6 +133,7 @@ def hand_out(delivery_id: int, *, at: datetime) -> None:
         except Refused as refused:
             logger.warning("delivery %s: its token waits or was refused: %s", delivery_id, refused.code)
         settle(delivery_id, at=at)
+        token_wire.after_sale(delivery_id, at=at)
     except (DatabaseError, Refused):
         logger.warning("delivery %s: its token follows", delivery_id, exc_info=True)
 

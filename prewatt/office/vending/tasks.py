@@ -3,6 +3,7 @@
 from procrastinate.contrib.django import app
 
 from prewatt.office.metering.clock import database_now
+from prewatt.office.tokens.models import TokenEntry
 from prewatt.office.vending import deliveries, opening_steps, recounts
 
 
@@ -18,6 +19,24 @@ def sweep(timestamp: int) -> None:
     """Finds what a lost job left behind, and the load after a confirmation."""
     deliveries.sweep(at=database_now())
     deliveries.watch_load(at=database_now())
+
+
+@app.task(name="vending.token_entered", queue="office")
+def token_entered(request_id: int) -> None:
+    """A token that was sent over the line has an outcome."""
+    from prewatt.office.vending import token_wire  # what makes tokens is dear
+
+    token_wire.settle(request_id, at=database_now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="vending.sweep_tokens", queue="office", queueing_lock="vending.sweep_tokens")
+def sweep_tokens(timestamp: int) -> None:
+    """Tokens on their way over the line whose job was lost."""
+    if TokenEntry.objects.filter(state__in=[TokenEntry.State.QUEUED, TokenEntry.State.SENDING]).exists():
+        from prewatt.office.vending import token_wire
+
+        token_wire.sweep(at=database_now())
 
 
 @app.task(name="vending.opening", queue="office")

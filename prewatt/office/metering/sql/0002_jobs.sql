@@ -147,7 +147,7 @@ BEGIN
 END $$;
 
 -- Stores what came of a claimed job. False: the claim or the lease is no longer this head-end's.
--- Credit and relay jobs that were silent or unknown go back into the queue and begin with a read next time.
+-- Jobs that would change a meter and were silent or unknown go back into the queue and begin with a read next time.
 CREATE OR REPLACE FUNCTION metering_report(
     p_job bigint, p_claim integer, p_gateway bigint, p_epoch bigint,
     p_verdict text, p_code text, p_values jsonb, p_sent boolean
@@ -159,7 +159,7 @@ BEGIN
     SELECT * INTO v FROM metering_job WHERE id = p_job AND claim = p_claim AND state = 'claimed' FOR UPDATE;
     IF NOT FOUND THEN RETURN false; END IF;
 
-    v_again := p_verdict IN ('silent', 'unknown') AND v.intent IN ('credit', 'relay', 'write_settings')
+    v_again := p_verdict IN ('silent', 'unknown') AND v.intent IN ('credit', 'relay', 'write_settings', 'enter_token')
         AND (v.expires_at IS NULL OR v.expires_at > clock_timestamp());
     v_wait := make_interval(secs => least(15, power(2, least(v.attempts, 4))));
     UPDATE metering_job SET
