@@ -39,8 +39,23 @@ register(
             en="{column} may hold letters, digits and . _ - only, no blanks and no slash.",
             zh="{column} 只能用文字、数字和 . _ -，不能有空格和斜杠。",
         ),
+        "baud_unknown": Text(
+            en="“{text}” is no speed of a bus: {known}, or empty.", zh="“{text}”不是可用的速率：{known}，或留空。"
+        ),
         "host_malformed": Text(en="“{text}” is no host name or address.", zh="“{text}”不是主机名或地址。"),
         "custody_unknown": Text(en="custody is meter or server.", zh="custody 是 meter 或 server。"),
+        "carrier_unknown": Text(en="carrier is network or token.", zh="carrier 是 network 或 token。"),
+        "digits_needed": Text(en="{column} is {wide} digits.", zh="{column} 是 {wide} 位数字。"),
+        "token_without_terms": Text(
+            en="By token the meter holds the credit: custody is meter, and overdraft and alarm levels are 0.",
+            zh="令牌方式由电表计费：custody 填 meter，透支和报警值填 0。",
+        ),
+        "token_from_ahead": Text(
+            en="By token a supply begins at once: from is today or earlier.", zh="令牌方式立即生效：from 不能晚于今天。"
+        ),
+        "pan_taken": Text(
+            en="The meter PAN {pan} belongs to another meter.", zh="表主账号 {pan} 属于另一块电表。"
+        ),
         "row_twice": Text(en="Row {first} says the same thing already.", zh="第 {first} 行已经写过。"),
         "exists_with_other_values": Text(
             en="{what} stands already with another {columns}. A take-over changes nothing that stands; change it in "

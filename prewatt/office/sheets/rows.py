@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -13,7 +13,8 @@ from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR, parse_price
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of, shown
-from prewatt.office.estate.models import Custody
+from prewatt.office.estate.links import BAUDS, SERIAL, is_port_name
+from prewatt.office.estate.models import Carrier, Custody
 from prewatt.office.estate.wires import DIAL_IN, TRANSPORTS, check_meter
 from prewatt.office.sheets import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.sheets.shape import Row, RowRefusal
@@ -27,6 +28,7 @@ _DATE: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 FLOORS: Final = (-99, 999)
 PORTS: Final = (1, 65_535)
 INDEXES: Final = (1, 99)
+ANY_UNIT: Final = 1  # where there is no line, no address is judged
 
 Key = tuple[str, ...]
 
@@ -55,13 +57,15 @@ class RoomRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayRow:
-    """A gateway and its one line. Of one that dials in `host` is what it says of itself, and the port is 0."""
+    """A gateway and its one line. Of one that dials in `host` is what it says of itself, of a serial port its name; of
+    both the port is 0."""
 
     code: str
     name: str
     transport: str
     host: str
     port: int
+    baud: int = field(default=0, compare=False)  # 0: not said, and what stands stays
 
     @property
     def key(self) -> Key:
@@ -79,6 +83,29 @@ class MeterRow:
     @property
     def key(self) -> Key:
         return (self.number,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StsRow:
+    """STS attributes of a meter. `pan`: 18 digits, or as written in a file the 11 or 13 digits of a DRN."""
+
+    meter: str
+    pan: str
+    sgc: str
+    krn: int
+    kt: int
+    ti: str
+    ken: int
+    base_date: int
+    ea: str
+    dkga: str
+    tct: str
+    credit_kind: int
+    three_tokens: bool
+
+    @property
+    def key(self) -> Key:
+        return (self.meter,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +161,7 @@ class ContractRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SupplyRow:
-    """Thresholds in minor units for both custodies."""
+    """Thresholds in minor units for both custodies; by token there are none."""
 
     contract: str
     meter: str
@@ -145,6 +172,7 @@ class SupplyRow:
     alarm_1: int
     alarm_2: int
     valid_from: datetime
+    carrier: str
 
     @property
     def key(self) -> Key:
@@ -152,7 +180,7 @@ class SupplyRow:
 
 
 Parsed = (
-    BuildingRow | RoomRow | GatewayRow | MeterRow | CircuitRow | PlanRow | CustomerRow | ContractRow | SupplyRow
+    BuildingRow | RoomRow | GatewayRow | MeterRow | StsRow | CircuitRow | PlanRow | CustomerRow | ContractRow | SupplyRow
 )
 _COLUMN: Final = {
     ("CustomerRow", "reference"): "id", ("CustomerRow", "customer_class"): "class", ("SupplyRow", "valid_from"): "from",
@@ -167,7 +195,7 @@ def differing(one: Parsed, other: Parsed) -> list[str]:
     assert type(one) is type(other), (one, other)
     return [
         _COLUMN.get((kind, each.name), each.name)
-        for each in fields(one) if getattr(one, each.name) != getattr(other, each.name)
+        for each in fields(one) if each.compare and getattr(one, each.name) != getattr(other, each.name)
     ]  # fmt: skip
 
 
@@ -205,6 +233,19 @@ class _Cells:
             self.refuse("whole_number_needed", column=column, least=least, most=most)
             return least
         return int(found)
+
+    def nothing(self, column: str) -> int:
+        """Empty or 0, where the row can have no such number."""
+        if self.row.cells.get(column, "") not in ("", "0", "0.0"):
+            self.refuse("whole_number_needed", column=column, least=0, most=0)
+        return 0
+
+    def digits(self, column: str, wide: int) -> str:
+        """So many digits; a spreadsheet that took them for a number has dropped the zeros in front."""
+        found = self.text(column, wide)
+        if found and not found.isascii() or not found.isdigit():
+            self.refuse("digits_needed", column=column, wide=wide)
+        return found.zfill(wide)
 
     def yes(self, column: str) -> bool:
         found = self.row.cells.get(column, "")
@@ -250,18 +291,30 @@ def _room(cells: _Cells) -> RoomRow:
 
 def _gateway(cells: _Cells) -> GatewayRow:
     transport = cells.text("transport", 16).lower()
-    dials_in = transport == DIAL_IN
+    dials_in, serial = transport == DIAL_IN, transport in SERIAL
     row = GatewayRow(
         code=cells.text("code", 16), name=cells.text("name", 64, needed=False), transport=transport,
-        host=cells.text("host", 253), port=0 if dials_in else cells.whole("port", *PORTS),
+        host=cells.text("host", 253), port=0 if dials_in or serial else cells.whole("port", *PORTS), baud=_baud(cells),
     )  # fmt: skip
     if row.transport and row.transport not in TRANSPORTS:
         cells.refuse("transport_unknown", transport=row.transport)
     if dials_in:
         return replace(row, host=_identity(cells, row.host))
-    if row.host and not _is_host(row.host):
+    if serial:
+        if row.host and not is_port_name(row.host):
+            cells.refuse("serial_port_malformed", text=row.host[:60])
+    elif row.host and not _is_host(row.host):
         cells.refuse("host_malformed", text=row.host)
     return row
+
+
+def _baud(cells: _Cells) -> int:
+    """Of the bus; 0 where the sheet does not say."""
+    found = cells.text("baud", 8, needed=False)
+    if found.removesuffix(".0") not in ("", *map(str, BAUDS)):
+        cells.refuse("baud_unknown", text=found, known=", ".join(map(str, BAUDS)))
+        return 0
+    return int(found.removesuffix(".0") or 0)
 
 
 def _identity(cells: _Cells, text: str) -> str:
@@ -282,16 +335,30 @@ def _is_host(text: str) -> bool:
 
 
 def _meter(cells: _Cells) -> MeterRow:
+    gateway = cells.text("gateway", 16, needed=False)
     row = MeterRow(
-        number=cells.text("number", 20), profile=cells.text("profile", 48), gateway=cells.text("gateway", 16),
-        unit=cells.whole("unit", 0, 32_767), ratio=cells.whole("ratio", 0, 1_000_000),
+        number=cells.text("number", 20), profile=cells.text("profile", 48), gateway=gateway,
+        unit=cells.whole("unit", 0, 32_767) if gateway else cells.nothing("unit"),
+        ratio=cells.whole("ratio", 0, 1_000_000),
     )  # fmt: skip
     if not cells.refusals:
         try:
-            check_meter(number=row.number, profile=row.profile, unit=row.unit, ct_ratio=row.ratio)
+            check_meter(
+                number=row.number, profile=row.profile, unit=row.unit if gateway else ANY_UNIT, ct_ratio=row.ratio
+            )
         except Refused as refused:
             cells.refuse(refused.code, **refused.params)
     return row
+
+
+def _sts(cells: _Cells) -> StsRow:
+    return StsRow(
+        meter=cells.text("meter", 20), pan=cells.text("pan", 24).replace(" ", ""), sgc=cells.digits("sgc", 6),
+        krn=cells.whole("krn", 0, 9), kt=cells.whole("kt", 0, 9), ti=cells.digits("ti", 2),
+        ken=cells.whole("ken", 0, 255), base_date=cells.whole("base_date", 1900, 2100), ea=cells.digits("ea", 2),
+        dkga=cells.digits("dkga", 2), tct=cells.digits("tct", 2), credit_kind=cells.whole("credit_kind", 0, 9),
+        three_tokens=cells.yes("three_tokens"),
+    )  # fmt: skip
 
 
 def _circuit(cells: _Cells) -> CircuitRow:
@@ -328,7 +395,10 @@ def _supply(cells: _Cells) -> SupplyRow:
         overdraft=cells.whole("overdraft_minor", 0, MAX_AMOUNT_MINOR),
         alarm_1=cells.whole("alarm_1_minor", -MAX_AMOUNT_MINOR, MAX_AMOUNT_MINOR),
         alarm_2=cells.whole("alarm_2_minor", -MAX_AMOUNT_MINOR, MAX_AMOUNT_MINOR), valid_from=cells.midnight("from"),
+        carrier=cells.text("carrier", 16).lower(),
     )  # fmt: skip
+    if row.carrier and row.carrier not in Carrier.values:
+        cells.refuse("carrier_unknown")
     if row.custody and row.custody not in Custody.values:
         cells.refuse("custody_unknown")
     if not cells.refusals and (row.alarm_1 < row.alarm_2 or row.custody == Custody.METER and row.alarm_2 < 0):
@@ -337,7 +407,7 @@ def _supply(cells: _Cells) -> SupplyRow:
 
 
 _PARSERS: Final[Mapping[str, Any]] = {
-    "buildings": _building, "rooms": _room, "gateways": _gateway, "meters": _meter, "circuits": _circuit,
+    "buildings": _building, "rooms": _room, "gateways": _gateway, "meters": _meter, "sts": _sts, "circuits": _circuit,
     "plans": _plan, "customers": _customer, "contracts": _contract, "supply_points": _supply,
 }  # fmt: skip
 

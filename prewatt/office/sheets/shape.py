@@ -13,15 +13,19 @@ SHEETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "buildings": ("code", "name"),
         "rooms": ("building", "floor", "code", "name"),
-        "gateways": ("code", "name", "transport", "host", "port"),
+        "gateways": ("code", "name", "transport", "host", "port", "baud"),
         "meters": ("number", "profile", "gateway", "unit", "ratio"),
+        "sts": (
+            "meter", "pan", "sgc", "krn", "kt", "ti", "ken", "base_date", "ea", "dkga", "tct", "credit_kind",
+            "three_tokens",
+        ),
         "circuits": ("meter", "index", "room", "never_cut"),
         "plans": ("code", "name", "price", "valid_from"),
         "customers": ("id", "name", "class", "phone"),
         "contracts": ("number", "customer", "opened_on"),
         "supply_points": (
             "contract", "meter", "circuit", "plan", "custody", "overdraft_minor", "alarm_1_minor", "alarm_2_minor",
-            "from",
+            "from", "carrier",
         ),
     }
 )  # fmt: skip
@@ -34,6 +38,15 @@ OPTIONAL: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("customers", "class"): "",
         ("customers", "phone"): "",
         ("rooms", "name"): "",
+        ("gateways", "baud"): "",
+        ("sts", "kt"): "2",
+        ("sts", "ken"): "255",
+        ("sts", "ea"): "07",
+        ("sts", "dkga"): "04",
+        ("sts", "tct"): "02",
+        ("sts", "credit_kind"): "0",
+        ("sts", "three_tokens"): "0",
+        ("supply_points", "carrier"): "network",
         ("supply_points", "circuit"): "1",
         ("supply_points", "overdraft_minor"): "0",
         ("supply_points", "alarm_1_minor"): "0",

@@ -24,6 +24,7 @@ from prewatt.office.estate.models import (
     Site,
     SupplyPoint,
 )
+from prewatt.office.sheets.keypads import row_of
 from prewatt.office.sheets.rows import (
     BuildingRow,
     CircuitRow,
@@ -32,8 +33,11 @@ from prewatt.office.sheets.rows import (
     GatewayRow,
     MeterRow,
     RoomRow,
+    StsRow,
     SupplyRow,
 )
+from prewatt.office.tokens.meters import attributes_of
+from prewatt.office.tokens.models import StsMeter
 
 LINE: Final = "1"  # code of the one line that a row of `gateways` makes
 
@@ -55,6 +59,8 @@ class Standing:
     meter_rows: dict[str, Meter]
     strange_meters: dict[str, str]  # numbers that stand elsewhere or were removed -> why not
     units: dict[tuple[str, int], str]  # gateway and unit -> number, of those on its first line
+    sts: dict[str, StsRow]  # by meter number
+    pans: dict[str, str]  # meter PAN -> number, of all sites
     circuits: dict[tuple[str, int], CircuitRow]
     circuit_rows: dict[tuple[str, int], Circuit]
     plans: dict[str, Plan]
@@ -68,8 +74,9 @@ class Standing:
     past_supplies: dict[tuple[str, int], list[tuple[SupplyRow, datetime]]]  # with the end of each
 
 
-def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Standing:
-    """What stands in the site; of other sites only what bears one of these meter or contract numbers."""
+def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: Iterable[str] = ()) -> Standing:
+    """What stands in the site; of other sites only what bears one of these numbers of meters or contracts, or
+    one of these meter PANs."""
     zone = ZoneInfo(site.timezone)
     buildings = {each.code: each for each in Building.objects.filter(site=site)}
     rooms = {
@@ -98,6 +105,7 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Stan
     named_contracts = Contract.objects.filter(number__in=list(contracts)).select_related("customer")
     contract_rows = {each.number: each for each in named_contracts if each.site_id == site.pk}
     supplies, past = _supplies(site)
+    sts = list(StsMeter.objects.filter(Q(site=site) | Q(meter_pan__in=list(pans))).select_related("meter"))
     return Standing(
         site=site, zone=zone,
         buildings={code: BuildingRow(code=code, name=each.name) for code, each in buildings.items()},
@@ -118,6 +126,8 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Stan
         units={
             (each.line.gateway.code, each.unit): number for number, each in meter_rows.items() if each.line is not None
         },
+        sts={each.meter.number: row_of(each.meter.number, attributes_of(each)) for each in sts if each.site_id == site.pk},
+        pans={each.meter_pan: each.meter.number for each in sts},
         circuits={key: _circuit(each) for key, each in circuits.items()},
         circuit_rows=circuits,
         plans=plans,
@@ -143,7 +153,7 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str]) -> Stan
 def _gateway(code: str, line: Line) -> GatewayRow:
     return GatewayRow(
         code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host or line.gateway.identity,
-        port=line.port,
+        port=line.port, baud=line.baud,
     )  # fmt: skip
 
 
@@ -177,7 +187,7 @@ def _supplies(
         row = SupplyRow(
             contract=each.contract.number, meter=key[0], circuit=key[1], plan=plans.get(each.pk, ""),
             custody=each.custody, overdraft=each.overdraft, alarm_1=each.alarm_1, alarm_2=each.alarm_2,
-            valid_from=each.valid_from,
+            valid_from=each.valid_from, carrier=each.carrier,
         )  # fmt: skip
         if each.valid_to is None:
             standing[key] = row

@@ -10,7 +10,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.billing.openings import open_server_held
 from prewatt.office.estate import places, plans, wires
 from prewatt.office.estate.history import KnownCustomer, load_customers
-from prewatt.office.estate.models import Custody, Site
+from prewatt.office.estate.models import Carrier, Custody, Site
 from prewatt.office.estate.taken_over import (
     Furnishing,
     NewContract,
@@ -23,13 +23,16 @@ from prewatt.office.estate.taken_over import (
     furnish,
 )
 from prewatt.office.sheets.checks import Draft, examine
+from prewatt.office.sheets.keypads import attributes
 from prewatt.office.sheets.rows import PlanRow, SupplyRow
 from prewatt.office.sheets.shape import Content, Result, RowRefusal
 from prewatt.office.sheets.standing import LINE
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
+from prewatt.office.tokens.taken_over import register_all
 from prewatt.office.vending import opening_taken_over
+from prewatt.office.vending.token_taken_over import open_taken_over
 
 BAUD: Final = 9600  # of a line whose speed nobody named; it only paces the head-end
 _LOCK_KEY: Final = 0x7368_6565  # advisory lock: one take-over at a time, so that none judges what another writes
@@ -115,19 +118,22 @@ class _Writing:
             )
             there.lines[row.code] = [
                 wires.add_line(
-                    gateway, code=LINE, transport=row.transport, port=row.port, baud=BAUD, actor=self._actor,
+                    gateway, code=LINE, transport=row.transport, port=row.port, baud=row.baud or BAUD, actor=self._actor,
                     at=self._at,
                 )
             ]  # fmt: skip
         meters = [
             NewMeter(
-                line=there.lines[row.gateway][0], number=row.number, profile=row.profile, unit=row.unit,
+                line=there.lines[row.gateway][0] if row.gateway else None, number=row.number, profile=row.profile, unit=row.unit,
                 ratio=row.ratio,
             )
             for _, row in self._draft.new["meters"]
         ]  # fmt: skip
         for circuit in add_meters(self._site, meters, actor=self._actor, at=self._at):
             there.circuit_rows[circuit.meter.number, circuit.index] = circuit
+        numbered = {circuit.meter.number: circuit.meter for circuit in there.circuit_rows.values()}
+        sts = [(numbered[row.meter], attributes(row)) for _, row in self._draft.new["sts"]]
+        register_all(self._site, sts, actor=self._actor, at=self._at)
         rooms = {"/".join(key): room for key, room in there.room_rows.items()}
         furnishings = [
             Furnishing(
@@ -200,6 +206,10 @@ class _Writing:
                 contract, circuit, plan, overdraft=row.overdraft, alarm_1=row.alarm_1, alarm_2=row.alarm_2,
                 valid_from=row.valid_from, actor=self._actor, at=self._at,
             )  # fmt: skip
+        elif row.carrier == Carrier.TOKEN:
+            open_taken_over(
+                contract, circuit, plan, valid_from=row.valid_from, actor=self._actor, at=self._at
+            )
         else:
             opening_taken_over.begin(
                 contract, circuit, plan, overdraft_minor=row.overdraft, alarm_1_minor=row.alarm_1,

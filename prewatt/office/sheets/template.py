@@ -13,16 +13,21 @@ NOTES: Final = "_notes"  # begins with "_": a take-over does not read it
 _WIDTH: Final = 18
 EXAMPLES: Final[Mapping[str, Sequence[Sequence[str | int]]]] = {
     "buildings": (("A", "东楼"),),
-    "rooms": (("A", 1, "101", "星野烘焙"), ("A", 1, "102", "")),
-    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001),),
-    "meters": (("000000000101", "acrel-ddsy1352", "G1", 1, 1), ("000000000102", "acrel-dtsy1352", "G1", 2, 20)),
-    "circuits": (("000000000101", 1, "A/101", 0), ("000000000102", 1, "A/102", 0)),
+    "rooms": (("A", 1, "101", "星野烘焙"), ("A", 1, "102", ""), ("A", 1, "103", "")),
+    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600),),
+    "meters": (("000000000101", "acrel-ddsy1352", "G1", 1, 1), ("000000000102", "acrel-dtsy1352", "G1", 2, 20),
+               ("000000000103", "sts-keypad", "", "", 1)),
+    "sts": (("000000000103", "01000000107", "600123", 1, 2, "01", 255, 2014, "07", "04", "02", 0, 0),),
+    "circuits": (("000000000101", 1, "A/101", 0), ("000000000102", 1, "A/102", 0),
+                 ("000000000103", 1, "A/103", 0)),
     "plans": (("shop", "商铺电价", "0.9200", "2026-01-01"),),
     "customers": (("K-101", "李星野", "商铺", "13900000000"), ("K-102", "王晓梅", "", "")),
-    "contracts": (("20260101", "K-101", "2026-01-01"), ("20260102", "K-102", "2026-01-01")),
+    "contracts": (("20260101", "K-101", "2026-01-01"), ("20260102", "K-102", "2026-01-01"),
+                  ("20260103", "K-102", "2026-01-01")),
     "supply_points": (
-        ("20260101", "000000000101", 1, "shop", "server", 0, 5000, 1000, "2026-01-01"),
-        ("20260102", "000000000102", 1, "shop", "server", 0, 20000, 5000, "2026-01-01"),
+        ("20260101", "000000000101", 1, "shop", "server", 0, 5000, 1000, "2026-01-01", "network"),
+        ("20260102", "000000000102", 1, "shop", "server", 0, 20000, 5000, "2026-01-01", "network"),
+        ("20260103", "000000000103", 1, "shop", "meter", 0, 0, 0, "2026-01-01", "token"),
     ),
 }
 _SAID: Final = (
@@ -35,8 +40,12 @@ _SAID: Final = (
     ("meters.profile: the code of the model, as the page Add a meter lists it", "meters.profile：表型代码，见“添加电表”页面"),
     ("meters.ratio: CT times PT, a whole number; 1 for a direct meter",
      "meters.ratio：电流与电压互感器倍率之积，整数；直通表填 1"),
-    ("gateways.transport: rtu-over-tcp (serial server) or modbus-tcp",
-     "gateways.transport：rtu-over-tcp（串口服务器）或 modbus-tcp"),
+    ("gateways.transport: rtu-over-tcp, rtu-over-udp, rtu-over-tls (serial server, transparent), modbus-tcp, modbus-tls",
+     "gateways.transport：rtu-over-tcp、rtu-over-udp、rtu-over-tls（串口服务器，透明传输）、modbus-tcp、modbus-tls"),
+    ("or serial-8n1, serial-8e1, serial-8o1: then host is a port of the head-end's machine (/dev/ttyUSB0), and port is 0",
+     "或 serial-8n1、serial-8e1、serial-8o1（串口）：host 填前置机的串口（/dev/ttyUSB0），port 填 0"),
+    ("gateways.baud: speed of the bus; empty is 9600 (a serial server has its own setting: say the same here)",
+     "gateways.baud：总线速率，留空为 9600（串口服务器另有设置，这里填相同的值）"),
     ("or dial-in: then host is its registration text or the serial of a meter with a modem, and port is 0",
      "或 dial-in（拨入）：host 填注册包或自带通信模块电表的序列号，port 填 0"),
     ("circuits.room: a room's code, or building/room; never_cut: 1 for fire pumps, lifts, emergency light",
@@ -48,6 +57,19 @@ _SAID: Final = (
      "overdraft_minor、alarm_1_minor、alarm_2_minor：金额，最小货币单位（分）；一级报警不低于二级"),
     ("supply_points.from: the first good reading on or after this day is the opening reading; nothing before is billed",
      "supply_points.from：该日零时起第一个有效读数为起始读数；此前的用电不计费"),
+    ("meters.gateway: empty, and unit empty too, for a meter that is never online; it needs a row in sts",
+     "meters.gateway：从不联网的电表留空，unit 也留空；这样的表必须在 sts 表中有一行"),
+    ("sts: meters that take tokens of 20 digits; pan: 18 digits, or the 11 or 13 digits of the meter's own number",
+     "sts：用 20 位令牌充值的电表；pan：18 位表主账号，或电表自身的 11 或 13 位编号"),
+    ("sts.sgc, krn, kt, ti, ken, base_date, ea: as on the meter's label; ken 255 never expires; ea 07 (STA) or 11",
+     "sts.sgc、krn、kt、ti、ken、base_date、ea：见表上标签；ken 255 表示永不失效；ea 为 07（STA）或 11"),
+    ("sts.dkga: 04 or 02; tct: 02 keypad, 01 magnetic card, 07 virtual; credit_kind: 0 energy, 4 money",
+     "sts.dkga：04 或 02；tct：02 键盘，01 磁卡，07 虚拟；credit_kind：0 电量，4 金额"),
+    ("sts.three_tokens: 1 where an EA 07 meter learns its supply group by a third key-change token",
+     "sts.three_tokens：EA 07 电表用第三个换密令牌学习供电组时填 1"),
+    ("supply_points.carrier: network (orders over the line), or token (digits that somebody types in; custody meter, "
+     "alarm levels and overdraft 0)",
+     "supply_points.carrier：network（经线路下发）或 token（人工输入数字；custody 填 meter，报警和透支填 0）"),
 )  # fmt: skip
 
 

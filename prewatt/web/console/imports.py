@@ -36,6 +36,7 @@ NAMES: Final = {
     "rooms": pgettext_lazy("sheet", "Rooms"),
     "gateways": pgettext_lazy("sheet", "Gateways"),
     "meters": pgettext_lazy("sheet", "Meters"),
+    "sts": pgettext_lazy("sheet", "STS meters"),
     "circuits": pgettext_lazy("sheet", "Circuits"),
     "plans": pgettext_lazy("sheet", "Plans"),
     "customers": pgettext_lazy("sheet", "Customers"),
