@@ -55,13 +55,17 @@ def test_a_lock_holds_what_its_input_names(name: str) -> None:
 
 
 def test_the_development_lock_holds_the_run_lock_unchanged() -> None:
-    run, dev, optional, _ = (pins(name) for name in LOCKS)
-    assert {name: dev.get(name) for name in run | optional} == run | optional
+    run, dev, optional, compiled = (pins(name) for name in LOCKS)
+    assert {name: dev.get(name) for name in run | optional | compiled} == run | optional | compiled
 
 
 def test_what_compiles_fits_the_run_lock() -> None:
     run, compiled = pins("requirements.lock"), pins("requirements-compiled.lock")
     assert {name: run[name] for name in run.keys() & compiled.keys()}.items() <= compiled.items()
+
+
+def test_who_runs_a_site_does_not_get_what_only_compiles() -> None:
+    assert not {"numba", "llvmlite"} & set(pins("requirements.lock"))
 
 
 def test_no_other_kind_of_lock_is_kept() -> None:

@@ -37,6 +37,7 @@ from prewatt.core.sts.vectors import (
 )
 
 CHUNK: Final = 8192  # rows at once: the buffers of one chunk stay in the processor's cache
+COMPILED_LEAST: Final = 1024  # rows from which loading the compiler pays; a few are done sooner without it
 _ANY_PAN: Final = MeterPan.of_drn("00000000000").digits
 _WORD: Final = np.uint64
 Row = TypeVar("Row")
@@ -103,7 +104,7 @@ class KeyChangeCampaign:
     """From one vending key to another for many meters; each keeps its PAN and brings its tariff indices.
 
     Refuses at once what no meter of the campaign could get (a cipher the keys do not make, a forbidden
-    change of key type). `use_compiled`: None means where numba is installed.
+    change of key type). `use_compiled`: None means where numba is installed and a chunk is large.
     """
 
     old: VendingKey = field(repr=False)
@@ -133,7 +134,7 @@ class KeyChangeCampaign:
         old_ti, old_good = digit_rows(old_tis, 2)
         new_ti, new_good = (old_ti, old_good) if new_tis == old_tis else digit_rows(new_tis, 2)
         good &= old_good & new_good
-        kernels = _kernels(self.use_compiled)
+        kernels = _kernels(self.use_compiled, len(digits))
         old_keys = decoder_keys(self.old, Meters(pans=digits, tis=old_ti), self.ea, kernels)
         new_keys = decoder_keys(self.new, Meters(pans=digits, tis=new_ti), self.ea, kernels)
         blocks = [with_crc(TokenClass.MANAGEMENT, part) for part in self._parts(new_keys, new_ti)]
@@ -198,7 +199,7 @@ class CreditBatch:
         amounts = _bounded([row.amount_tenths for row in rows], AMOUNT16_MAX)
         good &= ti_good & (tids >= 0) & (rnds >= 0) & (amounts >= 0) & (tids >> 16 <= self.key.ken)
         fields, carried = _amount_fields(np.maximum(amounts, 0))
-        kernels = _kernels(self.use_compiled)
+        kernels = _kernels(self.use_compiled, len(digits))
         keys = decoder_keys(self.key, Meters(pans=digits, tis=ti), self.ea, kernels)
         clear = (
             _WORD(self.kind.value << 44)
@@ -226,8 +227,8 @@ def _chunks(rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
         first_index += len(chunk)
 
 
-def _kernels(wanted: bool | None) -> compiled.Kernels | None:
-    if wanted is False:
+def _kernels(wanted: bool | None, rows: int) -> compiled.Kernels | None:
+    if wanted is False or wanted is None and rows < COMPILED_LEAST:
         return None
     found = compiled.kernels()
     assert found is not None or not wanted, "numba is not installed"

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from prewatt.core.refusals import Refused
 from prewatt.core.sts import AMOUNT16_MAX, BaseDate, CreditKind, Dkga, Ea, KeyType, StsCode
+from prewatt.core.sts import batch as batches
 from prewatt.core.sts.batch import (
     CHUNK,
+    COMPILED_LEAST,
     BatchRefusal,
     CreditBatch,
     CreditRow,
@@ -21,7 +23,7 @@ from prewatt.core.sts.batch import (
 from prewatt.core.sts.compiled import kernels
 from tests.core.sts.cases import PAN_11, pans, vending_key
 
-PATHS = [False] if kernels() is None else [False, True]
+PATHS = [False, True]  # the development lock holds numba, so that both are compared wherever tests run
 KINDS = [(Dkga.DES, Ea.STA, False), (Dkga.DES, Ea.STA, True), (Dkga.HMAC, Ea.STA, False), (Dkga.HMAC, Ea.STA, True)]
 KINDS += [(Dkga.HMAC, Ea.MISTY1, False)]
 
@@ -112,6 +114,12 @@ def test_credit_streams_equal_the_scalar_path(
             continue
         assert at not in codes
         assert (chunk.tokens[at].decode(), chunk.carried_tenths[at]) == (one.digits, one.carried)
+
+
+def test_few_rows_do_not_load_the_compiler() -> None:
+    assert kernels() is not None, "make setup-dev"
+    assert batches._kernels(None, COMPILED_LEAST - 1) is None and batches._kernels(None, COMPILED_LEAST) is not None
+    assert batches._kernels(True, 1) is not None and batches._kernels(False, CHUNK) is None
 
 
 def test_rows_are_counted_through_the_whole_stream() -> None:
