@@ -89,6 +89,8 @@ def check_own(text: str) -> Profile:
 def check_twins(profile: Profile) -> None:
     """RTU numbers nothing: a late reply fits any request of the same function and length. DL/T 645 names its item.
     Raises Refused profile_twins."""
+    if Quantity.ENERGY_IMPORT_TOTAL not in profile.registers:
+        return
     for intent, groups in READ_GROUPS.items():
         asked = [block for group in groups for block in profile.blocks.get(group, ())]
         if intent is Intent.READ_STATUS:  # of a server-held circuit: with the energy that is charged

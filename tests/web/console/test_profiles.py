@@ -1,0 +1,157 @@
+"""Pages of meter models: what stands where by which source, a copy changed, tried and saved, given to meters."""
+
+import pytest
+from django.test import Client
+
+from prewatt.core.meters.catalogue import shipped_text
+from prewatt.core.meters.jobs import Intent
+from prewatt.core.meters.model import Group
+from prewatt.core.meters.own import check_own
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.registers import RegisterImage, layouts
+from prewatt.office.estate.models import Meter, ProfileVersion
+from prewatt.office.metering.jobs import decode
+from prewatt.office.metering.models import JobRow
+from prewatt.office.staff.models import Operator, Role, Scope
+from tests.cast import NOON, Cast, assemble
+
+pytestmark = pytest.mark.django_db
+MODELS = "/console/meters/models"
+EDIT = f"{MODELS}/pilot-spm9511/edit"
+OURS = shipped_text("pilot-spm9511").replace('code = "pilot-spm9511"', 'code = "ours"')
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def erin(cast: Cast) -> Client:
+    return as_(operator(cast, "erin", Role.ELECTRICIAN))
+
+
+def operator(cast: Cast, name: str, role: Role) -> Operator:
+    made: Operator = Operator.objects.create(username=name, name=name, role=role, created_at=NOON, password="!")
+    Scope.objects.create(operator=made, site_id=cast.site.pk)
+    return made
+
+
+def as_(who: Operator, language: str = "en") -> Client:
+    client = Client()
+    client.force_login(who)
+    client.cookies["django_language"] = language
+    return client
+
+
+def page(client: Client, address: str, status: int = 200) -> str:
+    answer = client.get(address)
+    assert answer.status_code == status, (address, answer.status_code)
+    return answer.content.decode()
+
+
+def saved(client: Client, text: str = OURS) -> str:
+    answer = client.post(EDIT, {"act": "save", "text": text, "note": "by the maker's list of 2026"})
+    assert answer.status_code == 302
+    return str(answer["Location"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_everybody_sees_the_models_and_which_registers_are_assumed(cast: Cast, language: str) -> None:
+    client = as_(cast.alice, language)
+    listed = page(client, MODELS)
+    for code in ("pilot-spm9511", "chint-ddsu666", "ningju-ddzy1218"):
+        assert f"{MODELS}/{code}" in listed
+        one = page(client, f"{MODELS}/{code}")
+        assert "energy_import_total" in one and "00010000" in one or "h</td>" in one
+    acrel = page(client, f"{MODELS}/chint-ddsu666")
+    assert "edit" not in acrel.split("<h1>")[1].split("</h1>")[1][:600], "a cashier is offered no change"
+    assert client.get(EDIT).status_code == 403
+    assert client.get(f"{MODELS}/nobody").status_code == 404
+
+
+def test_a_fault_is_told_with_its_line_and_what_was_typed_stays(cast: Cast, erin: Client) -> None:
+    wrong = OURS.replace('type = "bcd48"', 'type = "bcd49"')
+    answer = erin.post(EDIT, {"act": "save", "text": wrong.replace("\n", "\r\n"), "note": "what I learnt"})
+    told = answer.content.decode()
+    line = wrong.splitlines().index('quantity = "meter_number"') + 1
+    assert answer.status_code == 422
+    assert f"Line {line}: meter_number: bcd49 is no known type." in told and "profile_unknown_type" in told
+    assert f'data-wrong="{line}"' in told and "what I learnt" in told and "bcd49" in told.split("<textarea")[1]
+    assert not ProfileVersion.objects.exists()
+
+
+def test_a_check_says_what_changed_against_what_it_was_copied_from(cast: Cast, erin: Client) -> None:
+    assert 'code = &quot;pilot-spm9511-own&quot;' in page(erin, EDIT)
+    answer = erin.post(EDIT, {"act": "check", "text": OURS.replace("address = 0x0106", "address = 0x0112")})
+    assert answer.status_code == 422 and "purchase_count" in answer.content.decode()
+    told = erin.post(EDIT, {"act": "check", "text": OURS.replace("quiet_ms = 20", "quiet_ms = 35")}).content.decode()
+    assert 'data-test="model-sound"' in told
+    assert "<del>quiet_ms = 20</del>" in told and "<ins>quiet_ms = 35</ins>" in told
+    assert not ProfileVersion.objects.exists() and not JobRow.objects.exists()
+
+
+def test_a_draft_is_tried_on_a_meter_and_shows_its_words(cast: Cast, erin: Client) -> None:
+    number = cast.shop_103.meter.number
+    head, tail = OURS.split('quantity = "balance"')
+    other = head + 'quantity = "balance"' + tail.replace('scale = "0.01"', 'scale = "0.1"', 1)
+    answer = erin.post(EDIT, {"act": "try", "text": other, "meter": number, "circuit": "1"})
+    assert answer.status_code == 302
+    job = JobRow.objects.get()
+    assert (job.intent, job.circuit_id, decode(job.payload).draft) == (Intent.TRY.value, cast.shop_103.pk, other)
+    assert 'data-verdict="running"' in page(erin, answer["Location"])
+    profile = check_own(other)
+    image = RegisterImage(profile)
+    image.put({Quantity.METER_NUMBER: int(number), Quantity.BALANCE: 123_400})
+    frames = [
+        {"function": each.block.function, "address": each.address, "count": each.block.count, "sent": "0103",
+         "received": "0103", "words": (image.read(each.address, each.block.count) or b"").hex()}
+        for group in Group for each in layouts(profile, group, 1)
+    ]  # fmt: skip
+    JobRow.objects.update(state="done", verdict="done", finished_at=NOON, frames=frames, values={})
+    told = page(erin, answer["Location"])
+    assert "0000 04D2" in told and "123.40" in told, "1234 tenths of a kWh, as the draft has it"
+    assert 'code = &quot;ours&quot;' in told, "the draft goes on being edited"
+    assert not ProfileVersion.objects.exists()
+    assert "123.40" not in page(erin, f"/console/meters/{cast.shop_103.meter_id}/try"), "no try of the meter's own"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"meter": "999999999999"}, "profile_try_where"),
+        ({"circuit": "2"}, "profile_try_where"),
+        ({"circuit": "x"}, "number_unreadable"),
+        ({"text": "[model"}, "profile_malformed"),
+    ],
+)
+def test_what_cannot_be_tried_asks_nobody(cast: Cast, erin: Client, changes: dict[str, str], code: str) -> None:
+    form = {"act": "try", "text": OURS, "meter": cast.shop_103.meter.number, "circuit": "1", **changes}
+    answer = erin.post(EDIT, form)
+    assert answer.status_code == 422 and code in answer.content.decode()
+    assert not JobRow.objects.exists()
+
+
+def test_saved_given_to_meters_and_followed_by_a_next_version(cast: Cast, erin: Client) -> None:
+    assert saved(erin) == f"{MODELS}/ours@1"
+    assert "by the maker&#x27;s list of 2026" in page(erin, f"{MODELS}/ours@1")
+    free, under_contract = cast.shop_103.meter, cast.shop_101.meter
+    lower = OURS.replace("resolution = 10 ", "resolution = 20 ")
+    assert saved(erin, lower) == f"{MODELS}/ours@2"
+    chosen = {"meter": [str(free.pk), str(under_contract.pk)], "reason": "as delivered"}
+    answer = erin.post(f"{MODELS}/ours@2/use", chosen)
+    assert answer.status_code == 422 and "profile_counts_otherwise" in answer.content.decode()
+    assert Meter.objects.get(pk=free.pk).profile == "ours@2"
+    assert Meter.objects.get(pk=under_contract.pk).profile == "pilot-spm9511"
+    assert erin.post(f"{MODELS}/ours@1/use", {**chosen, "reason": ""}).status_code == 422
+    assert erin.post(f"{MODELS}/ours@1/use", chosen).status_code == 302
+    assert set(Meter.objects.filter(profile="ours@1").values_list("pk", flat=True)) == {free.pk, under_contract.pk}
+    assert "SPM9511" in page(erin, f"/console/meters/{free.pk}")
+    assert "ours@1" in page(erin, MODELS) or "ours@2" in page(erin, MODELS)
+    assert "Pilot SPM9511" in page(erin, "/console/meters")
+
+
+def test_another_companys_models_are_not_there(cast: Cast, erin: Client) -> None:
+    saved(erin)
+    client = as_(cast.charlie)
+    assert client.get(f"{MODELS}/ours@1").status_code in (403, 404)
