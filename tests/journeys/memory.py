@@ -16,7 +16,8 @@ from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict
 from prewatt.core.meters.mailbox import CircuitPlan, JobReport, LinePlan, MeterPlan, PollSettings
 from prewatt.core.meters.quantities import Quantity
-from prewatt.field.headend import HeadEnd, Transport
+from prewatt.core.meters.simulated_security import SimulatedProvider
+from prewatt.field.headend import Advice, HeadEnd, Transport
 from prewatt.field.headend.transports import Link, LinkError, Listener
 from prewatt.field.simulator import SimulatedLine
 from prewatt.field.simulator.site import faults_from
@@ -71,6 +72,11 @@ class Wire:
 
     def mend(self) -> None:
         self.reachable = True
+
+    def hang_up(self) -> None:
+        """Whoever was connected is gone; what he asked is still asked, and answered to nobody or to the next one."""
+        for link in list(self._links.values()):
+            link.close()
 
     def wrote(self, number: int, data: bytes) -> None:
         self.line.receive(number, data, now_ms())
@@ -148,7 +154,9 @@ class Story:
     seed: int
     lines: int = 1
     meters: int = 8
+    profile: str = "pilot-spm9511"
     transport: str = "rtu-over-tcp"
+    medium: str = ""
     baud: int = 9600
     turnaround_ms: int = 40
     status_s: int = 20
@@ -157,7 +165,7 @@ class Story:
     def __post_init__(self) -> None:
         names = [chr(ord("a") + number) for number in range(self.lines)]
         parts = [
-            meter(self._unit(at, place), line=name, settings=dict(self.settings))
+            meter(self._unit(at, place), line=name, profile=self.profile, settings=dict(self.settings))
             for at, name in enumerate(names)
             for place in range(self.meters)
         ]
@@ -170,6 +178,7 @@ class Story:
         for at, plan in enumerate(self.plans):
             self.office.add(at + 1, plan)
         self.sold: dict[int, list[Order]] = {}
+        self.lives = 0  # of the head-end
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -179,10 +188,10 @@ class Story:
     def _plan(self, at: int) -> LinePlan:
         units = [self._unit(at, place) for place in range(self.meters)]
         return LinePlan(
-            line_id=at + 1, site_id=1, transport=self.transport, host="-", port=0, baud=self.baud,
+            line_id=at + 1, site_id=1, transport=self.transport, host="-", port=0, baud=self.baud, medium=self.medium,
             meters=tuple(
                 MeterPlan(
-                    meter_id=unit, number=f"20250000{unit:04d}", profile="pilot-spm9511", unit=unit,
+                    meter_id=unit, number=f"20250000{unit:04d}", profile=self.profile, unit=unit,
                     circuits=(CircuitPlan(circuit_id=unit, index=1),),
                 )
                 for unit in units
@@ -194,17 +203,27 @@ class Story:
             wire.line.set_faults(faults_from({"seed": self.seed * 100 + number, **named}))
 
     def start(self) -> None:
+        self.lives += 1
+
         async def open_wire(plan: LinePlan, listener: Listener) -> Link:
             return await self.wires[plan.line_id - 1].open(listener)
 
         loop = virtual_time.running()
         transport = Transport(opener=open_wire, framing=FRAMING[self.transport])
         headend = HeadEnd(
-            self.office, name="head-1", catalogue=catalogue(), clock=loop.wall, lease_s=LEASE_S,
+            self.office, name=f"head-{self.lives}", catalogue=catalogue(), clock=loop.wall, lease_s=LEASE_S,
             transports={self.transport: transport}, steady=loop.time, chance=random.Random(self.seed).random,
-            desk=in_place, ear=short_of_hearing,
+            desk=in_place, ear=short_of_hearing, adviser=Advice(SimulatedProvider(production=False), thread=in_place),
         )  # fmt: skip
         self._task = loop.create_task(headend.run(self._stop))
+
+    async def kill(self) -> None:
+        """The head-end is gone in the middle of whatever it did; its leases run out and what it held is nobody's."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for wire in self.wires:
+            wire.hang_up()
 
     async def end(self) -> None:
         self._stop.set()

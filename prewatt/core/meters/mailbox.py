@@ -53,6 +53,7 @@ class LinePlan:
     heartbeat: str = ""  # dial-in: what a serial server puts between its bytes to say that it lives
     timezone: str = "UTC"  # of the site: what a meter is told that asks for the time
     profiles: tuple[OwnVersion, ...] = ()  # the site's own versions that `meters` name; shipped ones are known
+    medium: str = ""  # what lies between the gateway and the meters, `core.meters.media.Medium`
 
 
 @dataclass(frozen=True, kw_only=True)

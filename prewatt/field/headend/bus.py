@@ -9,9 +9,9 @@ from collections.abc import Callable
 from prewatt.core.meters.drivers import Await, Consult, Conversation, Finished, Send
 from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.field.headend.advice import Adviser, no_adviser
+from prewatt.field.headend.air import WIRED, Patience, heard_by_all
 from prewatt.field.headend.limits import (
     BITS_PER_CHARACTER,
-    DRAIN_MAX_S,
     LATENESS_HALF_LIFE_S,
     LATENESS_MARGIN,
     MAX_INBOX_BYTES,
@@ -21,9 +21,6 @@ from prewatt.field.headend.limits import (
 )
 from prewatt.field.headend.transports import Link, SpeedLink
 from prewatt.field.headend.waiter import Waiter
-
-GAP_MAX_S = 0.5  # the quiet time may grow to this on a line that sends replies twice
-DUPLICATE_WITHIN_S = 1.0  # bytes this soon after a good reply are its duplicate, not a late reply
 
 
 class Learnt:
@@ -59,6 +56,7 @@ class Bus:
         waiter: Waiter,
         now: Callable[[], float],
         adviser: Adviser = no_adviser,
+        patience: Patience = WIRED,
     ) -> None:
         assert baud > 0, baud
         self._adviser = adviser
@@ -71,9 +69,11 @@ class Bus:
         self._waiter = waiter
         self._now = now
         self._baud = baud
+        self._patience = patience
         self.calm(quiet_s)
-        self._late = Learnt(DRAIN_MAX_S)
-        self._gap = Learnt(GAP_MAX_S)
+        self._late = Learnt(patience.drain_s)
+        self._gap = Learnt(patience.gap_s)
+        self._all_heard_at: float | None = None  # loop time of the last frame that every meter hears
         self._inbox = bytearray()
         self._listening = False
         self._clear_at = 0.0  # loop time before which nothing may be sent
@@ -85,14 +85,15 @@ class Bus:
 
     def calm(self, quiet_s: float) -> None:
         """How quiet the meters of this bus want it between frames."""
-        self._quiet_s = max(QUIET_MIN_S, quiet_s, QUIET_CHARACTERS * BITS_PER_CHARACTER / self._baud)
+        characters_s = QUIET_CHARACTERS * BITS_PER_CHARACTER / self._baud
+        self._quiet_s = max(QUIET_MIN_S, quiet_s, self._patience.quiet_s, characters_s)
 
     def opened(self, link: Link) -> None:
         self.link = link
         self._speed = link.speed if isinstance(link, SpeedLink) else None
         self._inbox.clear()
         # a gateway may still hold a reply meant for the master before us
-        self._clear_at = self._now() + self._quiet_s
+        self._clear_at = self._now() + max(self._quiet_s, self._patience.opening_s)
 
     def closed(self) -> None:
         self.link = None
@@ -106,7 +107,7 @@ class Bus:
         if self._is_late(data[0], now):
             assert self._timed_out_at is not None
             self._late.saw(now - self._timed_out_at, now)
-        elif not self._listening and self._answered_at is not None and now - self._answered_at < DUPLICATE_WITHIN_S:
+        elif not self._listening and self._answered_at is not None and now - self._answered_at < self._patience.twice_s:
             self._gap.saw(now - self._answered_at, now)
         if self._listening:
             self._inbox += data[: MAX_INBOX_BYTES - len(self._inbox)]
@@ -116,7 +117,7 @@ class Bus:
 
     def _is_late(self, head: int, now: float) -> bool:
         """Is this what an earlier request waited for? A frame's first byte is its address on every bus here."""
-        if self._timed_out_at is None or self._inbox or now - self._timed_out_at > DRAIN_MAX_S:
+        if self._timed_out_at is None or self._inbox or now - self._timed_out_at > self._patience.drain_s:
             return False
         return self._draining or head == self._missed_head != self._head
 
@@ -144,7 +145,8 @@ class Bus:
                 sent_at, timeout_ms = self._now(), step.timeout_ms
                 ends_at = sent_at + timeout_ms / 1000
                 self.fenced = not may_send(ends_at)
-                if self.fenced or self.link is None or (missed and give_up()):
+                given_up = missed and give_up()
+                if self.fenced or self.link is None or given_up or self._too_loud(step.data, sent_at):
                     return abandon(conversation)
                 self._inbox.clear()
                 self._head, self._draining = step.data[0], False
@@ -166,6 +168,15 @@ class Bus:
             conversation.timed_out()
         return abandon(conversation)
 
+    def _too_loud(self, data: bytes, now: float) -> bool:
+        """Would this make every meter speak or pass it on, too soon after the last one that did?"""
+        if not self._patience.broadcast_s or not heard_by_all(data):
+            return False
+        if self._all_heard_at is not None and now - self._all_heard_at < self._patience.broadcast_s:
+            return True
+        self._all_heard_at = now
+        return False
+
     def _unanswered(self, due_at: float, timeout_s: float) -> None:
         """A reply may still come: keep quiet for as long again, or as long as this line was seen to need."""
         self.timeouts += 1
@@ -174,8 +185,9 @@ class Bus:
         self._clear_at = due_at + max(timeout_s, self._late.value_s(due_at))
 
     async def _clear(self) -> None:
-        """Wait for quiet. What arrives meanwhile moves the end, but never beyond `DRAIN_MAX_S`."""
-        latest = self._now() + DRAIN_MAX_S
+        """Wait for quiet. What arrives meanwhile moves the end, but never beyond what a reply can be late, nor the quiet
+        after opening."""
+        latest = self._now() + max(self._patience.drain_s, self._patience.opening_s)
         while self.link is not None:
             until = min(self._clear_at, latest)
             if self._now() >= until:

@@ -7,11 +7,14 @@ QUIET_MIN_S = 0.002  # 1.75 ms is fixed above 19200 baud; rounded up to the loop
 DRAIN_MAX_S = 6.0  # a line observed to be later than this is sick, not slow
 LATENESS_MARGIN = 1.5  # the drain is this much longer than the latest reply seen
 LATENESS_HALF_LIFE_S = 600.0  # what was learnt about lateness fades, so that one bad minute is not for ever
+GAP_MAX_S = 0.5  # the quiet time may grow to this on a line that sends replies twice
+DUPLICATE_WITHIN_S = 1.0  # bytes this soon after a good reply are its duplicate, not a late reply
 MAX_INBOX_BYTES = 4096  # unread bytes kept of one conversation; a chattering gateway loses the rest
 TRANSACTIONS_APART = 64  # Modbus TCP transaction numbers between two conversations; none sends so many frames
 MAX_STEPS = 200  # steps of one conversation; more is a driver that does not end
 
 CONNECT_TIMEOUT_S = 5.0
+MAX_DATAGRAM = 2048  # bytes; the longest frame has 267, and what is cut off is no frame
 UNACKED_MAX_MS = 5000  # a request not taken by the gateway's network stack for so long is withdrawn
 MAX_CONNECTING = 256  # connection attempts at once, so that a dead network does not eat the sockets
 RECONNECT_FIRST_S = 1.0
@@ -58,6 +61,7 @@ MAX_CLAIM = 64  # jobs per claim
 MAX_IN_HAND = 4096  # claimed jobs in this process
 MAX_IN_HAND_PER_GATEWAY = 64  # so that one slow bus with a long list does not take the whole hand
 MAX_COMMAND_WAIT_S = 20.0  # a command unsent for so long is given back: its reason may be gone
+SLOW_COMMAND_WAITS = 5  # behind a concentrator as long as so many exchanges that get no reply: a poll may be under way
 MAX_READ_WAIT_S = 120.0  # nobody waits longer for a reading
 DOWN_GATEWAY_CLAIM_S = 30.0  # jobs of a gateway without any line up are claimed (and found silent) this often
 

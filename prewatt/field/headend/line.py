@@ -22,13 +22,14 @@ from prewatt.core.meters.mailbox import (
     ScanOrder,
     ScanState,
 )
+from prewatt.core.meters.media import medium_of
 from prewatt.core.meters.quantities import Quantity
+from prewatt.field.headend.air import over, patience_of
 from prewatt.field.headend.bus import Bus, open_line_waiter
 from prewatt.field.headend.ground import Ground
 from prewatt.field.headend.limits import (
     HEALTH_REPORT_S,
     LINE_REPORT_S,
-    MAX_COMMAND_WAIT_S,
     MAX_READ_WAIT_S,
     MISSES_TO_LOG,
     RECONNECT_FIRST_S,
@@ -61,9 +62,12 @@ class Line:
         self._ground = ground
         self._loop = asyncio.get_running_loop()
         self._waiter = open_line_waiter()
-        quiet_s, adviser = self._quiet_s(), ground.adviser
-        self._bus = Bus(baud=plan.baud, quiet_s=quiet_s, waiter=self._waiter, now=self._loop.time, adviser=adviser)
-        self._transport = ground.transports[plan.transport]
+        self._patience = patience_of(medium_of(plan.medium))
+        self._bus = Bus(
+            baud=plan.baud, quiet_s=self._quiet_s(), waiter=self._waiter, now=self._loop.time, patience=self._patience,
+            adviser=ground.adviser,
+        )  # fmt: skip
+        self._transport = over(ground.transports[plan.transport], medium_of(plan.medium))
         self._numbers = frozenset(each.number for each in plan.meters)
         self._polls = PollClock(ground.settings)
         self._polls.load(plan, ground.catalogue, self._loop.time())
@@ -280,7 +284,7 @@ class Line:
 
     async def _command(self, since: float, claimed: ClaimedJob) -> None:
         target = self._polls.circuits.get(claimed.circuit_id)
-        longest_s = MAX_READ_WAIT_S if claimed.job.intent in READS else MAX_COMMAND_WAIT_S
+        longest_s = MAX_READ_WAIT_S if claimed.job.intent in READS else self._patience.command_wait_s
         if self._loop.time() - since > longest_s:
             # its reason may have gone while it waited behind others: the office looks again before the next claim
             self._give_back(claimed, "waited_too_long")
@@ -289,10 +293,14 @@ class Line:
             self._give_back(claimed, "not_in_plan")
             return
         started_at, began = self._ground.clock(), self._loop.time()
-        silent = target.health.misses > 0
+        silent, replies = target.health.misses > 0, self._bus.replies
         try:
-            # a second try to a meter that was silent before is not spent while somebody else waits
-            outcome = await self._talk(target, claimed.job, lambda: self._closing or (silent and bool(self._commands)))
+            # a second try to a meter that was silent before, and is still, is not spent while somebody else waits
+            outcome = await self._talk(
+                target,
+                claimed.job,
+                lambda: self._closing or (silent and bool(self._commands) and self._bus.replies == replies),
+            )
         except Exception:
             log.exception("command_failed line=%s job=%s", self.plan.line_id, claimed.job_id)
             # nobody knows what left: the careful verdict, the next claim reads the witness
@@ -316,8 +324,9 @@ class Line:
         answered = False
         try:
             # A probe of a silent meter spends one try only, and nobody waits for a second while a command does.
+            once = probe or self._patience.polls_once
             outcome = await self._talk(
-                target, job, lambda: probe or self._closing or bool(self._commands), late_s=poll.late_s
+                target, job, lambda: once or self._closing or bool(self._commands), late_s=poll.late_s
             )
             answered = outcome.verdict is not Verdict.SILENT
             self._refusals(target, outcome)
@@ -331,15 +340,10 @@ class Line:
     def _keep(self, target: PolledCircuit, values: Mapping[Quantity, int], *, full: bool) -> None:
         self._ground.outbox.poll(
             PollResult(
-                gateway_id=self.gateway_id,
-                epoch=self.epoch,
-                site_id=self.plan.site_id,
-                circuit_id=target.circuit.circuit_id,
-                at=self._ground.clock(),
-                full=full,
-                values=dict(values),
+                gateway_id=self.gateway_id, epoch=self.epoch, site_id=self.plan.site_id,
+                circuit_id=target.circuit.circuit_id, at=self._ground.clock(), full=full, values=dict(values),
             )
-        )
+        )  # fmt: skip
 
     async def _talk(
         self, target: PolledCircuit, job: Job, give_up: Callable[[], bool], *, late_s: float = 0.0
@@ -434,14 +438,10 @@ class Line:
         health.reported_silent, health.reported_at = silent, now
         self._ground.outbox.silence(
             MeterSilence(
-                gateway_id=self.gateway_id,
-                epoch=self.epoch,
-                meter_id=target.meter.meter_id,
-                at=self._ground.clock(),
-                silent=silent,
-                misses=health.misses,
+                gateway_id=self.gateway_id, epoch=self.epoch, meter_id=target.meter.meter_id, at=self._ground.clock(),
+                silent=silent, misses=health.misses,
             )
-        )
+        )  # fmt: skip
 
     def _up(self) -> None:
         self._error = None

@@ -10,11 +10,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from prewatt.core.refusals import Text, message, register
+from prewatt.field.simulator.faults import faults_from
 from prewatt.field.simulator.fields import LOAD_LIMIT_W, Fields, SiteError
 from prewatt.field.simulator.http import BadRequest, HttpReply, HttpRequest, json_reply
 from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.page import STYLE, display, overview, visit
-from prewatt.field.simulator.site import CIRCUIT_LIMIT, faults_from
+from prewatt.field.simulator.site import CIRCUIT_LIMIT
 from prewatt.field.simulator.world import World
 
 QUERY_LIMIT: Final = 64

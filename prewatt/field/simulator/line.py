@@ -324,8 +324,9 @@ class SimulatedLine:
         garbage, spot = chance.randbytes(NOISE_BYTES), chance.randrange(256)
         corrupted = corrupt < faults.corrupt
         in_request = corrupted and spot % 2 == 0  # a meter does not answer a frame with a wrong CRC
+        noisy = self._way.noisy(now_ms)
         return _Fate(
-            request_lost=lose_request < faults.lose_request or in_request or self._way.noisy(now_ms),
+            request_lost=lose_request < faults.lose_request or in_request or noisy,
             there_ms=self._way.one_way_ms(),
             back_ms=self._way.one_way_ms(),
             reply_lost=lose_reply < faults.lose_reply,

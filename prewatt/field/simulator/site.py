@@ -18,7 +18,7 @@ a `SiteError` that names the place.
         "turnaround_ms": 40,                       # optional: time a meter needs to answer
         "gateway_ms": 15,                          # optional: delay of the serial server
         "gateway_exceptions": false,               # optional, modbus-tcp: exception 0B when a meter is silent
-        "faults": {"seed": 1, "lose_reply": 0.2}   # optional: see `Faults`
+        "faults": {"seed": 1, "lose_reply": 0.2}   # optional: see `faults`
       }],
       "meters": [{
         "number": "202500000001",                  # 12 digits, unique
@@ -64,6 +64,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from prewatt.core.meters.jobs import OrderKind
 from prewatt.core.meters.wallet import PRICES
 from prewatt.field.simulator.dialing import Dialing, dialing_from
+from prewatt.field.simulator.faults import NO_FAULTS as NO_FAULTS
+from prewatt.field.simulator.faults import Faults as Faults
+from prewatt.field.simulator.faults import faults_from as faults_from
 from prewatt.field.simulator.fields import ENERGY_LIMIT_WH, LOAD_LIMIT_W, Fields, Load, SiteError, load_from
 from prewatt.field.simulator.keypad_site import KeypadSite, keypads_from
 
@@ -72,12 +75,10 @@ SITE_FILE_LIMIT_BYTES = 64 * 1024 * 1024  # some 50,000 meters; a larger file is
 LINE_LIMIT = 2_000  # one listening socket each
 METER_LIMIT = 50_000
 CIRCUIT_LIMIT = 36  # the SPM2506 has most
-LATE_LIMIT_MS = 600_000
 PRICE_LIMIT = 2**32 - 1  # what a register of two words can hold
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NUMBER = re.compile(r"[0-9]{12}")
-_PROBABILITIES = ("lose_request", "lose_reply", "late_reply", "duplicate_reply", "corrupt", "noise", "collision")
 
 
 class Transport(StrEnum):
@@ -94,25 +95,6 @@ class Force(StrEnum):
     AUTOMATIC = "automatic"
     KEEP_ON = "keep_on"
     TRIP = "trip"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Faults:
-    """Named faults of one line: probabilities 0..1 per request under `seed`; `down` closes the gateway."""
-
-    seed: int = 0
-    lose_request: float = 0.0  # the meter never sees it
-    lose_reply: float = 0.0  # the meter acted, nobody hears
-    late_reply: float = 0.0  # the reply comes `late_ms` after its time
-    late_ms: int = 2_000
-    duplicate_reply: float = 0.0  # the reply comes twice
-    corrupt: float = 0.0  # one byte of request or reply is changed on the wire
-    noise: float = 0.0  # stray bytes before the reply
-    collision: float = 0.0  # another station speaks over the reply
-    down: bool = False
-
-
-NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,19 +191,6 @@ class Site:
     lines: tuple[LineSite, ...]
     meters: tuple[MeterSite, ...]
     keypads: tuple[KeypadSite, ...] = ()
-
-
-def faults_from(value: object, where: str = "faults") -> Faults:
-    """Read one fault setting (site file, POST /lines/{id}/faults); what is not named is off."""
-    fields = Fields.of(value, where)
-    faults = Faults(
-        seed=fields.integer("seed", 0, 2**63 - 1, 0),
-        late_ms=fields.integer("late_ms", 0, LATE_LIMIT_MS, NO_FAULTS.late_ms),
-        down=fields.flag("down"),
-        **{name: fields.probability(name) for name in _PROBABILITIES},
-    )
-    fields.done()
-    return faults
 
 
 def _line(fields: Fields) -> LineSite:

@@ -14,9 +14,9 @@ from typing import Final, Protocol
 
 from prewatt.core.meters.jobs import OrderKind
 from prewatt.field.simulator.circuit import Accepted, CircuitState
+from prewatt.field.simulator.faults import Faults, faults_from
 from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.meter import Meter, MeterState
-from prewatt.field.simulator.site import Faults, faults_from
 
 FILE_NAME: Final = "meters.sqlite3"
 VERSION: Final = 1

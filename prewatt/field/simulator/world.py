@@ -14,10 +14,11 @@ from prewatt.core.meters.profile import Protocol as ProtocolName
 from prewatt.core.refusals import Refused
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.data_meter import DataMeter
+from prewatt.field.simulator.faults import NO_FAULTS, Faults
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.line import NotKept, SimulatedLine
 from prewatt.field.simulator.meter import Meter
-from prewatt.field.simulator.site import NO_FAULTS, Faults, MeterSite, Site
+from prewatt.field.simulator.site import MeterSite, Site
 from prewatt.field.simulator.store import Store, StoreDamaged
 
 if TYPE_CHECKING:  # the cipher behind it is dear, and most sites have no such meter

@@ -41,18 +41,24 @@ def one(identity: str) -> Caller:
 
 def take_over(
     identity: str, site: Site, *, code: str, name: str, baud: int, heartbeat: str = "", number: str = "",
-    profile: str = "", unit: int = 1, ct_ratio: int = 1, room: Room | None = None, actor: str, at: datetime,
+    profile: str = "", unit: int = 1, ct_ratio: int = 1, room: Room | None = None, secret: str = "",
+    sealed: bool = True, port: int = 1, actor: str, at: datetime,
 ) -> Gateway:  # fmt: skip
     """He is a gateway of this site from now on, with one line, and with a meter where `number` is given; the head-end
-    serves him within seconds. Refuses caller_gone and what entering a gateway, a line and a meter refuses."""
+    serves him within seconds. An Acrel gateway has a `secret` and the line is its serial `port`. Refuses caller_gone,
+    gateway_secret_malformed and what entering a gateway, a line and a meter refuses."""
     with transaction.atomic():
         caller = Caller.objects.select_for_update().filter(pk=identity).first()
         if caller is None:
             raise Refused("caller_gone", identity=identity)
+        if (caller.kind == wires.ACREL_GATEWAY) != bool(secret):
+            raise Refused("gateway_secret_malformed")
         gateway = wires.add_gateway(
-            site, code=code, name=name, identity=caller.identity, heartbeat=heartbeat, actor=actor, at=at
-        )
-        line = wires.add_line(gateway, code=LINE, transport=wires.DIAL_IN, port=0, baud=baud, actor=actor, at=at)
+            site, code=code, name=name, identity=caller.identity, heartbeat=heartbeat, secret=secret, sealed=sealed,
+            actor=actor, at=at,
+        )  # fmt: skip
+        way = wires.transport_of(gateway)
+        line = wires.add_line(gateway, code=LINE, transport=way, port=port, baud=baud, actor=actor, at=at)
         if number:
             wires.add_meter(
                 line, number=number, profile=profile, unit=unit, ct_ratio=ct_ratio, room=room, common=False,

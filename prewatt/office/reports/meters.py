@@ -179,12 +179,13 @@ class LineHealth:
     gateway: str
     gateway_name: str
     host: str  # or what it dials in as
-    dials_in: bool
+    one_line: bool  # its connection is its one bus
     line_id: int
     line: str
     transport: str
     port: int
     baud: int
+    medium: str  # "": a wire
     up: bool
     known: bool  # a head-end has tried it
     error: str
@@ -204,9 +205,9 @@ def lines(operator_id: int, site_id: int) -> list[LineHealth]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '',
+SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '' AND g.secret = '',
   coalesce(n.id, 0), coalesce(n.code, ''), coalesce(n.transport, ''),
-  coalesce(n.port, 0), coalesce(n.baud, 0), coalesce(ls.up, false), ls.line_id IS NOT NULL, coalesce(ls.error, ''),
+  coalesce(n.port, 0), coalesce(n.baud, 0), coalesce(n.medium, ''), coalesce(ls.up, false), ls.line_id IS NOT NULL, coalesce(ls.error, ''),
   ls.since, ls.at, coalesce(ls.replies, 0), coalesce(ls.timeouts, 0), ls.last_reply_at,
   (SELECT count(*) FROM estate_meter m WHERE m.line_id = n.id AND m.removed_at IS NULL),
   (SELECT count(*) FROM estate_meter m JOIN metering_meterstate ms ON ms.meter_id = m.id

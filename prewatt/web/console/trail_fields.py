@@ -28,6 +28,7 @@ NAMES: Final[Mapping[str, str | Promise]] = {
     "valid_from": _lazy("holds from"), "plan": _lazy("plan"), "custody": _lazy("who holds the credit"),
     "host": _lazy("host"), "port": _lazy("port"), "baud": _lazy("speed"), "transport": _lazy("transport"),
     "identity": _lazy("dials in as"), "heartbeat": _lazy("heartbeat text"), "peer": _lazy("calls from"),
+    "medium": _lazy("medium"), "sealed": _lazy("ciphered"), "other_secret": _lazy("another key"),
     "unit": _lazy("address on the line"), "ratio": _lazy("CT ratio"), "profile": _lazy("profile"),
     "floor": _lazy("floor"), "area_dm2": _lazy("area, 1/100 m²"), "sort": _lazy("order"), "room": _lazy("room"),
     "line": _lazy("line"), "till": _lazy("till"), "needs_shift": _lazy("needs a shift"), "kind": _lazy("kind"),

@@ -58,7 +58,10 @@ def test_a_known_caller_is_told_his_gateway_and_a_stranger_is_written_down_once(
 ) -> None:
     gateway, one = dials_in(cast), mailboxes[0]
     known = one.called(headend="one", calls=[call(SERIAL), call("STRANGER")])
-    assert known == [Known(identity=SERIAL, gateway_id=gateway.pk), Known(identity="STRANGER", gateway_id=None)]
+    assert known == [
+        Known(identity=SERIAL, gateway_id=gateway.pk, timezone=cast.site.timezone),
+        Known(identity="STRANGER", gateway_id=None),
+    ]
     one.called(headend="one", calls=[call("STRANGER", fresh=False, peer="10.9.9.9")])
     one.called(headend="one", calls=[call("STRANGER")])
     [row] = callers.waiting()
@@ -158,3 +161,26 @@ def test_a_gateway_dials_in_or_is_connected_to_and_never_both(cast: Cast) -> Non
     assert code_of(lambda: line(gateway, "modbus-tcp")) == "dial_in_has_no_host"
     assert code_of(lambda: line(cast.gateway, "dial-in")) == "dial_in_has_no_host"
     assert code_of(lambda: wires.edit_gateway(gateway, name="", host="10.0.0.1", actor=BY, at=AT)) == "name_needed"
+
+
+def test_the_key_of_an_acrel_gateway_is_told_to_the_head_end_and_to_nobody_s_trail(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    gateway = wires.add_gateway(
+        cast.site, code="GW", name="", identity="GW-001", secret="0123456789abcdef", sealed=False, actor=BY, at=AT
+    )
+    for port, medium in ((1, ""), (2, "radio")):
+        wires.add_line(
+            gateway, code=str(port), transport="acrel-gateway", port=port, baud=9600, medium=medium, actor=BY, at=AT
+        )
+    [known] = mailboxes[0].called(headend="one", calls=[call("GW-001")])
+    assert (known.gateway_id, known.secret, known.sealed) == (gateway.pk, "0123456789abcdef", False)
+    assert known.timezone == cast.site.timezone and "0123456789abcdef" not in repr(known)
+    assert [(each.transport, each.port, each.medium) for each in mailboxes[0].plan(gateway_id=gateway.pk)] == [
+        ("acrel-gateway", 1, ""), ("acrel-gateway", 2, "radio"),
+    ]  # fmt: skip
+    wires.edit_gateway(gateway, name="", identity="GW-001", secret="fedcba9876543210", actor=BY, at=AT)
+    assert all("fedcba98" not in str(row.after) for row in trail_of("gateway", str(gateway.pk)))
+    assert code_of(
+        lambda: wires.add_line(gateway, code="3", transport="dial-in", port=0, baud=9600, actor=BY, at=AT)
+    ) == "dial_in_has_no_host"

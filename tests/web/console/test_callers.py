@@ -82,3 +82,34 @@ def test_a_gateway_that_dials_in_is_entered_and_changed_by_hand(cast: Cast, ada:
     save(ada, f"/console/lines/gateways/{gateway.pk}", name="Roof", identity="GATE-10")
     gateway.refresh_from_db()
     assert (gateway.identity, gateway.heartbeat) == ("GATE-10", "")
+
+
+def test_an_acrel_gateway_is_entered_with_its_key_which_is_never_shown_again(
+    cast: Cast, ada: Client  # noqa: F811
+) -> None:
+    stranger("GW-001", "acrel-gateway")
+    address, key = "/console/lines/callers/take?identity=GW-001", "0123456789abcdef"
+    typed = {"code": "GW", "name": "Roof", "baud": "9600", "port": "2"}
+    assert refused(ada, address, **typed) == "gateway_secret_malformed"
+    assert refused(ada, address, **typed, secret="too short") == "gateway_secret_malformed"
+    told = {**typed, "secret": key, "number": "260311005207", "profile": "pilot-spm9511"}
+    assert ada.post(address, told).status_code == 302
+    gateway = Gateway.objects.get(identity="GW-001")
+    line = Line.objects.get(gateway=gateway)
+    assert (gateway.secret, gateway.sealed, line.transport, line.port) == (key, True, "acrel-gateway", 2)
+    place = f"/console/lines/gateways/{gateway.pk}"
+    assert refused(ada, f"{place}/new", code="2", port="2", baud="9600") == "gateway_port_taken"
+    assert refused(ada, f"{place}/new", code="2", port="100", baud="9600") == "gateway_port_out_of_range"
+    assert refused(ada, f"{place}/new", code="2", port="3", baud="2400", medium="pigeon") == "medium_unknown"
+    save(ada, f"{place}/new", code="2", port="3", baud="2400", medium="plc")
+    assert Line.objects.get(gateway=gateway, port=3).medium == "plc"
+    save(ada, place, name="Roof", identity="GW-001", secret="", sealed="0")
+    gateway.refresh_from_db()
+    assert (gateway.secret, gateway.sealed) == (key, False), "an empty key stays as it was"
+    save(ada, place, name="Roof", identity="GW-001", secret="fedcba9876543210")
+    gateway.refresh_from_db()
+    assert gateway.secret == "fedcba9876543210"
+    for shown in (ada.get(place), ada.get("/console/lines"), ada.get("/console/settings/trail")):
+        assert shown.status_code == 200
+        assert key not in shown.content.decode() and "fedcba9876543210" not in shown.content.decode()
+    assert refused(ada, "/console/lines/gateways/new", code="G8", host="10.0.0.1", secret=key) == "gateway_secret_malformed"
