@@ -156,6 +156,7 @@ class Story:
     meters: int = 8
     profile: str = "pilot-spm9511"
     transport: str = "rtu-over-tcp"
+    medium: str = ""
     baud: int = 9600
     turnaround_ms: int = 40
     status_s: int = 20
@@ -187,7 +188,7 @@ class Story:
     def _plan(self, at: int) -> LinePlan:
         units = [self._unit(at, place) for place in range(self.meters)]
         return LinePlan(
-            line_id=at + 1, site_id=1, transport=self.transport, host="-", port=0, baud=self.baud,
+            line_id=at + 1, site_id=1, transport=self.transport, host="-", port=0, baud=self.baud, medium=self.medium,
             meters=tuple(
                 MeterPlan(
                     meter_id=unit, number=f"20250000{unit:04d}", profile=self.profile, unit=unit,
