@@ -173,7 +173,7 @@ def custody(ask: Ask, contract_number: str) -> HttpResponse:
         chosen: Plan = pick(plans, number(form.get("plan", "")))
         if to_books:
             return to_server(_change(ask, point), terms=held_terms(ask, form, chosen))
-        return to_meter(_change(ask, point), terms=meter_terms(form, chosen))
+        return to_meter(_change(ask, point), terms=meter_terms(ask, form, chosen, point.circuit))
 
     says = (
         _("The office holds the credit from now on: the books count down and the server switches. The meter's purse "

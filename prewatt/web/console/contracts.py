@@ -22,7 +22,16 @@ from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.models import Opening
 from prewatt.web.console import contracts_held, contracts_statement
 from prewatt.web.console.contracts_plot import SPANS, UsePlot, load_plot, price_unit, use_plot
-from prewatt.web.console.contracts_words import act_line, act_state, agreement, last_change, lasting, split, why
+from prewatt.web.console.contracts_words import (
+    act_line,
+    act_state,
+    agreement,
+    last_change,
+    lasting,
+    price_in_meter,
+    split,
+    why,
+)
 from prewatt.web.console.lists import number
 from prewatt.web.console.panel import alarm_words, supply_sentence
 from prewatt.web.console.tiles import badges_of
@@ -145,7 +154,7 @@ def _live(ask: Ask, row: BoardRow, point: SupplyPoint) -> dict[str, object]:
         "because": because,
         "changes": last_change(changes, ask.at, ask.zone),
         "unit": formats.credit_unit_word(row.credit_unit),
-        "levels": _limits(row, point),
+        "levels": [*_limits(row, point), *price_in_meter(point, ask.at)],
         "sum": held,
         "sum_says": agreement(held, ask.at, ask.zone) if held else "",
         "sum_lines": _sum_lines(ask, held) if held else [],

@@ -9,12 +9,16 @@ from django.utils.translation import ngettext
 from prewatt.core.meters import BLOCKS_CLOSING
 from prewatt.core.meters.profile import Switch
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.core.units import format_price
+from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, runs_out
 from prewatt.office.reports.contracts import ContractAct
 from prewatt.office.reports.meters import SupplyChange
 from prewatt.office.reports.use import BalanceSum
+from prewatt.office.vending import purse_prices
+from prewatt.web.console.contracts_plot import price_unit
 from prewatt.web.console.panel import cause_words
 from prewatt.web.ui import formats
 from prewatt.web.ui.words import ACTS
@@ -115,6 +119,21 @@ def agreement(sum_: BalanceSum, at: datetime, zone: ZoneInfo) -> str:
     if sum_.differs > 0:
         return _("the meter says %(diff)s kWh more (%(time)s): credit may have come another way") % told
     return _("the meter says %(diff)s kWh less (%(time)s): ask a manager to look") % told
+
+
+def price_in_meter(point: SupplyPoint, at: datetime) -> list[tuple[str, str]]:
+    """By what price a purse in money drains, and that another one is still to reach it."""
+    told = purse_prices.state_of(point, at=at)
+    if told is None:
+        return []
+    unit = price_unit(point.credit_unit)
+    shown = _("not read back yet") if told.shown is None else f"{format_price(told.shown.normalize())} {unit}"
+    if told.agrees or told.wanted is None:
+        return [(_("Price in the meter"), shown)]
+    says = {"shown": shown, "wanted": f"{format_price(told.wanted.normalize())} {unit}"}
+    if told.running:
+        return [(_("Price in the meter"), _("%(shown)s; %(wanted)s is being written") % says)]
+    return [(_("Price in the meter"), _("%(shown)s; %(wanted)s is not in the meter yet, it is tried again") % says)]
 
 
 def act_line(each: ContractAct) -> str:

@@ -42,12 +42,17 @@ def _typed(form: QueryDict, quantity: Quantity, unit: str) -> int:
     return parse_amount(typed, currency(unit))
 
 
+def _label(quantity: Quantity, unit: str, language: str) -> str:
+    name = label(quantity, language, money=unit != "Wh")
+    return f"{name}, {'kW' if quantity is Quantity.LOAD_LIMIT else formats.credit_unit_word(unit) or unit}"
+
+
 def _fields(quantities: list[Quantity], agreed: Mapping[Quantity, int], unit: str) -> list[Field]:
     language = get_language() or "zh-hans"
     return [
         Field(
             name=each.value,
-            label=f"{label(each, language)}, {'kW' if each is Quantity.LOAD_LIMIT else formats.credit_unit_word(unit)}",
+            label=_label(each, unit, language),
             kind="decimal",
             value=_shown(each, agreed[each], unit),
             most=12,

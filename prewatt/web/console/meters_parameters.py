@@ -21,6 +21,7 @@ from prewatt.office.metering import clocks, parameters, settings
 from prewatt.office.metering.models import JobState, MeterClock, WantedSetting
 from prewatt.office.metering.parameters import Parameter, ParameterState
 from prewatt.office.reports.meters import MeterRow
+from prewatt.office.vending import purse_prices
 from prewatt.office.vending.models import Opening
 from prewatt.web.console.meters_words import mark_of, names_of, value_words
 from prewatt.web.ui import formats
@@ -126,6 +127,7 @@ def parameter_card(
     if supply is not None:
         since = supply.valid_from
         agreed = {each: value for each, value in settings.agreed_with(supply).items() if each in may}
+        agreed |= purse_prices.agreed_with(supply, at=at)
         opening = Opening.objects.filter(supply_point=supply, kind="open", state="done").order_by("-pk").first()
         if opening is not None:
             opened = opening.actor_name, formats.when(opening.at, at, zone)
@@ -156,7 +158,7 @@ def _line(
         who = _("at opening, %s") % who if who else _("at opening")
     doubt = one.state in (ParameterState.UNKNOWN, ParameterState.REFUSED)
     return ParameterLine(
-        quantity=one.quantity.value, name=label(one.quantity, _language()),
+        quantity=one.quantity.value, name=label(one.quantity, _language(), money=profile.wallet is not None),
         address=register.place(profile.offset(row.index, shared=register.shared)), mark=mark, source=source,
         read=read, read_unit=read_unit, read_at=formats.when(one.read_at, at, zone) if one.read_at else _("never read"),
         wanted=wanted, wanted_unit=wanted_unit, wanted_by=" · ".join(each for each in (who, when, one.reason) if each),
@@ -173,7 +175,7 @@ def _version(
     after, unit = value_words(quantity, one.value, row, profile)
     result, css = _came_of(one)
     return VersionLine(
-        at=formats.when(one.set_at, at, zone), name=label(quantity, _language()),
+        at=formats.when(one.set_at, at, zone), name=label(quantity, _language(), money=profile.wallet is not None),
         change=f"{before} → {after} {unit}".strip(), who=names.get(one.actor, ""), reason=one.reason, result=result,
         css=css,
     )  # fmt: skip

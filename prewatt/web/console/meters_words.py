@@ -14,11 +14,14 @@ from prewatt.core.meters.jobs import Intent, OrderKind, Verdict, Wish
 from prewatt.core.meters.model import Group, Register
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.wallet import PRICES, price_of
 from prewatt.core.refusals import message, texts
+from prewatt.core.units import format_price
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow
 from prewatt.office.reports.meters import JobLine, MeterRow, SupplyChange
 from prewatt.office.staff.models import Operator
+from prewatt.web.console.contracts_plot import price_unit
 from prewatt.web.console.panel import cause_words
 from prewatt.web.ui import formats
 
@@ -120,7 +123,7 @@ def register_lines(
         offset = profile.offset(row.index, shared=register.shared)
         lines.append(
             RegisterLine(
-                name=label(quantity, _language()),
+                name=label(quantity, _language(), money=profile.wallet is not None),
                 address=register.place(offset),
                 kind=register.kind.value,
                 value=shown,
@@ -168,7 +171,12 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
         Quantity.OVERDRAFT_LIMIT,
         Quantity.HOARDING_LIMIT,
     ):
+        if not row.custody and profile.wallet is not None:  # nobody's yet: money of the company's currency
+            return formats.scaled(value, profile.wallet.exponent), ""
         return formats.credit(value, row.credit_unit), formats.credit_unit_word(row.credit_unit)
+    if quantity in PRICES:
+        unit = price_unit(row.credit_unit) if row.custody and row.credit_unit != "Wh" else "/kWh"
+        return format_price(price_of(value).normalize()), unit
     if name.startswith("energy_"):
         return formats.energy(value), "kWh"
     if name.startswith("voltage_"):

@@ -36,6 +36,7 @@ from prewatt.web.console.openings_by_token import (
 )
 from prewatt.web.console.openings_held import (
     able_of,
+    amount,
     custody_field,
     money_fields,
     start_fields,
@@ -152,18 +153,19 @@ def _fields(ask: Ask, company: Company, circuits: list[Circuit]) -> dict[str, li
 def terms_fields() -> list[Field]:
     """What is agreed with the meter, with what is usual filled in."""
     return [
-        Field(name="alarm_1", label=_("Alarm level 1, kWh"), kind="decimal", value="50"),
-        Field(name="alarm_2", label=_("Alarm level 2, kWh"), kind="decimal", value="10"),
+        Field(name="alarm_1", label=_("Alarm level 1, kWh or money"), kind="decimal", value="50",
+              hint=_("Money where the purse of the meter holds money.")),
+        Field(name="alarm_2", label=_("Alarm level 2, kWh or money"), kind="decimal", value="10"),
         Field(
             name="overdraft",
-            label=_("Overdraft, kWh"),
+            label=_("Overdraft, kWh or money"),
             kind="decimal",
             value="0",
             hint=_("How far below zero the meter supplies on."),
         ),
         Field(
             name="hoarding_limit",
-            label=_("Hoarding limit, kWh"),
+            label=_("Hoarding limit, kWh or money"),
             kind="decimal",
             value="",
             hint=_("The most the meter may hold; empty: none."),
@@ -244,7 +246,7 @@ def _start(ask: Ask, company: Company, circuits: list[Circuit], chosen: Customer
                 key=key,
                 circuit=circuit,
                 customer=customer(),
-                terms=meter_terms(form, plan),
+                terms=meter_terms(ask, form, plan, circuit),
                 till=till,
                 actor=actor,
                 at=ask.at,
@@ -253,14 +255,20 @@ def _start(ask: Ask, company: Company, circuits: list[Circuit], chosen: Customer
         )
 
 
-def meter_terms(form: QueryDict, plan: Plan) -> openings.Terms:
-    """What is agreed with the meter, as typed."""
+def meter_terms(ask: Ask, form: QueryDict, plan: Plan, circuit: Circuit) -> openings.Terms:
+    """What is agreed with the meter, as typed: kWh, or money where its purse holds money."""
+    profile = all_profiles().get(circuit.meter.profile)
+    in_money = profile is not None and profile.wallet is not None
+
+    def typed(name: str) -> int:
+        return amount(ask, form, name) if in_money else energy(form, name)
+
     return openings.Terms(
         plan=plan,
-        alarm_1=energy(form, "alarm_1"),
-        alarm_2=energy(form, "alarm_2"),
-        overdraft=energy(form, "overdraft"),
-        hoarding_limit=energy(form, "hoarding_limit"),
+        alarm_1=typed("alarm_1"),
+        alarm_2=typed("alarm_2"),
+        overdraft=typed("overdraft"),
+        hoarding_limit=typed("hoarding_limit"),
         load_limit_w=energy(form, "load_limit"),
     )
 

@@ -30,7 +30,10 @@ def able_of(chosen: Circuit | None) -> list[str]:
 def custody_field(able: list[str], *more: tuple[str, str, str]) -> Field:
     """Who holds the credit; of a meter that was chosen beforehand only what it can do. `more`: ways beside these."""
     words = [
-        ("meter", _("in the meter"), _("it counts down and trips by itself; thresholds in kWh")),
+        (
+            "meter", _("in the meter"),
+            _("it counts down and trips by itself; thresholds in kWh, or in money where it holds money"),
+        ),
         ("server", _("in the office"), _("the books count down, the server switches; thresholds in money")),
     ]
     auto = [("", _("as the meter can"), _("in the meter where it has a purse of its own, else in the office"))]

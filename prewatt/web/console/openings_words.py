@@ -23,6 +23,14 @@ def _kwh(value: object) -> str:
     return f"{formats.energy(value)} kWh" if isinstance(value, int) else formats.DASH
 
 
+def _credit(one: Opening, value: object) -> str:
+    """Credit as its holder counts it."""
+    if not isinstance(value, int) or one.supply_point.credit_unit == "Wh":
+        return _kwh(value)
+    company = one.contract.site.company
+    return formats.money(value, company.currency, company.exponent)
+
+
 def _read_fact(one: Opening) -> str:
     """What the meter said first."""
     values = one.read_values
@@ -30,7 +38,7 @@ def _read_fact(one: Opening) -> str:
         return ""
     number = values.get(_NUMBER)
     told = [_("number %s") % f"{number:012d}"] if isinstance(number, int) else []
-    told += [_("balance %s") % _kwh(values.get(_BALANCE)), _("count %s") % values.get(_COUNT, formats.DASH)]
+    told += [_("balance %s") % _credit(one, values.get(_BALANCE)), _("count %s") % values.get(_COUNT, formats.DASH)]
     if isinstance(values.get(_TOTAL), int):
         told.append(_("register %s") % _kwh(values[_TOTAL]))
     return " · ".join(told)
@@ -71,7 +79,7 @@ def steps_of(one: Opening, ask: Ask) -> list[dict[str, Any]]:
         if one.act == Opening.Act.CLEAR or one.state == State.CLEARING:
             names.append((State.CLEARING, _("Clear"), _("the purse is emptied by an order")))
         names += [
-            (State.WRITING, _("Write"), _("alarm levels, overdraft and limits, read back")),
+            (State.WRITING, _("Write"), _written(one)),
             (State.DONE, _("Contract opened"), _("the meter agrees; selling can begin")),
         ]
     return [_step(one, state, name, fact, ask) for state, name, fact in names]
@@ -94,6 +102,12 @@ def _held_steps(one: Opening, ask: Ask) -> list[tuple[State, str, str]]:
         (State.READING, _("Opening reading"), fact),
         (State.DONE, _("Contract opened"), _("from this reading on use is charged")),
     ]
+
+
+def _written(one: Opening) -> str:
+    if one.supply_point.credit_unit != "Wh":
+        return _("alarm amounts, overdraft, limits and the price it drains by, read back")
+    return _("alarm levels, overdraft and limits, read back")
 
 
 def _act_fact(one: Opening) -> str:
@@ -134,6 +148,11 @@ def found_words(one: Opening) -> str:
     if not isinstance(balance, int):
         return ""
     company = one.contract.site.company
+    if one.supply_point.credit_unit != "Wh":
+        said = {"sum": _credit(one, abs(balance))}
+        if balance < 0:
+            return _("The meter shows %(sum)s of debt. Decide what becomes of it.") % said
+        return _("The meter still holds %(sum)s. Decide what becomes of it.") % said
     worth = amount_for_energy(
         abs(balance),
         price=version_in_force(one.supply_point, at=one.at).price,
@@ -153,10 +172,7 @@ def refusal_words(one: Opening, ask: Ask) -> tuple[str, str]:
     if one.code == "cancelled":
         return _("Given up: nothing was opened and nothing is supplied."), ""
     balance = one.read_values.get(_BALANCE)
-    shown = _kwh(abs(balance)) if isinstance(balance, int) else formats.DASH
-    if isinstance(balance, int) and one.supply_point.custody == "server":
-        company = one.contract.site.company
-        shown = formats.money(abs(balance), company.currency, company.exponent)
+    shown = _credit(one, abs(balance)) if isinstance(balance, int) else formats.DASH
     said = message(
         one.code, get_language() or "zh-hans",
         {

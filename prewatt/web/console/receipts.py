@@ -140,6 +140,11 @@ def _rows(cells: list[Cell]) -> list[list[Cell]]:
     return [padded[at : at + PAIRS] for at in range(0, len(padded), PAIRS)]
 
 
+def _in_books(data: Mapping[str, Any]) -> bool:
+    """Whether the office's books hold the credit. Receipts of before purses in money do not say: money was theirs."""
+    return bool(data.get("custody", "meter" if data.get("credit_unit", "Wh") == "Wh" else "server") == "server")
+
+
 def _delivered(full: ReceiptFull, zone: ZoneInfo) -> str:
     """What is known of the credit at the moment of printing: an unconfirmed one says so."""
     if full.delivery is None or full.receipt.kind != "sale":
@@ -148,7 +153,7 @@ def _delivered(full: ReceiptFull, zone: ZoneInfo) -> str:
         return {DeliveryState.CONFIRMED: _("token below"), DeliveryState.REFUSED: _("no token")}.get(
             full.delivery, _("token follows")
         )
-    word = str(delivery_look(full.delivery.value, str(full.receipt.data.get("credit_unit", "Wh"))).word)
+    word = str(delivery_look(full.delivery.value, _in_books(full.receipt.data)).word)
     if full.delivery is DeliveryState.CONFIRMED and full.settled_at is not None:
         return f"{word} {formats.clock_seconds(full.settled_at, zone)}"
     return _("%s, to be confirmed") % word
@@ -188,7 +193,7 @@ def receipt(ask: Ask, receipt_id: int) -> HttpResponse:
         "date": f"{made_at.year}年{made_at.month}月{made_at.day}日 {made_at:%H:%M}" if formats.chinese()
         else f"{made_at:%Y-%m-%d %H:%M}", "cashier": data.get("cashier", ""),
         "may_print": may(ask.operator.role, Act.REPRINT),
-        "held": data.get("credit_unit", "Wh") != "Wh",  # by the office's books
+        "held": _in_books(data),
         "by_token": data.get("carrier") == "token", "tokens": _tokens(full),
     }  # fmt: skip
     return ask.page("ui/receipt.html", context)

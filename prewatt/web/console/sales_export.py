@@ -69,7 +69,7 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
 
 
 def state_word(row: SaleRow) -> str:
-    look = delivery_look(row.delivery, row.credit_unit, row.by_token)
+    look = delivery_look(row.delivery, row.in_books, row.by_token)
     return _("Reversed") if row.state == "reversed" else str(look.word)
 
 

@@ -60,6 +60,7 @@ class SaleShown:
     badges: Sequence[str] = field(default_factory=tuple)
     phone: str = ""
     by_token: bool = False
+    in_books: bool = False
     slip: Sequence[dict[str, Any]] = field(default_factory=tuple)  # of `tokens/slip.html`
 
 
@@ -81,7 +82,7 @@ def show(ask: Ask, full: SaleFull) -> SaleShown:
         says=held_says(ask, full, row) if held else _says(ask, full, row),
         meter=meter_says(row) if row else (), lost=row is not None and row.state.value == "offline",
         read=formats.clock_seconds(row.read_at, ask.zone) if row and row.read_at else formats.DASH,
-        badges=badges_of(row) if row else (), phone=masked(full.phone),
+        badges=badges_of(row) if row else (), phone=masked(full.phone), in_books=held,
     )  # fmt: skip
 
 
@@ -127,7 +128,9 @@ def _equation(ask: Ask, sale: Sale, now: DeliveryNow) -> Shown:
     note = told % with_unit(balance, unit, exponent) if balance is not None else ""
     return Shown(
         paid=money(ask, sale.amount_minor),
-        paid_note=bought_words(sale.credit, unit, sale.price, sale.currency, exponent),
+        paid_note=bought_words(
+            sale.credit, unit, sale.price, sale.currency, exponent, in_meter=now.delivery.credit_account_id is None
+        ),
         repaid=formats.credit(repaid, unit, exponent), repaid_note=worth_words(repaid, unit, sale.price, ask),
         added=formats.credit(sale.credit - repaid, unit, exponent), added_note=note,
         unit=formats.credit_unit_word(unit), price=price_words(sale.price, sale.currency), plan="",
@@ -291,17 +294,18 @@ def _says(ask: Ask, full: SaleFull, row: BoardRow | None) -> str:
     if full.refunded_at is not None:
         return _("“Your money for this purchase was paid back.”")
     repaid = sale.repaid_overdraft + sale.repaid_past_zero
-    added = formats.scaled(sale.credit - repaid, 3, 0) if sale.credit_unit == "Wh" else with_unit(
-        sale.credit - repaid, sale.credit_unit, ask.site.exponent)  # fmt: skip
+    added = with_unit(sale.credit - repaid, sale.credit_unit, ask.site.exponent)
+    if sale.credit_unit == "Wh":  # said aloud: whole kWh
+        added = f"{formats.scaled(sale.credit - repaid, 3, 0)} kWh"
     if now.state is DeliveryState.CONFIRMED:
         relay = now.delivery.confirmed_values.get("relay", row.relay if row else None)
         if relay == 0:
             return (
-                _("“The credit is in the meter, %s kWh, but the meter's switch is still open. We look into it.”")
+                _("“The credit is in the meter, %s, but the meter's switch is still open. We look into it.”")
                 % added
             )
         return (
-            _("“The credit is in the meter, %s kWh. If the shop is still dark in a minute, push up its own switch.”")
+            _("“The credit is in the meter, %s. If the shop is still dark in a minute, push up its own switch.”")
             % added
         )
     if now.state is DeliveryState.REFUSED:

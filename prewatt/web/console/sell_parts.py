@@ -160,8 +160,11 @@ def chips(ask: Ask, chosen: Chosen | None) -> list[tuple[str, str]]:
         last = formats.scaled(chosen.more.last_sale_minor, ask.site.exponent)
         whole = last.removesuffix("." + "0" * ask.site.exponent)
         shown.append((_("Last time %s") % whole, whole.replace(",", "")))
-    if chosen.row.day_wh and chosen.row.credit_unit == "Wh":
-        lacking = Decimal(chosen.row.day_wh * MONTH.days - (chosen.row.balance or 0)) * chosen.facts.price / 1000
+    if chosen.row.day_wh and (chosen.row.credit_unit == "Wh" or chosen.facts.custody == "meter"):
+        month = chosen.row.day_wh * MONTH.days * chosen.facts.price / 1000
+        held = Decimal(chosen.row.balance or 0)
+        held = held * chosen.facts.price / 1000 if chosen.row.credit_unit == "Wh" else held / 10**ask.site.exponent
+        lacking = month - held
         tens = -int(-lacking // STEP_MAJOR) * STEP_MAJOR
         if tens > 0:
             shown.append((_("Lasts 30 days ≈ %s") % f"{tens:,}", str(tens)))
@@ -206,7 +209,9 @@ def equation(ask: Ask, made: quotes.Quote, day_wh: int | None) -> Shown:
             lasts = _("%(balance)s, about %(days)d days") % {"balance": lasts, "days": made.balance_after // day_wh}
     return Shown(
         paid=money(ask, made.amount_minor), unit=formats.credit_unit_word(unit), plan=facts.plan_name or "",
-        paid_note=bought_words(made.credit, unit, made.price, facts.currency, facts.exponent),
+        paid_note=bought_words(
+            made.credit, unit, made.price, facts.currency, facts.exponent, in_meter=facts.custody == "meter"
+        ),
         repaid=formats.credit(repaid, unit, facts.exponent), repaid_note=worth_words(repaid, unit, made.price, ask),
         added=formats.credit(made.added, unit, facts.exponent), added_note=lasts,
         price=price_words(made.price, facts.currency),
@@ -221,8 +226,14 @@ def warned(made: quotes.Quote) -> list[dict[str, str]]:
     ]
 
 
-def bought_words(credit: int, unit: str, price: Decimal, currency: str, exponent: int) -> str:
-    return f"{with_unit(credit, unit, exponent)} × {price_words(price, currency)}" if unit == "Wh" else ""
+def bought_words(credit: int, unit: str, price: Decimal, currency: str, exponent: int, *, in_meter: bool) -> str:
+    """What was bought at the price; of a purse in money about how much it is, since the meter drains it by its own."""
+    if unit != "Wh" and not in_meter:
+        return ""
+    if unit != "Wh":
+        about = formats.energy(int(credit * 1000 / (price * 10**exponent)))
+        return _("about %(energy)s kWh at %(price)s") % {"energy": about, "price": price_words(price, currency)}
+    return f"{with_unit(credit, unit, exponent)} × {price_words(price, currency)}"
 
 
 def worth_words(repaid: int, unit: str, price: Decimal, ask: Ask) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.functional import Promise
@@ -28,6 +28,8 @@ from prewatt.web.console.lists import number
 from prewatt.web.console.meters import meter_or_404
 from prewatt.web.console.meters_replaced import gone
 from prewatt.web.console.openings import tills_of
+from prewatt.web.console.openings_held import amount
+from prewatt.web.console.sell_parts import with_unit
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import (
     Field,
@@ -114,8 +116,7 @@ def _fields_of(supply: SupplyPoint) -> list[Field]:
     ]  # fmt: skip
     if supply.custody == "meter":
         fields.append(
-            Field(name=f"credit_{index}", label=_("%s: old meter, credit left, kWh") % where, kind="decimal", most=14,
-                  hint=only)
+            Field(name=f"credit_{index}", label=_credit_label(supply) % where, kind="decimal", most=14, hint=only)
         )  # fmt: skip
     else:
         hint = _("Empty: the first reading that we get from it.")
@@ -124,6 +125,16 @@ def _fields_of(supply: SupplyPoint) -> list[Field]:
                   most=14, hint=hint)
         )  # fmt: skip
     return fields
+
+
+def _credit_label(supply: SupplyPoint) -> str:
+    return _("%s: old meter, credit left, kWh") if supply.credit_unit == "Wh" else _("%s: old meter, money left")
+
+
+def _credit_typed(ask: Ask, form: QueryDict, supply: SupplyPoint) -> int:
+    """What the old meter still showed, in its unit."""
+    name = f"credit_{supply.circuit.index}"
+    return energy(form, name) if supply.credit_unit == "Wh" else amount(ask, form, name)
 
 
 def _command(ask: Ask, meter: Meter, supplies: list[SupplyPoint], lines: list[Line]) -> SwapCommand:
@@ -136,7 +147,7 @@ def _command(ask: Ask, meter: Meter, supplies: list[SupplyPoint], lines: list[Li
         first = form.get(f"first_{index}", "").strip()
         word = Stated(
             at=at, energy_wh=energy(form, f"final_{index}"),
-            credit=energy(form, f"credit_{index}") if each.custody == "meter" else None,
+            credit=_credit_typed(ask, form, each) if each.custody == "meter" else None,
         ) if stated else None  # fmt: skip
         read[index] = Read(stated=word, first_wh=energy(form, f"first_{index}") if first else None)
     return SwapCommand(
@@ -222,7 +233,8 @@ def _part(ask: Ask, part: SwapPart) -> dict[str, Any]:
         "contract": contract.number, "customer": contract.customer.name, "held": part.old_supply.custody,
         "final": formats.energy(part.final_wh), "final_at": _printed(part.final_at, ask),
         "stated": part.stated, "first": formats.energy(stood[0]) if stood else "", "count": read.get("purchase_count"),
-        "credit": formats.energy(part.credit) if part.old_supply.custody == "meter" else formats.DASH,
+        "credit": with_unit(part.credit, part.old_supply.credit_unit, ask.site.exponent)
+        if part.old_supply.custody == "meter" else formats.DASH,
         "worth": worth if part.old_supply.custody == "meter" else "",
         "state": word, "css": css, "said": part.state, "opening": part.opening_id,
         "again": part.state in ("not_opened", "not_carried"),

@@ -59,11 +59,11 @@ DELIVERIES: dict[str, Look] = {
 
 
 
-def delivery_look(value: str, unit: str = "Wh", by_token: bool = False) -> Look:
-    """How the result of a delivery looks. Credit in money is the books': no meter confirms it."""
+def delivery_look(value: str, in_books: bool = False, by_token: bool = False) -> Look:
+    """How the result of a delivery looks. What the books hold no meter confirms."""
     if by_token and value in BY_TOKEN:
         return BY_TOKEN[value]
-    return BOOKED if value == "confirmed" and unit != "Wh" else DELIVERIES[value]
+    return BOOKED if value == "confirmed" and in_books else DELIVERIES[value]
 
 
 ROLES: dict[str, str | Promise] = {

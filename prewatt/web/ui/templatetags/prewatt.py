@@ -77,9 +77,9 @@ def badge(name: str) -> SafeString:
 
 
 @register.simple_tag
-def delivery(value: str, unit: str = "Wh", by_token: bool = False) -> SafeString:
+def delivery(value: str, in_books: bool = False, by_token: bool = False) -> SafeString:
     """The result of a delivery: word, colour and shape."""
-    look = delivery_look(value, unit, by_token)
+    look = delivery_look(value, in_books, by_token)
     mark = icon(look.icon) if look.icon else ""
     return format_html('<span class="pw-d {}" data-delivery="{}">{}{}</span>', look.css, value, mark, look.word)
 
