@@ -54,11 +54,13 @@ class FreezeKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FreezeSpan:
-    """What a job asks for: freezes of a kind from `since` to `until`, both included, in seconds as `Freeze.shown`."""
+    """What a job asks for: freezes of a kind from `since` to `until`, both included, in seconds as `Freeze.shown`.
+    `local`: these are the site's wall time; whoever stores what came goes by it."""
 
     kind: FreezeKind
     since: int
     until: int
+    local: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,7 +40,7 @@ from prewatt.field.headend.limits import (
     TRANSACTIONS_APART,
     WANTED_S,
 )
-from prewatt.field.headend.ratio import primary
+from prewatt.field.headend.ratio import on_primary, primary
 from prewatt.field.headend.scans import LineScans
 from prewatt.field.headend.schedule import Poll, PollClock, PolledCircuit, phase
 from prewatt.field.headend.shelf import spoken
@@ -49,7 +49,7 @@ from prewatt.field.headend.transports import LinkError
 log = logging.getLogger("prewatt.headend")
 
 POLLS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
-READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.TRY})
+READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.READ_FREEZES, Intent.TRY})
 
 
 class Line:
@@ -363,7 +363,7 @@ class Line:
             transaction=self._transaction,
         )
         outcome = await self._bus.converse(conversation, may_send=self._may_send, give_up=give_up)
-        outcome = replace(outcome, values=primary(outcome.values, target.profile, target.circuit.ratio))
+        outcome = on_primary(outcome, target.profile, target.circuit.ratio)
         if self._bus.fenced:
             await self._pause()  # until the lease is renewed or the line is closed; it says nothing about meters
         elif self._bus.link is not None and not self._closing:

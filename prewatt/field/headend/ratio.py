@@ -1,9 +1,11 @@
 """Secondary values times the CT/PT multiplier (倍率), where the meter does not apply it itself."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from prewatt.core.meters import Profile
+from prewatt.core.meters.jobs import Outcome
 from prewatt.core.meters.quantities import Quantity
 
 MULTIPLIED: Final = frozenset(
@@ -25,3 +27,9 @@ def primary(values: Mapping[Quantity, int], profile: Profile, ratio: int) -> dic
     if ratio == 1 or profile.ratio_applied:
         return dict(values)
     return {quantity: value * ratio if quantity in MULTIPLIED else value for quantity, value in values.items()}
+
+
+def on_primary(outcome: Outcome, profile: Profile, ratio: int) -> Outcome:
+    """The same of all that a conversation brought."""
+    freezes = tuple(replace(each, values=primary(each.values, profile, ratio)) for each in outcome.freezes)
+    return replace(outcome, values=primary(outcome.values, profile, ratio), freezes=freezes)

@@ -208,6 +208,38 @@ class WantedSetting(models.Model):
         indexes = [models.Index(fields=["circuit", "quantity", "-id"], name="wanted_setting_newest")]
 
 
+class Gap(models.Model):
+    """A time in which nothing was read of a circuit, from its last reading to the next, and a day of its site ended.
+
+    Written by `metering_absorb`. `freezes.sweep` asks the meter for what it froze meanwhile; nothing after the gap is
+    charged before that has ended, or `waits_until`.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        FILLED = "filled"  # with a freeze for each of its midnights
+        PARTLY = "partly"
+        EMPTY = "empty"  # the model keeps none, or none came that can be true
+
+    site_id = models.BigIntegerField()
+    circuit_id = models.BigIntegerField()
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+    before_wh = models.BigIntegerField()  # the newest energy of before
+    state = models.CharField(max_length=6, choices=State.choices)
+    next_day = models.DateField(null=True)  # local; what lies before it was asked for
+    job_id = models.BigIntegerField(null=True)
+    tries = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    waits_until = models.DateTimeField()
+    freezes = models.SmallIntegerField(default=0)  # that became readings
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [UniqueConstraint(name="gap_once", fields=["circuit_id", "from_at"])]
+        indexes = [models.Index(fields=["due_at"], name="gap_open", condition=Q(ended_at__isnull=True))]
+
+
 class Caller(models.Model):
     """Somebody who dialled in and is no gateway of ours: he waits until a person takes him over or refuses him.
 

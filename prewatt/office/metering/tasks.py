@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from prewatt.office.metering import clocks, partitions, retention, settings, wishes
+from prewatt.office.metering import clocks, freezes, partitions, retention, settings, wishes
 from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import RelayWish
 
@@ -32,6 +32,12 @@ def sweep_wishes(timestamp: int) -> None:
 @app.task(name="metering.clocks", queue="office", queueing_lock="metering.clocks")
 def set_clocks(timestamp: int) -> None:
     clocks.sweep(at=database_now())
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(name="metering.gaps", queue="office", queueing_lock="metering.gaps")
+def fill_gaps(timestamp: int) -> None:
+    freezes.sweep(at=database_now())
 
 
 @app.periodic(cron="7 * * * *")

@@ -208,6 +208,8 @@ BEGIN
         JOIN metering_latest l ON l.site_id = p.site_id AND l.circuit_id = p.circuit_id
             AND (p.charged_at IS NULL OR l.at > p.charged_at)
         WHERE p.supply_point_id > p_after
+          AND NOT EXISTS (  -- what its meter froze while nothing was read is on its way
+              SELECT FROM metering_gap g WHERE g.circuit_id = p.circuit_id AND g.ended_at IS NULL AND g.waits_until > p_at)
         ORDER BY p.supply_point_id LIMIT p_limit FOR NO KEY UPDATE OF sp, p SKIP LOCKED) q;
     charged := 0;
     IF v_ids IS NULL THEN RETURN; END IF;

@@ -68,6 +68,17 @@ BEGIN
     FROM newest n JOIN metering_latest l USING (site_id, circuit_id)
     WHERE n.relay IS NOT NULL AND l.relay IS NOT NULL AND n.relay <> l.relay AND n.at > l.at;
 
+    -- nothing was read for so long that a day ended meanwhile: what the meter froze then is asked for, and nothing is
+    -- charged before that was tried
+    INSERT INTO metering_gap (site_id, circuit_id, from_at, to_at, before_wh, state, tries, freezes, due_at, waits_until)
+    SELECT n.site_id, n.circuit_id, l.at, f.at, l.energy_wh, 'open', 0, 0, f.at, f.at + interval '10 min'
+    FROM newest n JOIN metering_latest l USING (site_id, circuit_id) JOIN estate_site s ON s.id = n.site_id
+    CROSS JOIN LATERAL (SELECT min(i.at) AS at FROM incoming i
+                        WHERE i.site_id = n.site_id AND i.circuit_id = n.circuit_id AND i.at > l.at) f
+    WHERE n.at - l.at > interval '2 h' AND f.at - l.at > interval '2 h' AND l.energy_wh IS NOT NULL
+      AND (f.at AT TIME ZONE s.timezone)::date > (l.at AT TIME ZONE s.timezone)::date
+    ON CONFLICT DO NOTHING;
+
     INSERT INTO metering_daily (site_id, circuit_id, day, used_wh, rates_wh, last_energy_wh, last_balance)
     SELECT n.site_id, n.circuit_id, (n.at AT TIME ZONE s.timezone)::date,
         greatest(0, n.energy_wh - coalesce(l.energy_wh, n.energy_wh)), n.rates_wh, n.energy_wh, n.balance
