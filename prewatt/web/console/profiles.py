@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from django.http import Http404, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path, register_converter
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from prewatt.office.estate.profiles import offered, site_profiles, text_of, user
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
+from prewatt.web.console.lists import number
 from prewatt.web.console.meters_words import names_of
 from prewatt.web.console.profiles_words import register_words
 from prewatt.web.console.settings import told
@@ -132,42 +134,57 @@ class Moved:
     code: str
 
 
-def _others(ask: Ask, name: str) -> list[Meter]:
-    """Meters that could have this model: those of another version of it first."""
-    code = (parted(name) or (name, 0))[0]
+def _others(ask: Ask, name: str) -> QuerySet[Meter]:
+    """Meters that could have this model."""
     rows = visible_to(ask.operator, Meter).filter(site_id=ask.site.id, removed_at=None).exclude(profile=name)
-    found = list(rows.select_related("line__gateway").order_by("profile", "number")[:MOST_METERS])
-    return sorted(found, key=lambda each: (parted(each.profile) or ("", 0))[0] != code)
+    return rows.select_related("line__gateway").order_by("number")
+
+
+def _now(ask: Ask, name: str, standing: Counter[str]) -> str:
+    """Which model the listed meters have now: as asked, else an older version, else what it was copied from."""
+    if "now" in ask.request.GET:
+        return ask.request.GET["now"] if ask.request.GET["now"] in standing else ""
+    place = parted(name)
+    history = list(versions(ask.site.id, place[0])) if place is not None else []
+    likely = [name_of(each.code, each.version) for each in history] + [each.based_on for each in history]
+    return next((each for each in likely if each in standing), "")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console(roles=roles_of(Act.ESTATE))
 def use(ask: Ask, name: str) -> HttpResponse:
     """Give meters this model. Each is an act of its own: one that is refused keeps what it has."""
-    profile, meters = profile_or_404(ask, name), _others(ask, name)
+    profile, chosen = profile_or_404(ask, name), _chosen(ask.request.POST)
     moved: list[Moved] = []
     refused: dict[str, str] | None = None
     if ask.request.method == "POST":
-        wanted = set(ask.request.POST.getlist("meter"))
-        chosen = [each for each in meters if str(each.pk) in wanted]
         try:
             kept = reason(ask.request.POST)
-            if not chosen:
+            wanted = list(_others(ask, name).filter(pk__in=chosen))
+            if not wanted:
                 raise Refused("choice_needed")
-            moved = [_move(ask, each, name, kept) for each in chosen]
+            moved = [_move(ask, each, name, kept) for each in wanted]
         except Refused as no:
             refused = {"said": say(no), "code": no.code}
         if moved and not any(each.code for each in moved):
             told(ask, _("Done. The head-end reads them so from now on; the trail says who asked for it."))
             return redirect(f"{PATH}/{name}")
-        meters = _others(ask, name)
+    standing = Counter(_others(ask, name).values_list("profile", flat=True))
+    now = _now(ask, name, standing)
+    meters = list((_others(ask, name).filter(profile=now) if now else _others(ask, name))[:MOST_METERS])
     context = {
-        "name": name, "profile": profile, "meters": meters, "moved": moved, "refused": refused,
+        "name": name, "profile": profile, "meters": meters, "moved": moved, "refused": refused, "now": now,
+        "standing": [("", standing.total()), *sorted(standing.items())],
         "profiles": site_profiles(ask.site.id), "reason": ask.request.POST.get("reason", ""),
         "full": len(meters) == MOST_METERS, "most": MOST_METERS,
-        "chosen": set(ask.request.POST.getlist("meter")),
+        "chosen": chosen,
     }  # fmt: skip
     return ask.page("models/use.html", context, status=422 if refused or moved else 200)
+
+
+def _chosen(form: QueryDict) -> set[int]:
+    ids = (number(each) for each in form.getlist("meter")[:MOST_METERS])
+    return {each for each in ids if each is not None}
 
 
 def _move(ask: Ask, meter: Meter, name: str, kept: str) -> Moved:

@@ -100,7 +100,7 @@ def _save(ask: Ask, name: str, draft: str) -> str:
         note=ask.request.POST.get("note", ""), everywhere=ask.request.POST.get("everywhere") == "1", actor=ask.actor,
         at=ask.at,
     )  # fmt: skip
-    told(ask, _("Saved. No meter has it yet: give it to meters below."))
+    told(ask, _("Saved. No meter has it yet."))
     return name_of(row.code, row.version)
 
 

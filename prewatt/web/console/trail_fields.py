@@ -30,6 +30,7 @@ NAMES: Final[Mapping[str, str | Promise]] = {
     "identity": _lazy("dials in as"), "heartbeat": _lazy("heartbeat text"), "peer": _lazy("calls from"),
     "medium": _lazy("medium"), "sealed": _lazy("ciphered"), "other_secret": _lazy("another key"),
     "unit": _lazy("address on the line"), "ratio": _lazy("CT ratio"), "profile": _lazy("profile"),
+    "based_on": _lazy("copied from"), "everywhere": _lazy("for all sites of the company"),
     "floor": _lazy("floor"), "area_dm2": _lazy("area, 1/100 m²"), "sort": _lazy("order"), "room": _lazy("room"),
     "line": _lazy("line"), "till": _lazy("till"), "needs_shift": _lazy("needs a shift"), "kind": _lazy("kind"),
     "state": _lazy("state"), "balance": _lazy("balance"), "reference": _lazy("reference"), "sale": _lazy("sale"),

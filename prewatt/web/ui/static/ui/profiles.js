@@ -1,6 +1,11 @@
-/* Meter models: say on which line the caret stands, and go to a line that was refused. */
+/* Meter models: choose all meters of a list, say on which line the caret stands, and go to a line that was refused. */
 (function () {
   "use strict";
+  document.addEventListener("change", function (e) {
+    var name = e.target.dataset.all;
+    if (!name) { return; }
+    e.target.form.querySelectorAll('input[name="' + name + '"]').forEach(function (each) { each.checked = e.target.checked; });
+  });
   var area = document.getElementById("f-text");
   if (!area) { return; }
   var said = document.querySelector("[data-caret]");
