@@ -26,6 +26,9 @@ NAMES = frozenset(
         "PREWATT_SIM_PORT",
         "PREWATT_DIAL_IN_PORT",
         "PREWATT_DIAL_IN_BIND",
+        "PREWATT_LINK_CA_FILE",
+        "PREWATT_LINK_CERTIFICATE_FILE",
+        "PREWATT_LINK_VERIFY",
         "PREWATT_DEMO",
         "PREWATT_DATABASE_URL",
         "PREWATT_POLL_S",
@@ -73,6 +76,9 @@ class Config:
     log_level: str
     dial_in_port: int = 0  # where meters and serial servers dial in; 0: nowhere
     dial_in_bind: str = "0.0.0.0"  # at this address; they come from outside
+    link_ca_file: str = ""  # whom gateways over TLS are believed by: PEM; empty: the system's authorities
+    link_certificate_file: str = ""  # PEM with our certificate and its key, for gateways that ask for one
+    link_verify: bool = True
     public_url: str = ""  # where browsers find the console through a proxy: scheme and host, no path
     security: str = "none"  # who makes the check codes of State Grid meters: "none", or "simulated" in a demo
     plain_http: bool = False  # said outright: sessions may cross this network in the clear
@@ -117,6 +123,9 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         log_level=_log_level(env),
         dial_in_port=_number(env, "PREWATT_DIAL_IN_PORT", 0, 0, PORT_MAX),
         dial_in_bind=_bind(env, "PREWATT_DIAL_IN_BIND", "0.0.0.0"),
+        link_ca_file=env.get("PREWATT_LINK_CA_FILE", "").strip(),
+        link_certificate_file=env.get("PREWATT_LINK_CERTIFICATE_FILE", "").strip(),
+        link_verify=_switch(env, "PREWATT_LINK_VERIFY", True),
         public_url=_public_url(env),
         plain_http=_switch(env, "PREWATT_PLAIN_HTTP", False),
         security=_security(env),

@@ -137,14 +137,14 @@ def postgres_data(config: Config) -> str:
 
 def database(config: Config) -> str:
     """A running database can be reached; an embedded one that rests is well."""
-    if not config.database_url and not _instance_runs(config):
+    if not config.database_url and not instance_runs(config):
         return "embedded, at rest"
     return f"PostgreSQL {outside.check(running_database(config))}"
 
 
 def migrations(config: Config) -> str:
     """The structure is that of this version."""
-    if not config.database_url and not _instance_runs(config):
+    if not config.database_url and not instance_runs(config):
         return "embedded, at rest"
     with outside.connect(running_database(config)) as connection:
         wanting = recorded.missing(connection)
@@ -156,7 +156,7 @@ def migrations(config: Config) -> str:
 
 def books(config: Config) -> str:
     """Sales, deliveries, receipts, payments and entries agree."""
-    if not config.database_url and not _instance_runs(config):
+    if not config.database_url and not instance_runs(config):
         return "embedded, at rest"
     dsn = running_database(config)
     with outside.connect(dsn) as connection:
@@ -197,7 +197,7 @@ def backup_last(config: Config) -> str:
 
 def key_vault(config: Config) -> str:
     """What the settings name opens, and so does every vending key."""
-    if not config.database_url and not _instance_runs(config):
+    if not config.database_url and not instance_runs(config):
         return "embedded, at rest"
     dsn = running_database(config)
     with outside.connect(dsn) as connection:
@@ -215,7 +215,7 @@ def key_vault(config: Config) -> str:
 
 def log_in(config: Config) -> str:
     """On a real site, who moves money logs in with more than a password."""
-    if config.demo or (not config.database_url and not _instance_runs(config)):
+    if config.demo or (not config.database_url and not instance_runs(config)):
         return "-"
     with outside.connect(running_database(config)) as connection:
         table = connection.execute("SELECT to_regclass('staff_companyrule')").fetchone()
@@ -235,7 +235,7 @@ def log_in(config: Config) -> str:
 
 def restored(config: Config) -> str:
     """Since a restore every meter was read, and agrees."""
-    if not config.database_url and not _instance_runs(config):
+    if not config.database_url and not instance_runs(config):
         return "embedded, at rest"
     with outside.connect(running_database(config)) as connection:
         table = connection.execute("SELECT to_regclass('vending_recount')").fetchone()
@@ -255,7 +255,7 @@ def restored(config: Config) -> str:
 def ports(config: Config) -> str:
     """The ports are free, or ours."""
     shown = f"{config.port}, {config.stream_port}" + (f", {config.sim_port}" if config.demo else "")
-    if _instance_runs(config):
+    if instance_runs(config):
         return f"{shown} (prewatt up)"
     listening.check_free(config)
     return shown
@@ -267,7 +267,7 @@ def clock(config: Config) -> str:
     installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     if now < installed - timedelta(days=1):
         raise Wrong(f"{now.isoformat(timespec='seconds')} < {installed.isoformat(timespec='seconds')}")
-    if not config.database_url and not _instance_runs(config):
+    if not config.database_url and not instance_runs(config):
         return now.isoformat(timespec="seconds")
     with outside.connect(running_database(config)) as connection:
         row = connection.execute("SELECT clock_timestamp()").fetchone()
@@ -340,7 +340,7 @@ def data_directory(config: Config) -> Path:
     return moved if not config.home_named and moved.exists() else config.home / "postgres" / "data"
 
 
-def _instance_runs(config: Config) -> bool:
+def instance_runs(config: Config) -> bool:
     """Whether `prewatt up` holds this home."""
     try:
         descriptor = os.open(config.home / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)

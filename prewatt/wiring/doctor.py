@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TextIO
 
 from prewatt.core.refusals import CHINESE
-from prewatt.wiring import diagnosis
+from prewatt.wiring import diagnosis, links
 from prewatt.wiring.config import Config
 from prewatt.wiring.refusals import Exit, StartRefused, language
 
@@ -158,6 +158,15 @@ CHECKS: dict[str, _Check] = {
             "请逐一核对所列电表并处理（见 docs/algorithms/backup.md）",
         ),
         look=diagnosis.restored,
+        needed=False,
+    ),
+    "links": _Check(
+        title=("links to gateways", "到网关的链路"),
+        mend=(
+            "plug the adapter in, let the head-end's user open it (group dialout), or mend the setting that is named",
+            "请接好串口适配器，并允许前置机用户打开它（dialout 组），或修正所列的设置",
+        ),
+        look=links.look,
         needed=False,
     ),
     "ports": _Check(

@@ -8,6 +8,7 @@ from prewatt.field.headend.headend import Fence, HeadEnd, steady_clock
 from prewatt.field.headend.process import main
 from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.threads import PoolThread, Thread
+from prewatt.field.headend.tls import Trust, context_of, transports_of
 from prewatt.field.headend.transports import TRANSPORTS, Link, LinkError, Listener, Opener, Transport
 
 __all__ = [
@@ -24,6 +25,9 @@ __all__ = [
     "Switchboard",
     "Thread",
     "Transport",
+    "Trust",
+    "context_of",
+    "transports_of",
     "main",
     "no_adviser",
     "steady_clock",

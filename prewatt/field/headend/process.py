@@ -10,6 +10,7 @@ from prewatt.core.meters.mailbox import Mailbox
 from prewatt.field.headend.advice import Adviser, no_adviser
 from prewatt.field.headend.headend import HeadEnd
 from prewatt.field.headend.switchboard import Switchboard
+from prewatt.field.headend.transports import TRANSPORTS, Transport
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
@@ -31,6 +32,7 @@ def main(
     lease_s: float = 10.0,
     started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None] | None = None,
     switchboard: Switchboard | None = None,
+    transports: Mapping[str, Transport] = TRANSPORTS,
     adviser: Adviser = no_adviser,
 ) -> None:
     """Run a head-end until its stop event is set.
@@ -45,7 +47,7 @@ def main(
             started(asyncio.get_running_loop(), stop)
         headend = HeadEnd(
             mailbox, name=name, catalogue=catalogue, clock=clock, lease_s=lease_s, switchboard=switchboard,
-            adviser=adviser,
+            adviser=adviser, transports=transports,
         )  # fmt: skip
         await headend.run(stop)
 

@@ -74,7 +74,7 @@ class Transport:
     sole: bool = False
 
 
-class _TcpLink(asyncio.Protocol):
+class TcpLink(asyncio.Protocol):
     """A TCP client connection to a serial server or a Modbus-TCP gateway."""
 
     def __init__(self, listener: Listener) -> None:
@@ -118,7 +118,7 @@ async def open_tcp(plan: LinePlan, listener: Listener) -> Link:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _, link = await loop.create_connection(lambda: _TcpLink(listener), plan.host, plan.port)
+            _, link = await loop.create_connection(lambda: TcpLink(listener), plan.host, plan.port)
     except TimeoutError:
         raise LinkError("connect_timeout") from None
     except ConnectionRefusedError:

@@ -42,7 +42,22 @@ register(
             en="A {profile} speaks DL/T 645 and needs a transparent line (rtu-over-tcp). Nothing was saved.",
             zh="{profile} 使用 DL/T 645，需要透明传输线路（rtu-over-tcp）。什么都没有保存。",
         ),
+        "meter_without_wire": Text(
+            en="{profile}: this model is on no line. Nothing was saved. Enter it as a meter without a line.",
+            zh="{profile}：该型号没有通讯线路。什么都没有保存。请登记为无线路电表。",
+        ),
         "transport_unknown": Text(en="No such transport: {transport}.", zh="没有这种传输方式：{transport}。"),
+        "serial_port_malformed": Text(
+            en="“{text}” is no serial port of the head-end's machine, such as /dev/ttyUSB0. Nothing was saved.",
+            zh="“{text}”不是前置机的串口（如 /dev/ttyUSB0）。什么都没有保存。",
+        ),
+        "host_is_a_port": Text(
+            en="This gateway is a serial port: its one line is of a serial kind. Nothing was saved.",
+            zh="这个网关是一个串口：它的线路必须选择串口类型。什么都没有保存。",
+        ),
+        "serial_has_one_line": Text(
+            en="A serial port has one line. Nothing was saved.", zh="一个串口只有一条线路。什么都没有保存。"
+        ),
         "port_out_of_range": Text(en="A port lies between 1 and 65535.", zh="端口在 1 到 65535 之间。"),
         "identity_malformed": Text(
             en="“{text}” is no registration text: 1 to 40 ASCII characters, or hex: and the digits. Nothing was saved.",
@@ -115,5 +130,12 @@ register(
             en="At most {most} characters. Nothing was saved.", zh="最多 {most} 个字。什么都没有保存。"
         ),
         "timezone_unknown": Text(en="No such time zone: {timezone}.", zh="没有这个时区：{timezone}。"),
+        "station_other_site": Text(
+            en="This station belongs to another site. Nothing was changed.", zh="该子站属于别的项目。什么都没有改。"
+        ),
+        "station_has_gateways": Text(
+            en="Gateways stand at this station. Nothing was removed. Assign them elsewhere first.",
+            zh="该子站下还有网关。什么都没有删除。请先把网关移到别处。",
+        ),
     }
 )

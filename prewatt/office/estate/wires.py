@@ -14,12 +14,13 @@ from prewatt.core.refusals import Refused
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.estate import links
 from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Room, Site
 from prewatt.office.estate.profiles import all_profiles, usable
 from prewatt.office.staff.audit import audit
 
 DIAL_IN: Final = "dial-in"
-TRANSPORTS: Final = ("rtu-over-tcp", "modbus-tcp", DIAL_IN)
+TRANSPORTS: Final = (*links.OPENED, DIAL_IN)
 ACREL_GATEWAY: Final = "acrel-gateway"  # a serial port of an Acrel gateway, which dials in and proves its secret
 GATEWAY_PORTS: Final = range(1, 100)
 _SECRET = re.compile(r"[!-~]{16}")
@@ -88,7 +89,8 @@ def _check_identity_free(identity: str, *, besides: Gateway | None = None) -> No
 
 def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = None) -> None:
     """Whether this gateway can have such a line. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
-    dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken."""
+    dial_in_has_one_line, serial_port_malformed, host_is_a_port, serial_has_one_line, gateway_port_out_of_range,
+    gateway_port_taken."""
     if transport not in (*TRANSPORTS, ACREL_GATEWAY):
         raise Refused("transport_unknown", transport=transport)
     if (transport if transport in (DIAL_IN, ACREL_GATEWAY) else "") != transport_of(gateway):
@@ -102,6 +104,11 @@ def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = 
     if transport == DIAL_IN:
         if Line.objects.filter(gateway=gateway).exclude(pk=line.pk if line else 0).exists():
             raise Refused("dial_in_has_one_line")
+        return
+    links.check_host(gateway.host, transport)
+    if transport in links.SERIAL:
+        if Line.objects.filter(gateway=gateway).exclude(pk=line.pk if line else 0).exists():
+            raise Refused("serial_has_one_line")
     elif not 1 <= port <= 65535:
         raise Refused("port_out_of_range")
 
@@ -119,7 +126,7 @@ def add_line(
     gateway_port_out_of_range, gateway_port_taken, medium_unknown."""
     _check_way(gateway, transport, port)
     _check_medium(medium)
-    port = 0 if transport == DIAL_IN else port
+    port = 0 if transport in (DIAL_IN, *links.SERIAL) else port
     try:
         with transaction.atomic():
             line = Line.objects.create(
@@ -164,8 +171,10 @@ def check_link(profile: str, transport: str) -> None:
 
 
 def check_speaks(profile: Profile, transport: str) -> None:
-    """The same of a profile that no meter has yet."""
-    if profile.protocol is not Protocol.MODBUS and transport == "modbus-tcp":
+    """The same of a profile that no meter has yet. Refuses meter_without_wire too: a keypad meter has no line."""
+    if not profile.wired:
+        raise Refused("meter_without_wire", profile=profile.name)
+    if profile.protocol is not Protocol.MODBUS and transport in links.MODBUS_TCP:
         raise Refused("meter_needs_transparent_line", profile=profile.name)
 
 
@@ -233,6 +242,8 @@ def edit_gateway(
     identity, heartbeat = (identity, heartbeat) if gateway.identity else ("", "")
     if not host and not identity:
         raise Refused("name_needed")
+    for transport in Line.objects.filter(gateway=gateway).values_list("transport", flat=True) if host else ():
+        links.check_host(host, transport)
     _check_identity_free(identity, besides=gateway)
     fields = ["name", "host", "identity", "heartbeat", *(["sealed"] if gateway.secret else [])]
     before = {field: getattr(gateway, field) for field in fields}
@@ -261,7 +272,7 @@ def edit_line(
     _check_way(line.gateway, transport, port, line)
     medium = line.medium if medium is None else medium
     _check_medium(medium)
-    port = 0 if transport == DIAL_IN else port
+    port = 0 if transport in (DIAL_IN, *links.SERIAL) else port
     for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
         check_link(profile, transport)
     fields = ["transport", "port", "baud", "medium"]

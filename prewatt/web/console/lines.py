@@ -9,7 +9,8 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from prewatt.office.estate import wires
+from prewatt.core.meters.media import Medium
+from prewatt.office.estate import links, wires
 from prewatt.office.estate.models import Gateway, Line, Site
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.reports.meters import LineHealth, lines
@@ -34,6 +35,7 @@ def _shown(each: LineHealth, ask: Ask) -> dict[str, object]:
         "success": f"{permille // 10}.{permille % 10}%" if permille is not None else formats.DASH,
         "since_at": formats.when(each.since, ask.at, ask.zone) if each.since else "",
         "error": _error(each.error),
+        "medium": medium_word(each.medium) if each.medium else "",
         "answering": each.meters - each.silent if each.up else 0,
     }
 
@@ -45,6 +47,17 @@ def _error(code: str) -> str:
         "connect_refused": _("connection refused"),
         "connect_failed": _("host unreachable"),
         "closed": _("connection closed"),
+        "tls_not_trusted": _("its certificate is not of an authority we trust"),
+        "tls_other_name": _("its certificate is of another host"),
+        "tls_out_of_date": _("its certificate is out of date"),
+        "tls_failed": _("it could not agree on TLS"),
+        "port_missing": _("there is no such serial port"),
+        "port_not_permitted": _("the serial port is not permitted to the head-end"),
+        "port_busy": _("the serial port is used by another program"),
+        "port_no_terminal": _("it is no serial port"),
+        "port_failed": _("the serial port cannot be set"),
+        "port_blocked": _("the serial port takes nothing"),
+        "port_gone": _("the serial adapter was pulled"),
         "silent": _("connected, but nothing answers"),
         "not_called": _("it has not called"),
         "replaced": _("it called again"),
@@ -112,7 +125,7 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
         value=gateway.host if gateway else "",
         required=gateway is not None,
         most=255,
-        hint=_("IP address or name of the serial server or manager."),
+        hint=_("IP address or name of the serial server or manager; or a serial port of the machine: /dev/ttyUSB0."),
     )
     identity = Field(
         name="identity",
@@ -120,7 +133,10 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
         value=gateway.identity if gateway else "",
         required=gateway is not None,
         most=96,
-        hint=_("Instead of a host: the registration text of a serial server, or the serial of a meter with a modem."),
+        hint=_(
+            "Instead of a host: the registration text of a serial server, the serial of a meter with a modem, or the id of "
+            "an Acrel gateway."
+        ),
     )
     fields = [
         Field(name="name", label=_("Name"), value=gateway.name if gateway else "", most=64, hint=_("Where it stands."))
@@ -128,12 +144,37 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
     if gateway is None or not gateway.identity:
         fields.append(host)
     if gateway is None or gateway.identity:
-        fields += [identity, callers.heartbeat_field(gateway.heartbeat if gateway else "")]
+        fields.append(identity)
+    if gateway is None or (gateway.identity and not gateway.secret):
+        fields.append(callers.heartbeat_field(gateway.heartbeat if gateway else ""))
+    if gateway is None or gateway.secret:
+        fields += callers.key_fields(gateway)
     if gateway is None:
         fields.insert(
             0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1."))
         )
     return fields
+
+
+def medium_word(medium: str) -> str:
+    return {
+        "": _("a wire"),
+        Medium.POWER_LINE: _("the mains (power-line concentrator)"),
+        Medium.RADIO: _("the air (radio concentrator)"),
+    }.get(medium, medium)
+
+
+def transport_word(transport: str) -> str:
+    return {
+        "rtu-over-tcp": _("Transparent over TCP: Modbus RTU or DL/T 645 (serial server)"),
+        "modbus-tcp": "Modbus TCP",
+        "rtu-over-udp": _("Transparent over UDP (serial server)"),
+        "rtu-over-tls": _("Transparent over TLS (serial server)"),
+        "modbus-tls": _("Modbus TCP over TLS"),
+        "serial-8n1": _("Serial port of the head-end's machine, 8N1"),
+        "serial-8e1": _("Serial port of the head-end's machine, 8E1 (also infrared)"),
+        "serial-8o1": _("Serial port of the head-end's machine, 8O1"),
+    }.get(transport, transport)
 
 
 def _line_fields(gateway: Gateway, line: Line | None) -> list[Field]:
@@ -143,20 +184,34 @@ def _line_fields(gateway: Gateway, line: Line | None) -> list[Field]:
             label=_("Transport"),
             kind="select",
             value=line.transport if line else wires.TRANSPORTS[0],
-            options=[("rtu-over-tcp", _("Modbus RTU over TCP (serial server)"), ""), ("modbus-tcp", "Modbus TCP", "")],
+            options=[(each, transport_word(each), "") for each in links.OPENED],
         ),
-        Field(name="port", label=_("Port"), kind="number", value=str(line.port) if line else "", required=True, most=5),
+        Field(
+            name="port", label=_("Port"), kind="number", value=str(line.port) if line else "", most=5,
+            hint=_("Of TCP or UDP; a serial port of this machine has none."),
+        ),
     ]
     fields = [
         *([] if gateway.identity else way),
+        *([callers.port_field(str(line.port) if line else "")] if gateway.secret else []),
         Field(
             name="baud",
             label=_("Speed of the bus"),
             kind="select",
             value=str(line.baud) if line else "9600",
-            options=[(str(baud), str(baud), "") for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)],
+            options=[(str(baud), str(baud), "") for baud in links.BAUDS],
         ),
     ]
+    fields.append(
+        Field(
+            name="medium",
+            label=_("Between gateway and meters"),
+            kind="select",
+            value=line.medium if line else "",
+            options=[(each.value, medium_word(each), "") for each in Medium],
+            hint=_("Behind a concentrator replies take seconds: they are awaited longer and asked for once."),
+        )
+    )
     if line is None:
         fields.insert(
             0,
@@ -176,7 +231,8 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
         def act() -> None:
             told = {
                 "name": text(form, "name", 64), "host": text(form, "host", 255), "identity": text(form, "identity", 96),
-                "heartbeat": text(form, "heartbeat", 96), "actor": ask.actor, "at": ask.at,
+                "heartbeat": text(form, "heartbeat", 96), "secret": form.get("secret", "").strip(),
+                "sealed": callers.sealed(form), "actor": ask.actor, "at": ask.at,
             }  # fmt: skip
             if gateway is None:
                 site = visible_to(ask.operator, Site).get(pk=ask.site.id)
@@ -217,9 +273,8 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
 
         def act() -> None:
             baud = whole(form, "baud", 9600)
-            transport, port = wires.DIAL_IN, 0
-            if not gateway.identity:
-                transport, port = text(form, "transport", 16), whole(form, "port")
+            transport = wires.transport_of(gateway) or text(form, "transport", 16)
+            port = 0 if transport in (wires.DIAL_IN, *links.SERIAL) else whole(form, "port")
             if line is None:
                 wires.add_line(
                     gateway,
@@ -227,11 +282,15 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
                     transport=transport,
                     port=port,
                     baud=baud,
+                    medium=text(form, "medium", 40),
                     actor=ask.actor,
                     at=ask.at,
                 )
             else:
-                wires.edit_line(line, transport=transport, port=port, baud=baud, actor=ask.actor, at=ask.at)
+                medium = text(form, "medium", 40) if "medium" in form else None
+                wires.edit_line(
+                    line, transport=transport, port=port, baud=baud, medium=medium, actor=ask.actor, at=ask.at
+                )
 
         refused = attempt(act)
         if not refused:

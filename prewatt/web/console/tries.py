@@ -20,6 +20,7 @@ from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import decode_value
 from prewatt.core.refusals import Refused, message, texts
+from prewatt.office.estate import links
 from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
@@ -73,7 +74,7 @@ def _words(data: bytes) -> str:
 
 
 def _parts(data: bytes, transport: str) -> tuple[str, str, str]:
-    if transport == "modbus-tcp":
+    if transport in links.MODBUS_TCP:
         return _hexed(data[:TCP_HEAD]), _hexed(data[TCP_HEAD:]), ""
     if len(data) < 4:
         return "", _hexed(data), ""

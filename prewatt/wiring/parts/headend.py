@@ -13,6 +13,7 @@ from prewatt.field.headend import Advice, Adviser, Switchboard, main, no_adviser
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
 from prewatt.wiring.config import Config
 from prewatt.wiring.files import allow_files
+from prewatt.wiring.links import transports
 from prewatt.wiring.parts.ground import running_database
 
 _HOST_LIMIT = 40  # characters; the heartbeat's key has room for 80
@@ -37,6 +38,7 @@ def serve(config: Config, *, name: str | None) -> int:
         lease_s=LEASE_TTL.total_seconds(),
         started=_stop_on_signals,
         switchboard=_switchboard(config),
+        transports=transports(config),
         adviser=_adviser(config),
     )
     return 0

@@ -1,0 +1,61 @@
+"""How the head-end opens links on this machine: whom TLS believes, and what `prewatt doctor` sees of it."""
+
+import os
+from collections.abc import Mapping
+
+from prewatt.field.headend import Transport, Trust, context_of, transports_of
+from prewatt.wiring import database as outside
+from prewatt.wiring import diagnosis
+from prewatt.wiring.config import Config
+from prewatt.wiring.parts.ground import running_database
+from prewatt.wiring.refusals import StartRefused
+
+
+def _trust(config: Config) -> Trust:
+    return Trust(ca_file=config.link_ca_file, own_file=config.link_certificate_file, verify=config.link_verify)
+
+
+def transports(config: Config) -> Mapping[str, Transport]:
+    """All ways that the head-end opens. Refuses `setting_invalid` where a file of TLS cannot be read."""
+    _check_files(config)
+    return transports_of(_trust(config))
+
+
+def _check_files(config: Config) -> None:
+    for name, trust in (
+        ("PREWATT_LINK_CA_FILE", Trust(ca_file=config.link_ca_file)),
+        ("PREWATT_LINK_CERTIFICATE_FILE", Trust(own_file=config.link_certificate_file)),
+    ):
+        try:
+            context_of(trust)
+        except OSError as fault:  # SSLError too: no PEM, or a key that is not the certificate's
+            raise StartRefused("setting_invalid", name=name, detail=fault.strerror or type(fault).__name__) from None
+
+
+def look(config: Config) -> str:
+    """Files of TLS can be read, gateways are checked, and serial ports that lines need are there and ours to open."""
+    _check_files(config)
+    wrong = [] if config.link_verify else ["PREWATT_LINK_VERIFY=0"]
+    ports = _serial_ports(config)
+    for port in ports:
+        if not os.path.exists(port):
+            wrong.append(f"{port}: missing")
+        elif not os.access(port, os.R_OK | os.W_OK):
+            wrong.append(f"{port}: not permitted")
+    if wrong:
+        raise diagnosis.Wrong("; ".join(wrong[:6]))
+    return ", ".join(ports[:6]) or "-"
+
+
+def _serial_ports(config: Config) -> list[str]:
+    if not config.database_url and not diagnosis.instance_runs(config):
+        return []
+    with outside.connect(running_database(config)) as connection:
+        table = connection.execute("SELECT to_regclass('estate_line')").fetchone()
+        if table is None or table[0] is None:
+            return []
+        found = connection.execute(
+            "SELECT DISTINCT g.host FROM estate_line l JOIN estate_gateway g ON g.id = l.gateway_id"
+            " WHERE l.transport LIKE 'serial-%' ORDER BY g.host"
+        ).fetchall()
+    return [str(host) for (host,) in found]
