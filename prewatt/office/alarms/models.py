@@ -17,18 +17,20 @@ class AlarmKind(models.TextChoices):
     DISPUTED = "disputed"  # a delivery needs a person, or a meter that counted on since a restore
     WISH_UNMET = "wish_unmet"  # telemetry does not follow a wish
     BLACKOUT = "blackout"  # nearly all of a building is silent at once
+    STATION_LOST = "station_lost"  # all gateways of a station out of contact: one alarm, not one for each
     BACKUP_FAILED = "backup_failed"  # the scheduled backup; told at every site of the installation
     LATE_RESTORE = "late_restore"  # server-held: paid, and the supply has not come back
     READING_HELD = "reading_held"  # server-held: what the meter says cannot be billed
 
 
 class Alarm(models.Model):
-    """One alarm of one circuit or line, from raised to cleared."""
+    """One alarm of one circuit, line or station, from raised to cleared."""
 
     site_id = models.BigIntegerField()
     kind = models.CharField(max_length=16, choices=AlarmKind.choices)
     circuit_id = models.BigIntegerField(null=True)
     line_id = models.BigIntegerField(null=True)
+    station_id = models.BigIntegerField(null=True)
     raised_at = models.DateTimeField()
     cleared_at = models.DateTimeField(null=True)
     seen_by = models.CharField(max_length=80, blank=True)
@@ -38,7 +40,7 @@ class Alarm(models.Model):
     class Meta:
         constraints = [
             UniqueConstraint(
-                name="one_open_alarm", fields=["site_id", "kind", "circuit_id", "line_id"],
+                name="one_open_alarm", fields=["site_id", "kind", "circuit_id", "line_id", "station_id"],
                 condition=Q(cleared_at__isnull=True), nulls_distinct=False,
             )
         ]

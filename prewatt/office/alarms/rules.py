@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.office.alarms import stations
 from prewatt.office.metering import wishes
 
 _BIT = {bit: 1 << position for position, bit in enumerate(StatusBit)}
@@ -82,12 +83,14 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('alarms.evaluate'))")
+        cursor.execute(stations.DEAD, arguments)
         cursor.execute(_DUE_TABLE, arguments)
+        cursor.execute(stations.FOLD, arguments)
         cursor.execute(_CLEAR, arguments)
         cleared = cursor.rowcount
         cursor.execute(_RAISE, arguments)
         raised = cursor.rowcount
-        cursor.execute("DROP TABLE alarm_due")
+        cursor.execute("DROP TABLE alarm_due, alarm_dead_line")
     return Changes(raised=raised, cleared=cleared)
 
 
@@ -114,6 +117,7 @@ WITH fact AS (
     SELECT site_id, building_id, line_id, line_up,
         CASE WHEN line_up THEN read_at < %(dark_from)s ELSE line_since < %(dark_line_from)s END AS silent
     FROM fact WHERE read_at IS NOT NULL AND (opened OR use = 'common')
+        AND NOT EXISTS (SELECT FROM alarm_dead_line x WHERE x.line_id = fact.line_id)  -- its station tells
 ), dark AS (  -- a building of which nearly all is silent at once: a blackout, and not only one line
     SELECT site_id, building_id FROM quiet GROUP BY site_id, building_id
     HAVING count(*) >= %(dark_circuits)s AND count(*) FILTER (WHERE silent) * 100 >= count(*) * %(dark_percent)s
@@ -170,11 +174,12 @@ _CLEAR = """
 UPDATE alarms_alarm a SET cleared_at = %(at)s
 WHERE a.cleared_at IS NULL AND NOT EXISTS (
     SELECT FROM alarm_due d WHERE d.site_id = a.site_id AND d.kind = a.kind
-    AND d.circuit_id IS NOT DISTINCT FROM a.circuit_id AND d.line_id IS NOT DISTINCT FROM a.line_id)
+    AND d.circuit_id IS NOT DISTINCT FROM a.circuit_id AND d.line_id IS NOT DISTINCT FROM a.line_id
+    AND d.station_id IS NOT DISTINCT FROM a.station_id)
 """
 
 _RAISE = """
-INSERT INTO alarms_alarm (site_id, kind, circuit_id, line_id, raised_at, seen_by, "values")
-SELECT site_id, kind, circuit_id, line_id, %(at)s, '', jsonb_strip_nulls(jsonb_build_object('balance', balance))
+INSERT INTO alarms_alarm (site_id, kind, circuit_id, line_id, station_id, raised_at, seen_by, "values")
+SELECT site_id, kind, circuit_id, line_id, station_id, %(at)s, '', jsonb_strip_nulls(jsonb_build_object('balance', balance))
 FROM alarm_due WHERE NOT hold ON CONFLICT DO NOTHING
 """

@@ -84,6 +84,19 @@ class Contract(models.Model):
     closed_at = models.DateTimeField(null=True)
 
 
+class Station(models.Model):
+    """Where gateways stand together (通讯子站): one cabinet, one supply, one way out."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT)
+    code = models.CharField(max_length=16)
+    name = models.CharField(max_length=64)
+    place = models.CharField(max_length=120, blank=True)  # where it is: building, floor, room
+    equipment = models.CharField(max_length=255, blank=True)  # what stands there: cabinet, switch, battery, key
+
+    class Meta:
+        constraints = [UniqueConstraint(name="station_code", fields=["site", "code"])]
+
+
 class Gateway(models.Model):
     """Serial server or manager. We connect to its `host`, or it dials in and says its `identity`; an Acrel gateway proves
     it by its `secret`, and each of its serial ports is a line."""
@@ -96,6 +109,7 @@ class Gateway(models.Model):
     heartbeat = models.CharField(max_length=96, blank=True, db_default="", default="")  # its text, when it dials in
     secret = models.CharField(max_length=16, blank=True, db_default="", default="")  # of an Acrel gateway; "": another
     sealed = models.BooleanField(db_default=True, default=True)  # and whether it ciphers with it
+    station = models.ForeignKey(Station, null=True, on_delete=models.PROTECT)  # null: it stands alone
     revision = models.IntegerField(default=1)  # grows when a line or meter below changes
 
     class Meta:

@@ -16,6 +16,7 @@ from prewatt.office.estate.models import (
     Plan,
     Room,
     Site,
+    Station,
     SupplyPoint,
 )
 from prewatt.office.staff.models import Operator, Scope
@@ -28,6 +29,7 @@ _PATHS: dict[type[Model], tuple[str, str | None, str | None]] = {
     Site: ("company_id", "pk", None),
     Building: ("site__company_id", "site_id", "pk"),
     Room: ("building__site__company_id", "building__site_id", "building_id"),
+    Station: ("site__company_id", "site_id", None),
     Gateway: ("site__company_id", "site_id", None),
     Line: ("gateway__site__company_id", "gateway__site_id", None),
     Meter: ("site__company_id", "site_id", "circuit__room__building_id"),
@@ -68,7 +70,7 @@ def _condition(scope: Scope, model: type[Model], company: str, site: str | None,
     if building is not None:
         return Q(**{building: scope.building_id})
     above = Building.objects.filter(pk=scope.building_id)
-    if model in (Site, Gateway, Line):
+    if model in (Site, Station, Gateway, Line):
         assert site is not None
         return Q(**{f"{site}__in": above.values("site_id")})
     return Q(**{f"{company}__in": above.values("site__company_id")})
