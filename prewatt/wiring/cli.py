@@ -59,7 +59,7 @@ def _worker(config: configuration.Config, given: argparse.Namespace) -> int:
 def _simulate(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.simulate import serve
 
-    return serve(config)
+    return serve(config, given)
 
 
 def _init(config: configuration.Config, given: argparse.Namespace) -> int:
@@ -174,7 +174,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "stream": (_stream, "live stream for the console", "实时数据流"),
     "headend": (_headend, "read and command the meters", "前置机：抄表与控制"),
     "worker": (_worker, "background jobs and sweeps", "后台任务"),
-    "simulate": (_simulate, "the simulated site (demo only)", "模拟站点（仅演示）"),
+    "simulate": (_simulate, "a simulated site: the demo's, or any by its file", "模拟站点：演示站点或按文件"),
     "migrate": (_migrate, "bring the database up to date", "更新数据库结构"),
     "backup": (_backup, "the whole site into one sealed file", "把整个站点备份为一个加密文件"),
     "restore": (_restore, "a backup into an empty PREWATT_HOME", "把备份恢复到空的 PREWATT_HOME"),
@@ -220,6 +220,13 @@ def parser() -> argparse.ArgumentParser:
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     _vault_words(made["vault"])
     _forward_words(made["forward"])
+    for name, text in (
+        ("site", "play this site file, .json or .toml (see docs/recipes/simulate.md)"),
+        ("replay", "answer as this recording says"), ("record", "write what is said on the lines to a new file"),
+        ("memory", "directory of what the meters remember (default: beside the site file)"),
+    ):  # fmt: skip
+        made["simulate"].add_argument(f"--{name}", type=Path, metavar="PATH", help=text)
+    made["simulate"].add_argument("--page-port", type=_port, metavar="PORT", help="of its page; 0: any free one")
     made["bench"].add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
     return top
 
@@ -252,6 +259,12 @@ def _forward_words(forward: argparse.ArgumentParser) -> None:
     forward.add_argument("--seal", required=True, choices=("listen", "dial"), help="which side is ciphered")
     forward.add_argument("--key-file", required=True, type=Path, metavar="PATH", help="64 hex digits, yours alone")
     forward.add_argument("--suite", default="aes-256-gcm", choices=("aes-256-gcm", "3des-cbc"), help="same at both")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
+        raise argparse.ArgumentTypeError("0 to 65535")
+    return int(text)
 
 
 def _headend_name(text: str) -> str:

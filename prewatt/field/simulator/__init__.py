@@ -6,7 +6,7 @@ draws; `World` with `SimulatedLine.answer` plays the same meters in memory under
 
 from prewatt.field.simulator.fields import Load, LoadKind, SiteError
 from prewatt.field.simulator.line import SimulatedLine
-from prewatt.field.simulator.process import PortTaken, Ready, run
+from prewatt.field.simulator.process import PortTaken, Ready, replay, run
 from prewatt.field.simulator.site import FORMAT, Site, load_site, site_from
 from prewatt.field.simulator.store import Store, StoreDamaged
 from prewatt.field.simulator.town import day_w, load_curve, power_w
@@ -28,6 +28,7 @@ __all__ = [
     "load_curve",
     "load_site",
     "power_w",
+    "replay",
     "run",
     "site_from",
 ]

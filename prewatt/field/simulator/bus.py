@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from prewatt.core.wire.errors import RemoteProtocolError
 from prewatt.field.simulator.line import SimulatedLine
+from prewatt.field.simulator.replay import ReplayedLine
 
 CONNECTION_LIMIT: Final = 16  # what small serial servers allow, twice over; more are turned away
 BACKLOG: Final = 16
@@ -37,7 +38,10 @@ class _Connection(asyncio.Protocol):
 class Bus:
     """Listens where the line says; `apply_faults` after the line's faults were changed."""
 
-    def __init__(self, line: SimulatedLine, *, now_ms: Callable[[], int], before_output: Callable[[int], None]) -> None:
+    def __init__(
+        self, line: SimulatedLine | ReplayedLine, *, now_ms: Callable[[], int],
+        before_output: Callable[[int], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self.line = line
         self.port = line.site.port
         self._now_ms = now_ms

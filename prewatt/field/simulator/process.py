@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
 from prewatt.field.simulator.dialer import Dialer
 from prewatt.field.simulator.http import HttpServer
+from prewatt.field.simulator.recording import Recorder, load_recording
+from prewatt.field.simulator.replay import ReplayedLine
 from prewatt.field.simulator.site import load_site
 from prewatt.field.simulator.store import Store
 from prewatt.field.simulator.world import POWER_CUT_MS, SNAPSHOT_MS, World
@@ -65,11 +67,13 @@ async def run(
     now_ms: Callable[[], int],
     stop: asyncio.Event,
     ready: Callable[[Ready], None] | None = None,
+    record: TextIO | None = None,
 ) -> None:
     """Play the site of `site_file` with the memory in `state_dir`, page and API on `host:http_port`.
 
-    `now_ms` is the wall clock in ms since 1970 UTC, `stop` ends it, `ready` is called once everything listens.
-    Raises `SiteError` (the file), `StoreDamaged` (the memory, or another simulator has it open), `PortTaken`.
+    `now_ms` is the wall clock in ms since 1970 UTC, `stop` ends it, `ready` is called once everything listens, and
+    what is said on the lines is written to `record`. Raises `SiteError` (the file), `StoreDamaged` (the memory, or
+    another simulator has it open), `PortTaken`, OSError (the recording).
     """
     site = load_site(site_file)
     store = Store(state_dir)
@@ -78,7 +82,9 @@ async def run(
     server: HttpServer | None = None
     try:
         world = World(site, store, now_ms=clock.now_ms())
+        recorder = None if record is None else Recorder(record, site.lines)
         for line in world.lines.values():
+            line.recorder = recorder
             kind = Bus if line.site.dialing is None else Dialer
             buses[line.site.id] = bus = kind(line, now_ms=clock.now_ms, before_output=world.refresh)
             try:
@@ -108,6 +114,36 @@ async def run(
         for bus in buses.values():
             bus.close()
         store.close()
+
+
+async def replay(
+    recording: Path,
+    *,
+    now_ms: Callable[[], int],
+    stop: asyncio.Event,
+    ready: Callable[[Ready], None] | None = None,
+    ports: Mapping[str, int] | None = None,
+) -> None:
+    """Answer as a recording says, each line at its own place or at one of `ports` (0: any). No meters, no page.
+
+    Raises `SiteError` (the recording), `PortTaken`."""
+    lines = [ReplayedLine(each) for each in load_recording(recording)]
+    clock = _Clock(now_ms)
+    buses: dict[str, Bus] = {}
+    try:
+        for line in lines:
+            buses[line.site.id] = bus = Bus(line, now_ms=clock.now_ms)
+            bus.port = (ports or {}).get(line.site.id, bus.port)
+            try:
+                await bus.open()
+            except OSError as error:
+                raise PortTaken(line.site.host, bus.port, error) from error
+        if ready is not None:
+            ready(Ready(http_port=0, line_ports={line_id: bus.port for line_id, bus in buses.items()}))
+        await stop.wait()
+    finally:
+        for bus in buses.values():
+            bus.close()
 
 
 async def _keep_time(world: World, clock: _Clock, stop: asyncio.Event) -> None:

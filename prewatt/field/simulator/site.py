@@ -1,6 +1,6 @@
 """The site file: which lines, meters and loads the simulator plays, and how each meter starts.
 
-One JSON object. The demo loader writes it, the simulator reads it at start. What a meter *holds* is
+One JSON object, or the same keys as TOML in a file named .toml. The demo loader writes one, the simulator reads it at start. What a meter *holds* is
 taken from here on its very first start only; from then on its own durable memory counts, and a changed
 opening in the file changes nothing. Unknown keys, missing keys and values out of range are refused with
 a `SiteError` that names the place.
@@ -11,10 +11,10 @@ a `SiteError` that names the place.
       "timezone": "Asia/Shanghai",                 # loads follow local time
       "lines": [{
         "id": "1",                                 # [A-Za-z0-9._-]{1,64}; "line" in GET /meters
-        "name": "A-1", "gateway": "GW-A",          # what people call them
+        "name": "A-1", "gateway": "GW-A",          # optional: what people call them
         "transport": "rtu-over-tcp",               # or "modbus-tcp", or "dial-in": see `dialing`
-        "host": "127.0.0.1", "port": 15021,        # 0 = any free port
-        "baud": 9600,
+        "host": "127.0.0.1", "port": 15021,        # optional, 0 = any free port
+        "baud": 9600,                              # optional
         "turnaround_ms": 40,                       # optional: time a meter needs to answer
         "gateway_ms": 15,                          # optional: delay of the serial server
         "gateway_exceptions": false,               # optional, modbus-tcp: exception 0B when a meter is silent
@@ -25,7 +25,7 @@ a `SiteError` that names the place.
         "profile": "pilot-spm9511", "unit": 1, "line": "1",
         "ct_ratio": 1,                             # optional: energy, power and current registers show value / ratio
         "silent": false,                           # optional: never answers
-        "circuits": [{
+        "circuits": [{                             # optional: one circuit of which nothing is said
           "index": 1,
           "opening": {                             # optional, all 0: what lies before the first start
             "balance_wh": 85000, "purchase_count": 3, "purchased_total_wh": 300000, "energy_wh": 1215000,
@@ -56,6 +56,7 @@ here. Energy and credit are integers in Wh of the primary side.
 
 import json
 import re
+import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -195,13 +196,13 @@ class Site:
 
 def _line(fields: Fields) -> LineSite:
     line = LineSite(
-        id=fields.matching("id", _ID),
-        name=fields.text("name"),
-        gateway=fields.text("gateway"),
+        id=(line_id := fields.matching("id", _ID)),
+        name=fields.text("name", line_id),
+        gateway=fields.text("gateway", line_id),
         transport=fields.choice("transport", Transport),
-        host=fields.text("host"),
-        port=fields.integer("port", 0, 65_535),
-        baud=fields.integer("baud", 300, 4_000_000),
+        host=fields.text("host", "127.0.0.1"),
+        port=fields.integer("port", 0, 65_535, 0),
+        baud=fields.integer("baud", 300, 4_000_000, 9600),
         turnaround_ms=fields.integer("turnaround_ms", 0, 5_000, 40),
         gateway_ms=fields.integer("gateway_ms", 0, 5_000, 15),
         gateway_exceptions=fields.flag("gateway_exceptions"),
@@ -280,6 +281,7 @@ def _circuit(fields: Fields) -> CircuitSite:
 
 
 def _meter(fields: Fields) -> MeterSite:
+    fields.left.setdefault("circuits", [{"index": 1}])
     meter = MeterSite(
         number=fields.matching("number", _NUMBER),
         profile=fields.matching("profile", _ID),
@@ -343,13 +345,14 @@ def site_from(value: object) -> Site:
 
 
 def load_site(path: Path) -> Site:
-    """Read and check a site file. Raises `SiteError` also when the file is missing or no JSON."""
+    """Read and check a site file. Raises `SiteError` also when the file is missing, no JSON or no TOML."""
     try:
         if path.stat().st_size > SITE_FILE_LIMIT_BYTES:
             raise SiteError("too_large", str(path), f"is larger than {SITE_FILE_LIMIT_BYTES} bytes")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise SiteError("unreadable", str(path), str(error)) from error
     except ValueError as error:
-        raise SiteError("not_json", str(path), str(error)) from error
+        raise SiteError("not_toml" if path.suffix == ".toml" else "not_json", str(path), str(error)) from error
     return site_from(value)

@@ -109,10 +109,10 @@ def test_a_slip_is_refused_with_its_place(spoil: Callable[[dict[str, Any]], None
 
 def test_a_missing_key_is_named() -> None:
     site = copy.deepcopy(GOOD)
-    del site["lines"][0]["baud"]
+    del site["lines"][0]["transport"]
     with pytest.raises(SiteError) as refusal:
         site_from(site)
-    assert (refusal.value.code, refusal.value.where) == ("missing", "site.lines[0].baud")
+    assert (refusal.value.code, refusal.value.where) == ("missing", "site.lines[0].transport")
 
 
 @pytest.mark.parametrize(("content", "code"), [(None, "unreadable"), ("{", "not_json"), ("[]", "not_an_object")])

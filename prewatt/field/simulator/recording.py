@@ -1,0 +1,158 @@
+"""What was said on the lines of a site, with times, as JSON lines: written while it is played or read, and replayed.
+
+    {"format": "prewatt-record-1"}
+    {"line": "1", "transport": "rtu-over-tcp", "host": "127.0.0.1", "port": 15021, "baud": 9600}
+    {"line": "1", "at": 1772424000000, "to": "meter", "hex": "010300000001840A"}
+    {"line": "1", "at": 1772424000062, "to": "office", "hex": "0103020001..."}
+
+`at` is in ms since 1970 UTC and never runs backward on a line. Bytes are those of the bus: of Modbus TCP with its header,
+of whoever dials in without the texts and frames around them. A line that dialled in is played by one that listens.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from prewatt.field.simulator.fields import Fields, SiteError
+from prewatt.field.simulator.site import LineSite, Transport
+
+FORMAT: Final = "prewatt-record-1"
+RECORD_LIMIT_BYTES: Final = 1024 * 1024 * 1024  # writing ends there: some ten days of a busy line
+FRAME_LIMIT: Final = 2048  # bytes of one frame
+AT_LIMIT_MS: Final = 10**14
+DELAY_LIMIT_MS: Final = 600_000
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEX = re.compile(r"([0-9A-Fa-f]{2})+")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A request and what came before the next one, each with its delay in ms."""
+
+    request: bytes
+    answers: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedLine:
+    """One line of a recording."""
+
+    site: LineSite
+    exchanges: tuple[Exchange, ...]
+
+
+class Recorder:
+    """Writes to `stream`; a write that fails raises OSError."""
+
+    def __init__(self, stream: TextIO, lines: Sequence[LineSite]) -> None:
+        self._stream = stream
+        self._written = 0
+        self._put({"format": FORMAT})
+        for line in lines:
+            self._put(
+                {"line": line.id, "transport": line.transport.value, "host": line.host, "port": line.port,
+                 "baud": line.baud}
+            )  # fmt: skip
+
+    def said(self, line_id: str, at_ms: int, data: bytes, *, by_office: bool) -> None:
+        """Bytes on the bus of a line; beyond RECORD_LIMIT_BYTES nothing is written any more, and the log says so."""
+        if self._written > RECORD_LIMIT_BYTES:
+            return
+        to = "meter" if by_office else "office"
+        for start in range(0, len(data), FRAME_LIMIT):
+            piece = data[start : start + FRAME_LIMIT]
+            self._put({"line": line_id, "at": at_ms, "to": to, "hex": piece.hex().upper()})
+        if self._written > RECORD_LIMIT_BYTES:
+            _log.warning("the recording is full: nothing more is written")
+
+    def _put(self, value: dict[str, object]) -> None:
+        text = json.dumps(value, separators=(",", ":")) + "\n"
+        self._stream.write(text)
+        self._stream.flush()
+        self._written += len(text)
+
+
+def load_recording(path: Path) -> tuple[RecordedLine, ...]:
+    """Read and check a recording. Raises `SiteError` also when the file is missing or too large."""
+    try:
+        if path.stat().st_size > RECORD_LIMIT_BYTES + FRAME_LIMIT * 4:
+            raise SiteError("too_large", str(path), f"is larger than {RECORD_LIMIT_BYTES} bytes")
+        with path.open(encoding="utf-8") as stream:
+            return recording_from(stream)
+    except OSError as error:
+        raise SiteError("unreadable", str(path), str(error)) from error
+    except UnicodeDecodeError as error:
+        raise SiteError("not_json", str(path), "is no text") from error
+
+
+def recording_from(stream: Iterator[str] | TextIO) -> tuple[RecordedLine, ...]:
+    """The lines of a recording, in their order. Raises `SiteError` with the number of the line that is wrong."""
+    lines: dict[str, LineSite] = {}
+    found: dict[str, list[tuple[bytes, list[tuple[int, bytes]]]]] = {}
+    asked_ms: dict[str, int] = {}
+    last_ms: dict[str, int] = {}
+    for number, text in enumerate(stream, 1):
+        fields = _fields(text, f"record:{number}")
+        if number == 1:
+            if (form := fields.text("format")) != FORMAT:
+                raise SiteError("unknown_format", f"{fields.where}.format", f"{form} is not {FORMAT}")
+        elif "hex" not in fields.left:
+            line = _line(fields)
+            if line.id in lines:
+                raise SiteError("duplicate", f"{fields.where}.line", f"{line.id} is there twice")
+            lines[line.id], found[line.id] = line, []
+        else:
+            line_id, at_ms, to_meter, data = _frame(fields)
+            if line_id not in lines:
+                raise SiteError("unknown_line", f"{fields.where}.line", f"no line {line_id}")
+            if at_ms < last_ms.get(line_id, 0):
+                raise SiteError("bad_time", f"{fields.where}.at", "runs backward")
+            last_ms[line_id] = at_ms
+            if to_meter:
+                asked_ms[line_id] = at_ms
+                found[line_id].append((data, []))
+            elif found[line_id]:
+                delay_ms = min(at_ms - asked_ms[line_id], DELAY_LIMIT_MS)
+                found[line_id][-1][1].append((delay_ms, data))
+        fields.done()
+    if not lines:
+        raise SiteError("missing", "record", "has no line")
+    return tuple(
+        RecordedLine(
+            site=line, exchanges=tuple(Exchange(request=asked, answers=tuple(came)) for asked, came in found[line.id])
+        )
+        for line in lines.values()
+    )
+
+
+def _fields(text: str, where: str) -> Fields:
+    try:
+        return Fields.of(json.loads(text), where)
+    except (ValueError, RecursionError):
+        raise SiteError("not_json", where, "is not JSON") from None
+
+
+def _line(fields: Fields) -> LineSite:
+    transport = fields.choice("transport", Transport)
+    return LineSite(
+        id=(line_id := fields.matching("line", _ID)), name=line_id, gateway="record",
+        transport=Transport.RTU_OVER_TCP if transport is Transport.DIAL_IN else transport,
+        host=fields.text("host", "127.0.0.1"), baud=fields.integer("baud", 300, 4_000_000, 9600),
+        port=0 if transport is Transport.DIAL_IN and fields.left.pop("port", 0) else fields.integer("port", 0, 65_535, 0),
+    )  # fmt: skip
+
+
+def _frame(fields: Fields) -> tuple[str, int, bool, bytes]:
+    line_id, at_ms = fields.matching("line", _ID), fields.integer("at", 0, AT_LIMIT_MS)
+    to, pairs = fields.text("to"), fields.text("hex", limit=2 * FRAME_LIMIT)
+    if to not in ("meter", "office"):
+        raise SiteError("not_a_choice", f"{fields.where}.to", "must be meter or office")
+    if not _HEX.fullmatch(pairs):
+        raise SiteError("not_a_text", f"{fields.where}.hex", "must be pairs of hex digits")
+    return line_id, at_ms, to == "meter", bytes.fromhex(pairs)
