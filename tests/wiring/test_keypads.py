@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from prewatt.core.meters import catalogue
 from prewatt.core.sts import MeterPan
 from prewatt.office.tokens.sealed import is_test_key
 from prewatt.wiring.demo.held import held_places
@@ -11,6 +12,7 @@ from prewatt.wiring.demo.keypads import (
     BESIDE,
     BOUGHT_DAYS,
     PUBLIC_KEYS,
+    WIRED,
     keypad_places,
     purchases,
     vending_key,
@@ -30,7 +32,11 @@ def test_they_have_numbers_rooms_and_units_of_their_own() -> None:
     assert not {each.room for each in mine} & {each.room for each in others}
     assert BESIDE in {line.key for line in LINES}
     assert not {each.unit for each in mine} & {each.unit for each in others if each.line == BESIDE}
+    assert {each.room for each in mine if each.wired} == set(WIRED), "one of them takes its tokens over the line too"
     for each in mine:
+        profile = catalogue()[each.profile]
+        assert profile.token is not None and profile.token.keypad and profile.circuits == 1
+        assert profile.wired == each.wired == (profile.token.wire is not None)
         assert MeterPan.parse(each.meter_pan).digits == each.meter_pan
 
 

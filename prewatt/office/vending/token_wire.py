@@ -270,7 +270,7 @@ def settle(request_id: int, *, at: datetime) -> None:
             .filter(pk=request_id, state=State.SENDING)
             .first()
         )
-        job = JobRow.objects.filter(pk=entry.job_id).first() if entry is not None else None
+        job = job_of(entry) if entry is not None else None
         if entry is not None and job is not None and job.state in (JobState.DONE, JobState.DROPPED):
             _settled(entry, job, at=at)
         _next(sts_id, at=at)

@@ -26,6 +26,7 @@ from prewatt.web.console.sell_parts import money, with_unit
 from prewatt.web.console.settings_fields import roles_of
 from prewatt.web.console.today import today_of
 from prewatt.web.console.tokens_send import sending
+from prewatt.web.console.tokens_wire import wiring
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 from prewatt.web.ui.states import DELIVERIES
@@ -50,6 +51,7 @@ def _context(ask: Ask, sale_id: int) -> dict[str, object]:
     shown = _shown(ask, sale_id)
     return {
         "shown": shown, "full": shown.full, "acts": acts_for(ask, shown.full), "today": today_of(ask),
+        "wiring": wiring(ask, shown.full.now.delivery.token_request) if shown.by_token else None,
         "sending": sending(ask, shown.full.now.delivery.token_request) if shown.by_token else None,
         "history": [told_act(ask, act) for act in shown.full.acts], "can_sell": may(ask.operator.role, Act.SELL),
         "can_check": shown.state in ("waiting", "unknown") and may(ask.operator.role, Act.READ_NOW),

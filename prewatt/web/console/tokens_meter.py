@@ -32,6 +32,7 @@ from prewatt.web.console.tokens_parts import (
     token_titles,
 )
 from prewatt.web.console.tokens_send import sending
+from prewatt.web.console.tokens_wire import wiring
 from prewatt.web.console.tokens_words import CREDIT_KINDS, KEY_TYPES, code_words
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -58,6 +59,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
         "held": held, "held_warns": held.warns() if held else False,
         "attributes": attribute_lines(sts, ask) if sts else [], "why_no_key": why_no_key(sts) if sts else "",
         "waiting": proposal_lines(ask, listings.proposals(ask.site.id, meters(ask), meter_id=one.pk)),
+        "wirings": [each for each in map(partial(wiring, ask), listings.to_enter(one.pk)) if each],
         "sendings": [each for each in map(partial(sending, ask), listings.to_enter(one.pk)) if each],
         "next": f"{base}?after={shown[-1].pk}" if len(rows) > LIST_MOST else "", "paged": before is not None,
         "may_edit": may_(ask, Act.ESTATE), "may_make": may_(ask, Act.TOKENS), "may_ask": may_(ask, Act.TOKEN_ASK),

@@ -31,6 +31,7 @@ from prewatt.web.console.tokens_parts import (
 )
 from prewatt.web.console.tokens_send import sending
 from prewatt.web.console.tokens_slip import slip
+from prewatt.web.console.tokens_wire import wiring
 from prewatt.web.console.tokens_words import HOW, METER_STATES, key_words
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
@@ -59,7 +60,7 @@ def token_page(ask: Ask, row: TokenRequest, status: int = 200, **more: object) -
         "handed": _handed(row, member) if change and made else "",
         "can_try": row.state == State.WAITING,
         "can_withdraw": by_hand.withdrawable(row) and may_(ask, Act.TOKENS),
-        "sending": sending(ask, row),
+        "sending": sending(ask, row), "wiring": wiring(ask, row),
         "member": member, "member_state": METER_STATES[member.state] if member else "",
         **more,
     }  # fmt: skip

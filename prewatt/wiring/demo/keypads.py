@@ -1,4 +1,4 @@
-"""The demo's STS meters: the seventh floor of the fourth dormitory, on no line. Credit comes as twenty digits.
+"""The demo's STS meters: the seventh floor of the fourth dormitory. Credit comes as twenty digits; one is on a line too.
 
 The plan, pure and repeatable; `write_keypads` puts it into the books, `site_file` into the simulated site. The vending
 keys are printed in public test vectors: anybody can make tokens with them, and a vault in production refuses them.
@@ -22,7 +22,8 @@ MAKER: Final = "99"  # nobody's
 SGC: Final = "999999"  # nobody's supply group
 TI: Final = "01"
 BASE: Final = 2014
-PROFILE: Final = "pilot-spm9511"  # one circuit that counts kWh; on no line nothing else of it is used
+PROFILE: Final = "sts-keypad"
+WIRED: Final = {"4-704": "sts-rs485"}  # room -> model of a meter whose tokens may also come over its line
 BESIDE, FIRST_UNIT = "D4-2", 100
 PUBLIC_KEYS: Final = {
     1: "abababababababab949494949494949401234567",
@@ -42,7 +43,7 @@ class KeypadPlace:
 
     room: str
     number: str
-    unit: int  # beside the bus it hangs at, unplugged
+    unit: int  # at the bus that it hangs beside, mostly unplugged
     meter_pan: str
     ea: str
     tenant: str
@@ -51,6 +52,14 @@ class KeypadPlace:
     annual_kwh: int
     seed: int
     balance_wh: int  # at first sight
+
+    @property
+    def wired(self) -> bool:
+        return self.room in WIRED
+
+    @property
+    def profile(self) -> str:
+        return WIRED.get(self.room, PROFILE)
 
 
 @dataclass(frozen=True, kw_only=True)

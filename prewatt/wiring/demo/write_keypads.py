@@ -10,7 +10,7 @@ from django.conf import settings
 from prewatt.core.sts import BaseDate, Ea, tid_of
 from prewatt.office.estate import places, wires
 from prewatt.office.estate.history import KnownCustomer, load_customers
-from prewatt.office.estate.models import Carrier, Circuit
+from prewatt.office.estate.models import Carrier, Circuit, Line
 from prewatt.office.metering.history import PastReading
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.tokens import keys, meters, opened
@@ -25,7 +25,6 @@ from prewatt.wiring.demo.keypads import (
     FLOOR,
     IN_HAND,
     MADE_BEFORE,
-    PROFILE,
     PUBLIC_KEYS,
     SGC,
     TI,
@@ -36,7 +35,7 @@ from prewatt.wiring.demo.keypads import (
     vending_key,
 )
 from prewatt.wiring.demo.past import DAYS
-from prewatt.wiring.demo.places import DORM
+from prewatt.wiring.demo.places import DORM, LINES
 from prewatt.wiring.demo.token_sales import Tokens
 from prewatt.wiring.demo.trade import Staff
 from prewatt.wiring.demo.write import ACTOR, ZONE, Estate
@@ -48,7 +47,7 @@ PEAK_W: Final = 2_400
 
 
 def write_keypads(estate: Estate, staff: Staff, wanted: Sequence[KeypadPlace], *, home: Path, now: datetime) -> Tokens:
-    """Two vending keys in a vault of this home, meters on no line with their STS attributes, and open contracts."""
+    """Two vending keys in a vault of this home, meters with their STS attributes, and open contracts."""
     hung, opened_at = estate.company_since, now - timedelta(days=DAYS, hours=1)
     admin = of_operator(staff.operators["admin"])
     vault = _vault(home, at=hung)
@@ -60,8 +59,10 @@ def write_keypads(estate: Estate, staff: Staff, wanted: Sequence[KeypadPlace], *
             estate.buildings[BUILDING], floor=FLOOR, code=place.room, name="", area_dm2=AREA_DM2, actor=ACTOR, at=hung
         )
         meter = wires.add_keypad_meter(
-            estate.site, number=place.number, profile=PROFILE, room=room, actor=ACTOR, at=hung
+            estate.site, number=place.number, profile=place.profile, room=room, actor=ACTOR, at=hung
         )
+        if place.wired:
+            wires.move_meter(meter, _beside(estate), unit=place.unit, actor=ACTOR, at=hung)
         meters.register(meter, attributes(place), actor=admin, at=hung)
         circuits[place.room] = Circuit.objects.select_related("meter").get(meter=meter)
     people = [KnownCustomer(name=each.tenant, phone=each.phone, customer_class="学生宿舍") for each in wanted]
@@ -82,6 +83,14 @@ def write_keypads(estate: Estate, staff: Staff, wanted: Sequence[KeypadPlace], *
         rack=Rack(vaults={vault.provider: vault}), circuits=circuits, purchases=purchases(wanted, now=now, zone=ZONE),
         contracts={place.room: place.contract for place in wanted},
     )  # fmt: skip
+
+
+def _beside(estate: Estate) -> Line:
+    [place] = [each for each in LINES if each.key == BESIDE]
+    found: Line = Line.objects.select_related("gateway").get(
+        gateway__site=estate.site, gateway__code=place.gateway, code=place.code
+    )
+    return found
 
 
 def round_readings(
@@ -123,7 +132,8 @@ def site_keypads(wanted: Sequence[KeypadPlace]) -> list[dict[str, Any]]:
         held = key.decoder_key(meter_pan=place.meter_pan, ti=TI, ea=Ea(place.ea))
         found.append(
             {
-                "number": place.number, "place": place.room, "profile": PROFILE, "line": BESIDE, "unit": place.unit,
+                "number": place.number, "place": place.room, "profile": place.profile, "line": BESIDE, "unit": place.unit,
+                "wired": place.wired,
                 "key": {
                     "ea": place.ea, "value": held.value.hex(), "meter_pan": place.meter_pan, "sgc": SGC, "ti": TI,
                     "krn": 1, "kt": 2, "ken": held.ken, "base_date": BASE,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from prewatt.core.meters.jobs import Job, Outcome, Verdict
+from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
 from prewatt.core.meters.mailbox import (
     Call,
     ClaimedJob,
@@ -63,6 +63,12 @@ class JobRow:
     settled: Outcome | None = None
     settled_at: float | None = None
     outcomes: list[Outcome] = field(default_factory=list)
+
+
+def _told(row: JobRow) -> Job:
+    """As the mailbox gives it out: a token that may have reached its meter before is asked for first."""
+    sent = any(each.sent for each in row.outcomes) or row.claim > len(row.outcomes) + 1
+    return replace(row.job, again=sent) if row.job.intent is Intent.ENTER_TOKEN else row.job
 
 
 class Office:
@@ -221,7 +227,7 @@ class Office:
                 meter_id=row.meter_id,
                 circuit_id=row.circuit_id,
                 priority=row.priority,
-                job=row.job,
+                job=_told(row),
             )
         return list(claimed.values())
 

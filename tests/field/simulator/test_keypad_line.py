@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from prewatt.core.meters import catalogue
-from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
+from prewatt.core.meters.drivers import Await, Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
 from prewatt.core.meters.quantities import Quantity
 from prewatt.field.simulator.fields import SiteError
@@ -43,6 +43,7 @@ class Site:
                 self.line.receive(CONNECTION, step.data, self.at_ms)
                 until_ms = sent_ms + step.timeout_ms
             else:
+                assert isinstance(step, Await)
                 until_ms = sent_ms + step.deadline_ms
             due_ms = self.line.next_due_ms()
             if due_ms is None or due_ms > until_ms:

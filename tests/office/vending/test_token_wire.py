@@ -1,97 +1,32 @@
 """Tokens entered over the line: what is sent, in which order, and what is known of it afterwards."""
 
-import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
-from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Outcome, Verdict
 from prewatt.core.refusals import Refused, texts
 from prewatt.core.sts import ManagementKind, MeterProfile
 from prewatt.office.estate.models import Circuit, Meter
-from prewatt.office.metering.jobs import decode, retold
-from prewatt.office.metering.models import GatewayLease, JobRow, JobState, MeterState
+from prewatt.office.metering.models import JobRow, MeterState
 from prewatt.office.staff.models import AuditRow
 from prewatt.office.tokens import by_hand, issuing, requests
 from prewatt.office.tokens.asks import ManagementAsk
 from prewatt.office.tokens.models import TokenEntry, TokenRequest
 from prewatt.office.vending import token_wire
 from prewatt.office.vending.read import sale_view
-from tests.core.meters.bench import Fault, Line
-from tests.core.meters.token_bench import TokenMeter
+from tests.core.meters.bench import Fault
 from tests.office.tokens.scene import NOON
 from tests.office.vending.token_scene import TokenScene, build, delivery_of
+from tests.office.vending.wire_scene import SOON, meter_of, on_line, open_jobs, report, talk, to_the_end
 
-SOON = NOON + timedelta(seconds=10)
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> TokenScene:
-    """The meter hangs on a line, its keypad in the room, and was read just now."""
-    made = build(monkeypatch)
-    cast = made.tokens.cast
-    Meter.objects.filter(pk=made.circuit.meter_id).update(line=cast.line, unit=9, profile="sts-rs485")
-    GatewayLease.objects.update_or_create(
-        gateway=cast.gateway, defaults={"owner": "h", "epoch": 1, "valid_until": NOON + timedelta(days=99)}
-    )
-    read(made)
-    return made
-
-
-def read(scene: TokenScene) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO metering_latest (site_id, circuit_id, at, full_at, energy_wh, balance, status)"
-            " VALUES (%s, %s, %s, %s, 100000, 5000, 0)",
-            [scene.site_id, scene.circuit.pk, NOON, NOON],
-        )
-
-
-def meter_of(scene: TokenScene, **changes: Any) -> TokenMeter:
-    return TokenMeter(catalogue()["sts-rs485"], sts=scene.keypad().state, **changes)
-
-
-def open_jobs() -> list[JobRow]:
-    return list(JobRow.objects.filter(intent=Intent.ENTER_TOKEN, state=JobState.QUEUED).order_by("pk"))
-
-
-def report(job: JobRow, outcome: Outcome) -> None:
-    """As the head-end that had claimed it."""
-    JobRow.objects.filter(pk=job.pk).update(
-        state="claimed", claim=job.claim + 1, claimed_by="h", claimed_epoch=1, attempts=job.attempts + 1
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT metering_report(%s, %s, %s, 1, %s, %s, %s::jsonb, %s)",
-            [job.pk, job.claim + 1, job.gateway_id, outcome.verdict.value, outcome.code,
-             json.dumps({quantity.value: value for quantity, value in outcome.values.items()}), outcome.sent],
-        )  # fmt: skip
-        assert cursor.fetchone() == (True,)
-
-
-def talk(meter: TokenMeter, **faults: Any) -> Outcome | None:
-    """One conversation about what lies in the mailbox; then the worker looks."""
-    jobs = open_jobs()
-    assert len(jobs) <= 1, "one token in flight"
-    if not jobs:
-        return None
-    [job] = jobs
-    outcome = Line(meter, **faults).run(retold(decode(job.payload), ever_sent=job.ever_sent))
-    report(job, outcome)
-    token_wire.settle(job.then_args["request_id"], at=SOON)
-    return outcome
-
-
-def to_the_end(meter: TokenMeter) -> None:
-    for _ in range(60):
-        if talk(meter) is None:
-            return
-    raise AssertionError("it never ends")
+    return on_line(build(monkeypatch))
 
 
 def entry(request_id: int) -> TokenEntry:
@@ -285,13 +220,19 @@ def test_what_waits_can_be_stopped_and_what_may_have_left_cannot(scene: TokenSce
         token_wire.stop(second, actor=scene.alice, at=SOON)
 
 
+def expire(request: TokenRequest, **more: Any) -> None:
+    job = token_wire.job_of(entry(request.pk))
+    assert job is not None
+    JobRow.objects.filter(pk=job.pk).update(state="dropped", code="expired", **more)
+
+
 def test_a_meter_that_is_away_for_a_day_leaves_the_typing_to_people(scene: TokenScene) -> None:
     request = request_of(scene.sell())
-    JobRow.objects.filter(pk=entry(request.pk).job_id).update(state="dropped", code="expired")
+    expire(request)
     assert token_wire.sweep(at=SOON) == 1
     assert (entry(request.pk).state, entry(request.pk).code) == ("stopped", "token_not_sent")
     other = request_of(scene.sell(key="k2"))
-    JobRow.objects.filter(pk=entry(other.pk).job_id).update(state="dropped", code="expired", ever_sent=True)
+    expire(other, ever_sent=True)
     token_wire.sweep(at=SOON)
     assert entry(other.pk).state == "unclear"
     again = token_wire.send(other, actor=scene.alice, at=SOON)

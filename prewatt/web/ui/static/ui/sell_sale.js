@@ -3,7 +3,10 @@
   "use strict";
   var root = document.getElementById("sale"), EVERY_MS = 1000, asking = false, again = false;
   if (!root) { return; }
-  function open() { var steps = document.getElementById("sale-steps"); return steps && steps.dataset.open === "1"; }
+  function open() { // the delivery, or the token that the line enters after it
+    var steps = document.getElementById("sale-steps");
+    return (steps && steps.dataset.open === "1") || document.querySelector("#sale-wire [data-open='1']");
+  }
   function ask() {
     if (asking) { again = true; return; }
     asking = true;
