@@ -13,8 +13,6 @@ from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Wish
 from prewatt.core.meters.own import check_own
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
-from prewatt.office.estate.models import Line
-from prewatt.office.estate.wires import check_speaks
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 
 PRIORITY = {
@@ -149,6 +147,10 @@ def try_it(*, circuit_id: int, index: int, request_key: str, at: datetime, actor
 def check_draft(text: str, circuit_id: int) -> None:
     """Whether a draft can be tried on the line of a circuit. Refuses as `try_it`."""
     profile = check_own(text)
+    # the head-end has this module without Django's models
+    from prewatt.office.estate.models import Line
+    from prewatt.office.estate.wires import check_speaks
+
     transport = Line.objects.filter(meter__circuit=circuit_id).values_list("transport", flat=True).first()
     check_speaks(profile, transport or "")
 
