@@ -98,6 +98,7 @@ INTENTS: Final[Mapping[Intent, Text]] = MappingProxyType(
         Intent.SET_CLOCK: Text("set the clock", "对时"),
         Intent.TRY: Text("try it", "试读"),
         Intent.ENTER_TOKEN: Text("enter a token", "下发令牌"),
+        Intent.READ_FREEZES: Text("read freezes", "抄读冻结"),
     }
 )
 ORDER_KINDS: Final[Mapping[OrderKind, Text]] = MappingProxyType(
