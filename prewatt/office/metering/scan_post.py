@@ -1,13 +1,36 @@
 """The head-end's side of scans: plain psycopg inside the mailbox's transaction. Only the database's clock counts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
 
 from prewatt.core.meters.mailbox import Lease, ScanOrder, ScanReport, ScanState, ScanWork
-from prewatt.office.metering.scans import found_json, plan_of
+from prewatt.core.meters.model import Protocol
+from prewatt.core.meters.scanning import Found, ScanPlan
+from prewatt.office.metering.jobs import frame_json
+
+
+def plan_of(stored: Mapping[str, Any]) -> ScanPlan:
+    """The plan in a row."""
+    return ScanPlan(
+        protocols=tuple(Protocol(each) for each in stored["protocols"]), first=stored["first"], last=stored["last"],
+        bauds=tuple(stored["bauds"]),
+    )  # fmt: skip
+
+
+def found_json(found: Found) -> dict[str, Any]:
+    """Somebody who answered as JSON."""
+    return {
+        "protocol": found.protocol.value, "address": found.address, "baud": found.baud, "garbled": found.garbled,
+        "proposals": [
+            {"codes": list(each.codes), "permille": each.permille, "why": [why.value for why in each.why],
+             "number": each.number, "assumed": each.assumed}
+            for each in found.proposals
+        ],
+        "frames": [frame_json(each) for each in found.frames],
+    }  # fmt: skip
 
 
 def exchange(

@@ -14,12 +14,12 @@ from django.db import IntegrityError, transaction
 from prewatt.core.meters.identify import Why
 from prewatt.core.meters.jobs import Frame
 from prewatt.core.meters.model import Protocol
-from prewatt.core.meters.scanning import FIRST_UNIT, LAST_UNIT, MAX_BAUDS, Found, ScanPlan
+from prewatt.core.meters.scanning import FIRST_UNIT, LAST_UNIT, MAX_BAUDS
 from prewatt.core.refusals import Refused
 from prewatt.office.estate import links
 from prewatt.office.estate.models import Line
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
-from prewatt.office.metering.jobs import frame_json, frames_of
+from prewatt.office.metering.jobs import frames_of
 from prewatt.office.metering.models import LineScan
 from prewatt.office.staff.audit import audit
 
@@ -101,27 +101,6 @@ def stop(scan: LineScan, *, actor: str, at: datetime) -> None:
             at=at, actor=actor, action="metering.scan_stop", site_id=held.site_id, object_type="line",
             object_id=str(held.line_id), after={"asked": held.asked, "total": held.total},
         )  # fmt: skip
-
-
-def plan_of(stored: Mapping[str, Any]) -> ScanPlan:
-    """The plan in a row."""
-    return ScanPlan(
-        protocols=tuple(Protocol(each) for each in stored["protocols"]), first=stored["first"], last=stored["last"],
-        bauds=tuple(stored["bauds"]),
-    )  # fmt: skip
-
-
-def found_json(found: Found) -> dict[str, Any]:
-    """Somebody who answered as JSON."""
-    return {
-        "protocol": found.protocol.value, "address": found.address, "baud": found.baud, "garbled": found.garbled,
-        "proposals": [
-            {"codes": list(each.codes), "permille": each.permille, "why": [why.value for why in each.why],
-             "number": each.number, "assumed": each.assumed}
-            for each in found.proposals
-        ],
-        "frames": [frame_json(each) for each in found.frames],
-    }  # fmt: skip
 
 
 def found_of(stored: Sequence[Mapping[str, Any]]) -> list[Answered]:
