@@ -134,16 +134,17 @@ class Witness(Office):
         if order is None:
             return
         number = f"20250000{report.claimed.circuit_id:04d}"
-        circuit = circuit_of(self.site, now_ms(), number)
-        held = [(each["count"], each["kind"], abs(each["amount"])) for each in circuit["accepted"]]
-        applied = (order.count, order.kind.value, order.amount) in held
-        verdict, told = report.outcome.verdict, f"seed {self.seed}, meter {number}: {report.outcome} {held[-3:]}"
+        accepted = self.site.accepted.get((number, 1), [])
+        applied = any((each.count, each.kind, abs(each.amount_wh)) == (order.count, order.kind, order.amount)
+                      for each in reversed(accepted))  # fmt: skip
+        held, counted = accepted[-3:], self.site.meters[number].circuits[1].state.purchase_count
+        verdict, told = report.outcome.verdict, f"seed {self.seed}, meter {number}: {report.outcome} {held}"
         if verdict is Verdict.DONE:
             assert applied, "falsely confirmed, " + told
         if verdict is Verdict.REFUSED:
             assert not applied, "falsely refused, " + told
         if not report.outcome.sent and Quantity.PURCHASE_COUNT in report.outcome.values and verdict is Verdict.DISPUTED:
-            assert report.outcome.values[Quantity.PURCHASE_COUNT] == circuit["purchase_count"], "not as read, " + told
+            assert report.outcome.values[Quantity.PURCHASE_COUNT] == counted, "not as read, " + told
 
 
 @dataclass

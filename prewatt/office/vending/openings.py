@@ -9,8 +9,10 @@ then is the supply point open. Closing is in `closings.py`.
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 
+from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.wallet import prices_for
@@ -66,7 +68,7 @@ def open_contract(command: OpenCommand) -> Opening:
     """Start an opening; the same key gives the first one again.
 
     Raises Refused: not_permitted, key_required, circuit_supplied, circuit_common, custody_not_supported,
-    levels_order, plan_without_price, plan_other_company; of a purse in money purse_other_currency, and for a price that
+    levels_order, plan_without_price, plan_other_company, security_provider_missing, clear_not_supported; of a purse in money purse_other_currency, and for a price that
     the meter cannot drain by value_too_fine, value_out_of_range.
     """
     command.actor.require(Act.OPEN_CONTRACT)
@@ -77,6 +79,7 @@ def open_contract(command: OpenCommand) -> Opening:
     profile = all_profiles().get(circuit.meter.profile)
     if profile is None or not profile.takes_orders:
         raise Refused("custody_not_supported")
+    check_credited(profile, command.act)
     if not terms.alarm_1 >= terms.alarm_2 >= 0 or min(terms.overdraft, terms.hoarding_limit, terms.load_limit_w) < 0:
         raise Refused("levels_order")
     if terms.plan.company_id != circuit.site.company_id:
@@ -112,6 +115,17 @@ def open_contract(command: OpenCommand) -> Opening:
     return opening
 
 
+def check_credited(profile: Profile, act: Opening.Act) -> None:
+    """Whether we can put credit into a model at all, and take what it holds out of it where that was stated.
+
+    Raises Refused security_provider_missing, clear_not_supported.
+    """
+    if profile.credit is not None and profile.credit.secured and settings.PREWATT_SECURITY == "none":
+        raise Refused("security_provider_missing")
+    if act == Opening.Act.CLEAR and not profile.carries(OrderKind.CLEAR):
+        raise Refused("clear_not_supported")
+
+
 def new_contract(site: Site, customer: Customer) -> Contract:
     """A contract with the next number, opening: it is open when its first supply point is."""
     made: Contract = Contract.objects.create(
@@ -135,7 +149,7 @@ def _next_number(site_id: int) -> str:
 def choose(opening: Opening, act: Opening.Act, *, actor: Actor, at: datetime) -> Opening:
     """State what becomes of credit found in the meter: take it over or clear it.
 
-    Raises Refused: not_permitted, opening_needs_no_act.
+    Raises Refused: not_permitted, opening_needs_no_act, clear_not_supported.
     """
     actor.require(Act.OPEN_CONTRACT)
     assert act is not Opening.Act.NONE, "an act must be stated"
@@ -143,6 +157,9 @@ def choose(opening: Opening, act: Opening.Act, *, actor: Actor, at: datetime) ->
         row = locked(opening.pk)
         if row.state != State.NEEDS_ACT:
             raise Refused("opening_needs_no_act")
+        profile = all_profiles().get(row.supply_point.circuit.meter.profile)
+        if profile is not None:
+            check_credited(profile, act)
         row.act = act
         Opening.objects.filter(pk=row.pk).update(act=act)
         audit(

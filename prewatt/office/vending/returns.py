@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from prewatt.core.meters.jobs import OrderKind
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.quote import TENTH_WH
 from prewatt.core.units import Rounding, amount_for_energy
@@ -35,6 +36,15 @@ def worth(facts: Facts, credit: int, rounding: Rounding) -> int:
     return amount_for_energy(credit, price=Decimal(facts.price), exponent=facts.exponent, rounding=rounding)
 
 
+def check_returnable(facts: Facts) -> None:
+    """Whether credit can be taken out again over the line; not all meters do that. Raises Refused
+    `return_not_supported`."""
+    profile = all_profiles().get(facts.profile)
+    wired = facts.credit_account_id is None and facts.carrier != TOKEN
+    if wired and profile is not None and profile.has_purse and not profile.carries(OrderKind.RETURN):
+        raise Refused("return_not_supported")
+
+
 def give_back(
     *, contract_number: str, circuit_id: int, credit: int, reason: str, actor: Actor, key: str, at: datetime
 ) -> ActResult:
@@ -43,13 +53,14 @@ def give_back(
     Server-held, minor units off the balance in the books, at once. By token, what a clear-credit token took out of the
     meter: it has been entered, and the register showed so much; else `clear_credit_needed`.
     Raises Refused `not_permitted`, `circuit_not_of_contract`, `contract_not_open`, `delivery_open`,
-    `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`.
+    `credit_malformed`, `balance_unknown`, `return_above_balance`, `return_above_books`, `return_not_supported`.
     """
     actor.require(Act.RETURN_CREDIT)
     kept = check_reason(reason)
     facts = facts_of(contract_number, circuit_id, at)
     if facts is None:
         raise Refused("circuit_not_of_contract")
+    check_returnable(facts)
     value = worth(facts, credit, Rounding.DOWN)
     head = keyed(actor, key, ["return", contract_number, circuit_id, credit, kept])
     return run("vending_return", [*head, contract_number, circuit_id, credit, value, None, kept, actor.key, at])
@@ -62,6 +73,9 @@ def give_back_sale(sale: Sale, *, reason: str, actor: Actor, key: str, at: datet
     """
     actor.require(Act.RETURN_CREDIT)
     kept = check_reason(reason)
+    facts = facts_of(sale.contract.number, sale.circuit_id, at)
+    if facts is not None:
+        check_returnable(facts)
     head = keyed(actor, key, ["return_sale", sale.pk, kept])
     return run(
         "vending_return",

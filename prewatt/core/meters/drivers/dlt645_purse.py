@@ -14,6 +14,7 @@ from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire.dlt645 import Frame, errors_of
 from prewatt.core.wire.dlt645.charging import STATE, charge, purse_state
 
+REPEATED = "meter_recharge_repeated"
 # two looks must agree on these; the balance drains meanwhile
 SHOWN = (Quantity.PURCHASE_COUNT, Quantity.LAST_ORDER_AMOUNT, Quantity.PURCHASED_TOTAL)
 _READ = (Quantity.BALANCE, Quantity.OVERDRAWN, Quantity.LAST_ORDER_AMOUNT, Quantity.PURCHASED_TOTAL)
@@ -105,6 +106,8 @@ def _shown(
     odd = unlike(talk, order)
     if odd is not None:
         return Verdict.DISPUTED, odd
+    if refused == REPEATED:
+        return Verdict.DISPUTED, refused  # it says that it has the order, and its count says that it has not
     if refused is not None:
         return Verdict.REFUSED, refused
     return Verdict.UNKNOWN, "write_unanswered" if reply is None else "write_not_applied"
