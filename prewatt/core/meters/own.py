@@ -109,6 +109,14 @@ _HEAD: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\"-]+)\s*\]\]?\s*(#.*)?$")
 _PLACE: Final = re.compile(r"profile\.([a-z_]+)(?:\[(\d+)\])?(?:\.([a-z_]+))?(?:\.([A-Za-z0-9_]+))?$")
 _AT_LINE: Final = re.compile(r"at line (\d+)")
 _NAMES: Final = ("quantity", "fact")
+_KEYS: Final = {  # what of a register a refusal is about, where it says only whose
+    "profile_unknown_type": ("type",),
+    "profile_scale": ("scale",),
+    "profile_unit": ("unit",),
+    "profile_address": ("address",),
+    "profile_overlap": ("address", "di"),
+    "profile_not_in_block": ("address", "di"),
+}
 
 
 def line_of(text: str, refused: Refused) -> int | None:
@@ -142,7 +150,10 @@ def line_of(text: str, refused: Refused) -> int | None:
     if wanted == "order":
         return _first(heads, "order")
     last = refused.code in ("profile_duplicate", "profile_overlap")
-    return _named(text, heads, wanted, last=last)
+    at = _named(text, heads, wanted, last=last)
+    head = max((line for line, _ in heads if at is not None and line <= at), default=None)
+    keys = (_within(text, head, key) for key in _KEYS.get(refused.code, ()))
+    return next((line for line in keys if line is not None), at)
 
 
 def _heads(text: str) -> list[tuple[int, str]]:

@@ -12,9 +12,11 @@ from typing import Literal
 import pytest
 
 from prewatt.core.meters import Profile
-from prewatt.core.meters.drivers import Finished, MeterAddress, Send, converse
+from prewatt.core.meters.drivers import Consult, Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.security import consult
+from prewatt.core.meters.simulated_security import SimulatedProvider
 from prewatt.core.meters.wallet import prices_for
 from prewatt.field.simulator import SimulatedLine
 from prewatt.field.simulator.site import faults_from
@@ -26,6 +28,7 @@ TRIES = 60
 ORDERS = 150
 HURRIED = 500
 STEP_LIMIT = 50
+PROVIDER = SimulatedProvider(production=False, chance=lambda size: bytes(range(size)))  # of meters that ask for one
 FIRST = MeterAddress(unit=1, number=NUMBER)
 
 BAD_LINES: list[tuple[str, Literal["rtu", "tcp"], Mapping[str, object]]] = [
@@ -69,6 +72,9 @@ class Master:
             if isinstance(step, Finished):
                 self._keep_quiet(self._quiet_ms if missed else self._gap_ms)
                 return step.outcome
+            if isinstance(step, Consult):
+                conversation.answered(consult(PROVIDER, step.question))
+                continue
             if isinstance(step, Send):
                 sent_ms, wait_ms = self.now_ms, step.timeout_ms
                 answers = self.bus.answer(1, step.data, self.now_ms)

@@ -74,7 +74,7 @@ def test_a_fault_is_told_with_its_line_and_what_was_typed_stays(cast: Cast, erin
     wrong = OURS.replace('type = "bcd48"', 'type = "bcd49"')
     answer = erin.post(EDIT, {"act": "save", "text": wrong.replace("\n", "\r\n"), "note": "what I learnt"})
     told = answer.content.decode()
-    line = wrong.splitlines().index('quantity = "meter_number"') + 1
+    line = wrong.splitlines().index('type = "bcd49"') + 1
     assert answer.status_code == 422
     assert f"Line {line}: meter_number: bcd49 is no known type." in told and "profile_unknown_type" in told
     assert f'data-wrong="{line}"' in told and "what I learnt" in told and "bcd49" in told.split("<textarea")[1]
