@@ -58,6 +58,17 @@ register(
             zh="正在给这块电表校时，请等待完成。",
         ),
         "meter_taken_down": Text(en="The meter was taken down.", zh="电表已拆除。"),
+        "acceptance_empty": Text(
+            en="No meter with a line is installed here. Nothing was recorded.",
+            zh="这里没有安装联网的电表。什么都没有记录。",
+        ),
+        "acceptance_too_many": Text(
+            en="At most {most} circuits are accepted in one record. Nothing was recorded. Choose a line.",
+            zh="一份验收记录最多 {most} 个回路。什么都没有记录。请选择一条线路。",
+        ),
+        "acceptance_needs_name": Text(
+            en="Who accepts? Give a name. Nothing was recorded.", zh="请填写验收人姓名。什么都没有记录。"
+        ),
         "scan_running": Text(
             en="This line is being scanned already. Stop that scan first, or wait for it.",
             zh="这条线路正在扫描。请等待完成，或先停止。",

@@ -8,7 +8,7 @@ The large tables (readings, latest, daily) are plain SQL (`sql/0001_readings.sql
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
-from prewatt.office.estate.models import Circuit, Gateway, Line, Meter
+from prewatt.office.estate.models import Circuit, Gateway, Line, Meter, Site
 
 
 class Heartbeat(models.Model):
@@ -281,7 +281,7 @@ class LineScan(models.Model):
     site_id = models.BigIntegerField()
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT)
     line = models.ForeignKey(Line, on_delete=models.PROTECT)
-    plan = models.JSONField()  # `metering.scans.plan_of`
+    plan = models.JSONField()  # `metering.scan_post.plan_of`
     state = models.CharField(max_length=8)
     code = models.CharField(max_length=32, blank=True)  # why it failed
     asked = models.IntegerField(default=0)
@@ -299,3 +299,20 @@ class LineScan(models.Model):
         constraints = [
             UniqueConstraint(name="one_scan_per_line", fields=["line"], condition=Q(state__in=["waiting", "running"]))
         ]
+
+
+class Acceptance(models.Model):
+    """What was found of the meters of a line or a site on the day they were accepted (现场验收). Append-only: the
+    database refuses every change."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, db_index=False)
+    line = models.ForeignKey(Line, null=True, on_delete=models.PROTECT)  # null: the whole site
+    accepted_by = models.CharField(max_length=80)  # as the person signs
+    remark = models.CharField(max_length=500, blank=True)
+    data = models.JSONField()  # `metering.acceptance.Accepted` of each circuit
+    actor = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "metering_acceptance"
+        indexes = [models.Index(fields=["site", "-id"], name="acceptance_newest")]
