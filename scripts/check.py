@@ -1,7 +1,7 @@
 """The whole check, as `make test` runs it: lint, types, then every test. Ends with one closing line.
 
 All stages run even when an early one fails, so that one run tells everything. Tests that start real
-processes or a browser run alone at the end: they measure time, and company would disturb them.
+processes or a browser run by themselves at the end: they measure time, and company would disturb them.
 """
 
 import os
@@ -20,10 +20,11 @@ WORKERS = 2  # more than two fight for the one database server of the run
 ALONE = "processes or browser"
 NO_TESTS = 5  # pytest's exit code when nothing was collected
 TALLY_ENV = "PREWATT_TALLY"  # a file that carries the counts from the tests to the soak (.ci/run)
-PARTS = {
-    "tests side by side": ["-n", str(WORKERS), "--dist", "loadfile", "-m", f"not soak and not ({ALONE})"],
-    "tests that run alone": ["-m", f"not soak and ({ALONE})"],
-}
+SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "-m", f"not soak and not ({ALONE})"]
+BY_ITSELF = ["-m", f"not soak and ({ALONE})"]
+# These start processes too, but nearly all they do is wait for lost replies, and they measure nothing: they are a lane
+# of their own beside those that want the machine for themselves.
+WAITING_LANE = ("tests/field/headend/test_simulator.py", "tests/field/headend/test_held_supply.py")
 # Lanes of the soak run at the same time, each with a server and a directory of its own: fault runs mostly wait, and
 # company is one more disturbance. The other lane takes what is not named here.
 SOAK_LANE = ("tests/journeys/test_chaos.py", "tests/journeys/test_hosts.py", "tests/acceptance")
@@ -97,8 +98,15 @@ def run(name: str, command: list[str]) -> bool:
 
 
 def tested() -> dict[str, tuple[Counts, int]]:
-    """Every part of the tests, one after the other."""
-    return {name: pytest(name, [*options, SLOWEST, "tests"]) for name, options in PARTS.items()}
+    """Every part of the tests, one after the other; what only waits has a lane beside the last one."""
+    first, last, waiting = "tests side by side", "tests that run by themselves", "tests that mostly wait"
+    others = [f"--ignore={path}" for path in WAITING_LANE]
+    told = {first: pytest(first, [*SIDE_BY_SIDE, SLOWEST, "tests"])}
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(pytest, waiting, [*BY_ITSELF, *WAITING_LANE], quiet=True)
+        told[last] = pytest(last, [*BY_ITSELF, SLOWEST, "tests", *others])
+        told[waiting] = asked.result()
+    return told
 
 
 def soaked() -> dict[str, tuple[Counts, int]]:
