@@ -28,6 +28,8 @@ class Advice:
         self._provider = provider
         self._thread: Thread = thread or PoolThread("security")
         self._told = False
+        if provider.simulated:
+            log.info("security_provider_simulated provider=%s: no real meter takes its check codes", provider.name)
 
     async def __call__(self, question: Question) -> Answer:
         try:

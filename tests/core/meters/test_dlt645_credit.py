@@ -22,6 +22,7 @@ from prewatt.core.wire.dlt645 import COST_ERRORS, Decoder, Frame, Function, deco
 from prewatt.core.wire.dlt645.charging import AUTHENTICATE, RECHARGE, VALIDITY, numbered_order
 from prewatt.field.simulator.charging import ChargeState
 from prewatt.field.simulator.data_meter import DataMeter
+from prewatt.field.simulator.world import World
 from tests.core.meters.bench import AnyLine, Fault
 from tests.field.simulator.plant import NOON_MS, meter, stop, world
 
@@ -66,7 +67,7 @@ class ChargeLine(AnyLine[Metered]):
 
 @pytest.fixture
 def lines(tmp_path: Path) -> Iterator[Any]:
-    made = []
+    made: list[World] = []
 
     def one(profile: str, **circuit: Any) -> ChargeLine:
         site = world(tmp_path / str(len(made)), meter(1, profile=profile, **circuit))
