@@ -44,7 +44,9 @@ STATEMENT_TIMEOUT_MS = 10_000  # a store that takes longer is retried, it must n
 # A head-end that falls asleep within a transaction holds the rows of its gateways: its successor must get them in time
 IDLE_IN_TRANSACTION_MS = 4_000
 # A host that lost its cable hears nothing more, not even a refusal: without these it would wait for hours
-_DEAD_PEER: Final = {"tcp_user_timeout": 8_000, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2}
+_DEAD_PEER: Final[dict[str, Any]] = {
+    "tcp_user_timeout": 8_000, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2,
+}  # fmt: skip
 MAX_STRANGERS_LISTED = 1000  # names; who makes them up must not fill the disk, and nobody reads further
 STRANGERS_KEPT = timedelta(days=14)  # not heard of for so long: off the list
 CAUSES = [bit.value for bit in StatusBit]
