@@ -15,7 +15,7 @@ EXPORT_MOST: Final = 20_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlarmRow:
-    """One alarm of a circuit, or of a line (then `circuit_id` is None)."""
+    """One alarm of a circuit, of a line or of a station (then `circuit_id` is None)."""
 
     id: int
     kind: str
@@ -37,7 +37,9 @@ class AlarmRow:
     gateway: str
     line: str
     line_id: int | None
-    circuits: int  # behind the line, for a line's alarm
+    circuits: int  # behind the line or the station, for its alarm
+    station: str  # where the gateway stands, or which station is lost
+    station_name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_building b ON b.id = r.building_id
 LEFT JOIN estate_line n ON n.id = coalesce(a.line_id, m.line_id)
 LEFT JOIN estate_gateway g ON g.id = n.gateway_id
+LEFT JOIN estate_station st ON st.id = coalesce(a.station_id, g.station_id)
 LEFT JOIN estate_supplypoint sp ON sp.circuit_id = c.id AND sp.state <> 'closed'
 LEFT JOIN estate_contract k ON k.id = sp.contract_id
 LEFT JOIN estate_customer cu ON cu.id = k.customer_id
@@ -70,14 +73,18 @@ WHERE a.site_id = %(site)s AND (a.cleared_at IS NOT NULL) = %(past)s
       AND (sc.company_id = s.company_id OR sc.site_id = s.id OR sc.building_id = r.building_id
            OR (a.line_id IS NOT NULL AND sc.building_id IN (
                SELECT x.building_id FROM estate_room x JOIN estate_circuit y ON y.room_id = x.id
-               JOIN estate_meter z ON z.id = y.meter_id WHERE z.line_id = a.line_id))))
+               JOIN estate_meter z ON z.id = y.meter_id WHERE z.line_id = a.line_id))
+           OR (a.station_id IS NOT NULL AND sc.building_id IN (
+               SELECT x.building_id FROM estate_room x JOIN estate_circuit y ON y.room_id = x.id
+               JOIN estate_meter z ON z.id = y.meter_id JOIN estate_line l ON l.id = z.line_id
+               JOIN estate_gateway h ON h.id = l.gateway_id WHERE h.station_id = a.station_id))))
   AND (%(id)s::bigint IS NULL OR a.id = %(id)s)
   AND (%(kind)s = '' OR a.kind = %(kind)s)
   AND (%(seen)s = '' OR (a.seen_at IS NOT NULL) = (%(seen)s = 'yes'))
   AND (%(building)s::bigint IS NULL OR b.id = %(building)s)
   AND (%(text)s = '' OR r.code ILIKE %(inside)s OR replace(r.code, '-', '') ILIKE %(start)s OR r.name ILIKE %(inside)s
        OR r.initials ILIKE %(start)s OR cu.name ILIKE %(inside)s OR m.number LIKE %(inside)s OR k.number LIKE %(inside)s
-       OR g.code ILIKE %(inside)s)
+       OR g.code ILIKE %(inside)s OR st.code ILIKE %(inside)s OR st.name ILIKE %(inside)s)
 """
 _COLUMNS: Final = f"""
 a.id, a.kind, a.raised_at, a.cleared_at, a.seen_by, a.seen_at, a.values::text, a.circuit_id,
@@ -86,7 +93,9 @@ coalesce(r.name, ''), coalesce(b.name, ''), coalesce(k.number, ''), coalesce(cu.
 coalesce(sp.credit_unit, 'Wh'), {BALANCE}, la.at, coalesce(g.code, ''),
 coalesce(n.code, ''), a.line_id,
 (SELECT count(*) FROM estate_circuit y JOIN estate_meter z ON z.id = y.meter_id
- WHERE a.line_id IS NOT NULL AND z.line_id = a.line_id AND z.removed_at IS NULL)
+ WHERE z.removed_at IS NULL AND (z.line_id = a.line_id OR z.line_id IN (
+     SELECT l.id FROM estate_line l JOIN estate_gateway h ON h.id = l.gateway_id WHERE h.station_id = a.station_id))),
+coalesce(st.code, ''), coalesce(st.name, '')
 """
 
 

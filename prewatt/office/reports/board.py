@@ -37,13 +37,15 @@ SELECT c.id, c.index, c.use, c.never_cut, m.number, m.profile, m.unit,
        coalesce(la.status, 0), la.relay_at,
        CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE la.purchase_count END,
        coalesce(w.wish, 'automatic'), w.until, w.reason, t.name, t.until, d.state,
-       used.day_wh, used.spread_wh, pv.price, co.currency, co.exponent
+       used.day_wh, used.spread_wh, pv.price, co.currency, co.exponent,
+       coalesce(st.code, ''), coalesce(st.name, '')
 FROM estate_circuit c
 JOIN estate_site s ON s.id = c.site_id
 JOIN estate_company co ON co.id = s.company_id
 JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
 LEFT JOIN estate_line n ON n.id = m.line_id
 LEFT JOIN estate_gateway g ON g.id = n.gateway_id
+LEFT JOIN estate_station st ON st.id = g.station_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_building b ON b.id = r.building_id
 LEFT JOIN metering_linestate ls ON ls.line_id = n.id
@@ -129,6 +131,8 @@ class BoardRow:
     currency: str
     exponent: int
     state: CircuitState
+    station: str  # where its gateway stands; "": at none
+    station_name: str
 
     def has(self, bit: StatusBit) -> bool:
         return bool(self.status & _BITS[bit])
@@ -210,7 +214,7 @@ def to_row(values: Sequence[Any], at: datetime, stale: timedelta) -> BoardRow:
         room, room_name, gateway, line, line_up, line_since, supply_point_id, custody, credit_unit, sp_state, alarm_1,
         alarm_2, load_limit_w, contract_number, customer, phone, read_at, balance, power_w, relay, status, relay_at,
         purchase_count, wish, wish_until, wish_reason, tag, tag_until, delivery, day_wh, spread_wh, price, currency,
-        exponent,
+        exponent, station, station_name,
     ) = values  # fmt: skip
     common = use == "common"
     state = circuit_state(
@@ -226,7 +230,7 @@ def to_row(values: Sequence[Any], at: datetime, stale: timedelta) -> BoardRow:
         alarm_1=alarm_1, alarm_2=alarm_2, power_w=power_w, relay=relay, relay_at=relay_at, status=status,
         purchase_count=purchase_count, wish=wish, wish_until=wish_until, wish_reason=wish_reason, tag=tag,
         tag_until=tag_until, delivery=delivery, day_wh=day_wh, spread_wh=spread_wh or 0, price=price,
-        currency=currency, exponent=exponent, state=state,
+        currency=currency, exponent=exponent, state=state, station=station, station_name=station_name,
     )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ class MeterRow:
     relay: int | None
     status: int
     wish: str
+    station: str  # where its gateway stands; "": at none
     key: str | int
 
 
@@ -64,6 +65,7 @@ class MeterFilters:
     text: str = ""
     line_id: int | None = None
     building_id: int | None = None
+    station_id: int | None = None
     profile: str = ""
     health: str = ""
     sort: str = "line"
@@ -72,7 +74,7 @@ class MeterFilters:
 
 SORTS: Final = {
     "line": (
-        "coalesce(g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"
+        "coalesce(coalesce(st.code || ' ', '~') || g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"
     ),
     "number": ("m.number", "text"),
     "room": ("coalesce(b.code, '~') || coalesce(r.code, m.number)", "text"),
@@ -87,6 +89,7 @@ JOIN estate_site s ON s.id = c.site_id
 JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
 LEFT JOIN estate_line n ON n.id = m.line_id  -- one that is never online has none
 LEFT JOIN estate_gateway g ON g.id = n.gateway_id
+LEFT JOIN estate_station st ON st.id = g.station_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_building b ON b.id = r.building_id
 LEFT JOIN metering_linestate ls ON ls.line_id = n.id
@@ -102,6 +105,7 @@ WHERE c.site_id = %(site)s AND """
     + """
   AND (%(line)s::bigint IS NULL OR n.id = %(line)s)
   AND (%(building)s::bigint IS NULL OR b.id = %(building)s)
+  AND (%(station)s::bigint IS NULL OR st.id = %(station)s)
   AND (%(meter)s::bigint IS NULL OR m.id = %(meter)s)
   AND (%(profile)s = '' OR m.profile = %(profile)s)
   AND (%(health)s = '' OR %(health)s = CASE WHEN n.id IS NULL THEN 'no_line'
@@ -118,7 +122,7 @@ coalesce(ls.up, false), coalesce(ms.silent, la.at IS NULL), coalesce(ms.misses, 
 coalesce(r.code, ''), coalesce(r.name, ''), coalesce(k.number, ''), sp.custody, coalesce(sp.credit_unit, 'Wh'), la.at,
 la.full_at, la.energy_wh, la.power_w, {BALANCE},
 CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE la.purchase_count END, la.relay,
-coalesce(la.status, 0), coalesce(w.wish, 'automatic')
+coalesce(la.status, 0), coalesce(w.wish, 'automatic'), coalesce(st.code, '')
 """
 
 
@@ -129,6 +133,7 @@ def _arguments(operator_id: int, site_id: int, filters: MeterFilters, meter_id: 
         "site": site_id,
         "line": filters.line_id,
         "building": filters.building_id,
+        "station": filters.station_id,
         "profile": filters.profile,
         "health": filters.health,
         "meter": meter_id,
@@ -198,6 +203,10 @@ class LineHealth:
     silent: int
     owner: str
     leased: bool
+    station_id: int  # where its gateway stands; 0: at none
+    station: str
+    station_name: str
+    station_place: str
 
 
 def lines(operator_id: int, site_id: int) -> list[LineHealth]:
@@ -212,8 +221,10 @@ SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '' AND g.secret
   (SELECT count(*) FROM estate_meter m WHERE m.line_id = n.id AND m.removed_at IS NULL),
   (SELECT count(*) FROM estate_meter m JOIN metering_meterstate ms ON ms.meter_id = m.id
    WHERE m.line_id = n.id AND m.removed_at IS NULL AND ms.silent),
-  coalesce(l.owner, ''), coalesce(l.valid_until > clock_timestamp(), false)
+  coalesce(l.owner, ''), coalesce(l.valid_until > clock_timestamp(), false),
+  coalesce(st.id, 0), coalesce(st.code, ''), coalesce(st.name, ''), coalesce(st.place, '')
 FROM estate_gateway g JOIN estate_site s ON s.id = g.site_id
+LEFT JOIN estate_station st ON st.id = g.station_id
 LEFT JOIN estate_line n ON n.gateway_id = g.id
 LEFT JOIN metering_linestate ls ON ls.line_id = n.id
 LEFT JOIN metering_gatewaylease l ON l.gateway_id = g.id
@@ -222,7 +233,7 @@ WHERE g.site_id = %(site)s AND EXISTS (
     OR sc.site_id = s.id
     OR sc.building_id IN (SELECT r.building_id FROM estate_room r JOIN estate_circuit c ON c.room_id = r.id
                           JOIN estate_meter m ON m.id = c.meter_id WHERE m.line_id = n.id AND m.removed_at IS NULL)))
-ORDER BY g.code, n.code LIMIT 1000""",
+ORDER BY coalesce(st.code, '~'), g.code, n.code LIMIT 1000""",
             {"site": site_id, "operator": operator_id},
         )
         names = LineHealth.__slots__

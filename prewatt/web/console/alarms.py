@@ -31,6 +31,7 @@ GLYPHS = {
     "arrears": "arrears",
     "meter_lost": "lost",
     "line_lost": "lost",
+    "station_lost": "lost",
     "blackout": "lost",
 }
 menu.add(menu.MenuEntry(place=60, url=PATH, label=_lazy("Alarms"), icon="bell", key="a", count="alarms"))
@@ -112,7 +113,7 @@ def _amount(value: int | None, unit: str) -> str:
 def _then(row: AlarmRow) -> str:
     """What was read when it was raised."""
     told = []
-    if isinstance(row.values.get("balance"), int) and row.kind not in ("line_lost", "meter_lost"):
+    if isinstance(row.values.get("balance"), int) and row.kind not in ("line_lost", "meter_lost", "station_lost"):
         told.append(_("balance %s") % _amount(row.values["balance"], row.credit_unit))
     if isinstance(row.values.get("power_w"), int) and row.kind in ("overload", "malicious_load"):
         told.append(_("load %s kW") % formats.power(row.values["power_w"]))
@@ -146,6 +147,7 @@ def export(ask: Ask) -> HttpResponse:
         _("Balance then"),
         _("Balance now"),
         _("Credit unit"),
+        _("Station"),
         _("Gateway"),
         _("Line"),
         _("Seen by"),
@@ -170,6 +172,7 @@ def _exported(row: AlarmRow, exponent: int) -> list[Cell]:
         in_unit(then if isinstance(then, int) else None, row.credit_unit, exponent),
         in_unit(row.balance, row.credit_unit, exponent),
         formats.credit_unit_word(row.credit_unit) or row.credit_unit,
+        row.station,
         row.gateway,
         row.line,
         row.seen_by,

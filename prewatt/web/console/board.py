@@ -49,18 +49,29 @@ def floor_name(floor: int) -> str:
 
 
 def _links(rows: Sequence[BoardRow], at: datetime) -> str:
-    """Gateway health for the building line, apart from the meters; a lost link is named once."""
+    """Gateway health for the building line, apart from the meters, by station; a lost link is named once, and a station
+    of which all are lost instead of them."""
     told = []
-    for gateway, group in groupby(sorted(rows, key=lambda row: row.gateway), key=lambda row: row.gateway):
-        behind = list(group)
-        down = [row for row in behind if not row.line_up]
-        if not down:
-            told.append(escape(_("%s online") % gateway))
+    behind = sorted((row for row in rows if row.gateway), key=lambda row: (row.station or "~", row.gateway))
+    for station, standing in groupby(behind, key=lambda row: row.station):
+        here = list(standing)
+        if station and not any(row.line_up for row in here):
+            told.append(_lost(f"{station} {here[0].station_name}", here, at))
             continue
-        since = min((row.line_since for row in down if row.line_since), default=None)
-        for_ = formats.duration(int((at - since).total_seconds())) if since else ""
-        told.append(f'<b class="s-lost">{escape(_("%s lost") % gateway)} {for_}</b>')
+        each = " · ".join(_link(gateway, list(group), at) for gateway, group in groupby(here, lambda row: row.gateway))
+        told.append(f"{escape(station)}: {each}" if station else each)
     return " · ".join(told)
+
+
+def _link(gateway: str, rows: Sequence[BoardRow], at: datetime) -> str:
+    down = [row for row in rows if not row.line_up]
+    return _lost(gateway, down, at) if down else escape(_("%s online") % gateway)
+
+
+def _lost(what: str, down: Sequence[BoardRow], at: datetime) -> str:
+    since = min((row.line_since for row in down if row.line_since), default=None)
+    for_ = formats.duration(int((at - since).total_seconds())) if since else ""
+    return f'<b class="s-lost">{escape(_("%s lost") % what)} {for_}</b>'
 
 
 def _building(name: str, rows: Sequence[BoardRow], at: datetime) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
@@ -15,7 +16,7 @@ from prewatt.office.estate.models import Gateway, Line, Site
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.reports.meters import LineHealth, lines
 from prewatt.office.staff.roles import Act, may
-from prewatt.web.console import callers
+from prewatt.web.console import callers, stations
 from prewatt.web.console.meters import buildings_of
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, roles_of, text, whole
 from prewatt.web.console.views_base import Ask, console
@@ -69,16 +70,19 @@ def _error(code: str) -> str:
 @console()
 def page(ask: Ask) -> HttpResponse:
     found = lines(ask.operator.pk, ask.site.id)
-    gateways = []
+    gateways, last = [], None
     for _key, group in groupby(found, key=lambda each: each.gateway_id):
         behind = list(group)
-        gateways.append((behind[0], [_shown(each, ask) for each in behind if each.line_id]))
+        head = stations.head(behind[0], found, ask) if behind[0].station_id != last else None
+        last = behind[0].station_id
+        gateways.append((behind[0], [_shown(each, ask) for each in behind if each.line_id], head))
     context = {
         "gateways": gateways,
         "buildings": buildings_of(ask),
         "says": _says(found),
         "can_read": may(ask.operator.role, Act.READ_NOW),
         "can_edit": may(ask.operator.role, Act.ESTATE),
+        "empty_stations": stations.empty(ask),
         **(callers.shown(ask) if may(ask.operator.role, Act.ESTATE) else {}),
     }
     return ask.page("ui/lines.html", context)
@@ -225,9 +229,10 @@ def _line_fields(gateway: Gateway, line: Line | None) -> list[Field]:
 def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
     """Enter a gateway, or change its name and host."""
     gateway = _gateway_or_404(ask, gateway_id) if gateway_id is not None else None
-    fields, form, refused = _gateway_fields(gateway), ask.request.POST, None
+    fields, form, refused = [*_gateway_fields(gateway), *stations.field(ask, gateway)], ask.request.POST, None
     if ask.request.method == "POST":
 
+        @transaction.atomic
         def act() -> None:
             told = {
                 "name": text(form, "name", 64), "host": text(form, "host", 255), "identity": text(form, "identity", 96),
@@ -236,9 +241,11 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
             }  # fmt: skip
             if gateway is None:
                 site = visible_to(ask.operator, Site).get(pk=ask.site.id)
-                wires.add_gateway(site, code=text(form, "code", 16), **told)  # type: ignore[arg-type]
+                made = wires.add_gateway(site, code=text(form, "code", 16), **told)  # type: ignore[arg-type]
             else:
                 wires.edit_gateway(gateway, **told)  # type: ignore[arg-type]
+                made = gateway
+            stations.assigned(ask, made, form)
 
         refused = attempt(act)
         if not refused:
@@ -305,6 +312,7 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
 urlpatterns = [
     path("lines", page, name="lines"),
     *callers.urlpatterns,
+    *stations.urlpatterns,
     path("lines/gateways/new", gateway_form, name="gateway-new"),
     path("lines/gateways/<int:gateway_id>", gateway_form, name="gateway-edit"),
     path("lines/gateways/<int:gateway_id>/new", line_form, name="line-new"),

@@ -28,6 +28,7 @@ NAMES: Final[Mapping[str, str | Promise]] = {
     "valid_from": _lazy("holds from"), "plan": _lazy("plan"), "custody": _lazy("who holds the credit"),
     "host": _lazy("host"), "port": _lazy("port"), "baud": _lazy("speed"), "transport": _lazy("transport"),
     "identity": _lazy("dials in as"), "heartbeat": _lazy("heartbeat text"), "peer": _lazy("calls from"),
+    "station": _lazy("station"), "place": _lazy("place"), "equipment": _lazy("what stands there"),
     "medium": _lazy("medium"), "sealed": _lazy("ciphered"), "other_secret": _lazy("another key"),
     "unit": _lazy("address on the line"), "ratio": _lazy("CT ratio"), "profile": _lazy("profile"),
     "based_on": _lazy("copied from"), "everywhere": _lazy("for all sites of the company"),
