@@ -10,9 +10,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from prewatt.core.refusals import Text, message, register
+from prewatt.field.simulator.events import Event
 from prewatt.field.simulator.faults import faults_from
 from prewatt.field.simulator.fields import LOAD_LIMIT_W, Fields, SiteError
 from prewatt.field.simulator.http import BadRequest, HttpReply, HttpRequest, json_reply
+from prewatt.field.simulator.lcd import page as lcd_page
 from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.page import STYLE, display, overview, visit
 from prewatt.field.simulator.site import CIRCUIT_LIMIT
@@ -27,6 +29,10 @@ register(
         "sim_unknown_line": Text("There is no line {name}.", "没有总线 {name}。"),
         "sim_unknown_meter": Text("There is no meter {name}.", "没有电表 {name}。"),
         "sim_unknown_circuit": Text("The meter has no circuit {name}.", "该电表没有回路 {name}。"),
+        "sim_event_needs": Text(
+            "This cannot happen to this circuit: {detail}. Write the setting first.",
+            "该回路不会发生此事件：{detail}。请先写入相应设置。",
+        ),
         "sim_not_found": Text("There is nothing here.", "这里没有内容。"),
         "sim_wrong_method": Text("This address does not take that method.", "该地址不支持此方法。"),
         "sim_foreign": Text("Only pages of the simulator itself may do this.", "只有模拟器自身的页面可以这样做。"),
@@ -61,6 +67,8 @@ class Api:
         except SiteError as error:
             if error.code in ("unknown_line", "unknown_meter", "unknown_circuit"):
                 return _refusal(request, 404, f"sim_{error.code}", name=error.text.rpartition(" ")[2])
+            if error.code == "event_needs":
+                return _refusal(request, 409, "sim_event_needs", detail=error.text)
             return _refusal(request, 400, "sim_bad_request", detail=f"{error.where} {error.text}")
         except NotKept:
             return _refusal(request, 503, "sim_not_kept", retry=True)
@@ -88,6 +96,10 @@ class Api:
                 return self._visit(request, number)
             case ("display", number, index) if reading:
                 return self._display(request, number, _number(index, CIRCUIT_LIMIT, "index"))
+            case ("lcd", number) if reading:
+                return self._lcd(request, number)
+            case ("meters", number, "events"):
+                return self._happen(request, number) if request.method == "POST" else _wrong_method(request, "POST")
             case ("visit", number) if request.method == "POST":
                 return self._visited(request, number)
             case ("lines", line_id, "faults"):
@@ -135,6 +147,14 @@ class Api:
         fields.done()
         self._world.command(number, self._now_ms(), **changes)
         return json_reply({"number": number})
+
+    def _happen(self, request: HttpRequest, number: str) -> HttpReply:
+        fields = Fields.of(_json(request), "meter")
+        event = fields.choice("event", Event)
+        index = fields.integer("index", 1, CIRCUIT_LIMIT) if "index" in fields.left else None
+        fields.done()
+        self._world.happen(number, event, index, self._now_ms())
+        return json_reply({"number": number, "event": event.value})
 
     def _keypad(self, request: HttpRequest) -> HttpReply:
         """The STS meters. What they need is loaded where there are some."""
@@ -194,8 +214,20 @@ class Api:
         self._settle()
         return _html(display(meter, index, _lang(request)))
 
+    def _lcd(self, request: HttpRequest, number: str) -> HttpReply:
+        meter = self._world.meters.get(number)
+        if meter is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        self._settle()
+        return _html(lcd_page(meter, _lang(request), self._now_ms()))
+
     def _visited(self, request: HttpRequest, number: str) -> HttpReply:
         form = request.form()
+        if "event" in form:
+            fields = Fields.of({"event": form["event"]}, "meter")
+            index = _number(form["index"], CIRCUIT_LIMIT, "index") if "index" in form else None
+            self._world.happen(number, fields.choice("event", Event), index, self._now_ms())
+            return HttpReply(status=303, headers={"Location": f"/visit/{number}?lang={_lang(request)}"})
         changes: dict[str, object] = {name: form[name] == "true" for name in ("silent", "press_key") if name in form}
         if "index" in form:
             changes["index"] = _number(form["index"], CIRCUIT_LIMIT, "index")

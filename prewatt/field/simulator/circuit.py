@@ -104,6 +104,11 @@ class CircuitState:
     overload_since_ms: int = NEVER  # since when the load has been above the limit
     last_load_w: int = UNKNOWN_W  # connected load of the stretch before, to see a forbidden step
     override_w: int | None = None  # a load set by hand, holds until changed
+    resistive: bool = True  # and whether it takes no reactive power: what a forbidden step is known by
+    reverse_w: int = 0  # energy comes back from the circuit
+    export_wh: int = 0  # counted apart: credit is not touched
+    export_watt_ms: int = 0
+    volts_permille: int = 1_000  # of the mains' nominal voltage
     day_freezes: list[FrozenRow] = field(default_factory=list)
     month_freezes: list[FrozenRow] = field(default_factory=list)
 
@@ -181,6 +186,8 @@ class Circuit:
     def load_w(self, at_ms: int) -> tuple[int, int]:
         """What the tenant wants to draw at `at_ms`, and until when that stays so."""
         watts, until_ms = self._power_until(at_ms)
+        if self.state.reverse_w:
+            return 0, until_ms
         if self.state.override_w is not None:
             return self.state.override_w, until_ms
         return watts, until_ms
@@ -191,7 +198,7 @@ class Circuit:
 
     def power_w(self) -> int:
         """What flows now (after `settle`)."""
-        return self.load_w(self.state.as_of_ms)[0] if self.relay_closed() else 0
+        return self.load_w(self.state.as_of_ms)[0] - self.state.reverse_w if self.relay_closed() else 0
 
     def price(self) -> int:
         """What a purse in money drains by now, as `core.meters.quantities` counts prices."""
@@ -240,6 +247,8 @@ class Circuit:
                 return
             end_ms = min(until_ms, at_ms, self._next_event_ms(load_w))
             self._count(load_w * (end_ms - s.as_of_ms))
+            whole, s.export_watt_ms = divmod(s.export_watt_ms + s.reverse_w * (end_ms - s.as_of_ms), WATT_MS_PER_WH)
+            s.export_wh += whole
             s.as_of_ms = end_ms
             self._judge()
 
@@ -295,9 +304,9 @@ class Circuit:
         s.overload_since_ms, s.last_load_w = NEVER, UNKNOWN_W
         self._judge()
 
-    def connect_load(self, load_w: int | None) -> None:
+    def connect_load(self, load_w: int | None, *, resistive: bool = True) -> None:
         """Set the load by hand, or give it back to the curve with None."""
-        self.state.override_w = load_w
+        self.state.override_w, self.state.resistive = load_w, resistive
 
     # inside
 
@@ -346,7 +355,8 @@ class Circuit:
         """Before a stretch of constant load: a forbidden step trips at once, an overload starts its delay."""
         s = self.state
         known = s.last_load_w != UNKNOWN_W
-        if known and s.malicious_step_w and load_w - s.last_load_w >= s.malicious_step_w and self.relay_closed():
+        forbidden = s.resistive and 0 < s.malicious_step_w <= load_w - s.last_load_w
+        if known and forbidden and self.relay_closed():
             s.malicious_tripped = True
         s.last_load_w = load_w
         if not 0 < s.load_limit_w < load_w:

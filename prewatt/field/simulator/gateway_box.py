@@ -99,7 +99,7 @@ class GatewayBox:
         read = tuple(
             MeterReport(meter=f"{self._dialing.bus:02d}{address:03d}", values=_values(meter, at_ms))
             for address, meter in meters.items()
-            if not meter.state.silent
+            if not meter.mute(at_ms)
         )
         told = Report(gateway=self._dialing.identity, at=local, meters=read)
         self._say(acrel_gateway.encode(acrel_gateway.report_frame(told, self._seal, zipped=self._dialing.zipped)))

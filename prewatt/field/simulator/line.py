@@ -241,7 +241,7 @@ class SimulatedLine:
         assert asked.request is not None
         meter = self.meters.get(asked.unit)
         reply = None
-        if meter is not None and not meter.state.silent and not fate.request_lost:
+        if meter is not None and not meter.mute(at_ms) and not fate.request_lost:
             reply = self._act(meter, asked.request, at_ms)
         data = b"" if reply is None or fate.reply_lost else encode_rtu_reply(asked.unit, reply)
         free_ms = at_ms + self._characters_ms(len(data)) + fate.back_ms
@@ -269,7 +269,7 @@ class SimulatedLine:
         """A frame of DL/T 645 has reached the bus. A broadcast reaches everybody and nobody answers."""
         data = b""
         for meter in self.data_meters:
-            if not meter.hears(frame) or meter.state.silent or fate.request_lost:
+            if not meter.hears(frame) or meter.mute(at_ms) or fate.request_lost:
                 continue
             reply = self._act_frame(meter, frame, at_ms)
             if reply is not None and not fate.reply_lost:

@@ -71,6 +71,8 @@ class MeterState:
     clock_set_ms: int = 0
     next_freeze_ms: int = 0  # true time of the next midnight on the meter's clock
     silent: bool = False
+    hung_until_ms: int = 0  # its processor hangs until its watchdog starts it again
+    restarts: int = 0  # how often that was
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
     charge: dict[str, Any] = field(default_factory=dict)  # DL/T 645: see `charging.ChargeState`; replaced, never changed
 
@@ -326,13 +328,19 @@ class Meter:
             Quantity.ORDER_RESULT: self.state.order_results[index - 1],
         }
         shown.update({quantity: getattr(state, name) for quantity, name in _SETTINGS.items()})
-        shown.update(self._electrical(circuit.power_w() // ratio, at_ms))
+        shown[Quantity.ENERGY_EXPORT_TOTAL] = state.export_wh // ratio
+        power_w = circuit.power_w()
+        shown.update(self._electrical(power_w // ratio if power_w > 0 else -(-power_w // ratio), state, at_ms))
         return shown
 
-    def _electrical(self, power_w: int, at_ms: int) -> dict[Quantity, int]:
+    def mute(self, at_ms: int) -> bool:
+        """Nobody hears or is heard: the bus is unplugged, or the processor hangs."""
+        return self.state.silent or at_ms < self.state.hung_until_ms
+
+    def _electrical(self, power_w: int, state: CircuitState, at_ms: int) -> dict[Quantity, int]:
         """Voltage, current and the like that fit the power; they wander a little with the minutes."""
         wander = (at_ms // 60_000 * 37 + int(self.number)) % 41 - 20
-        factor = 970 + wander // 4
+        factor = (970 if state.resistive or state.override_w is None else 780) + wander // 4
         phases = self.profile.phases
         shown = {
             Quantity.POWER_ACTIVE: power_w,
@@ -345,7 +353,7 @@ class Meter:
             (Quantity.VOLTAGE_C, Quantity.CURRENT_C),
         )
         for position, (voltage, current) in enumerate(names[:phases]):
-            volts_mv = 226_000 + wander * 120 + position * 700
+            volts_mv = (226_000 + wander * 120 + position * 700) * state.volts_permille // 1_000
             shown[voltage] = volts_mv
-            shown[current] = power_w * 1_000_000_000 // (phases * volts_mv * factor)
+            shown[current] = abs(power_w) * 1_000_000_000 // (phases * volts_mv * factor)
         return shown

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.meters.wallet import price_of
 from prewatt.field.simulator.circuit import ENERGY, Circuit
+from prewatt.field.simulator.events import Event
 from prewatt.field.simulator.fields import LOAD_LIMIT_W
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.world import World, iso
@@ -54,9 +55,24 @@ _WORDS: Final = {
     "more": ("其余未显示，请查找。", "More are not shown; use the search."),
     "server": ("后台计费", "held by the server"),
     "refresh": ("刷新指令", "Refresh orders"),
+    "events": ("发生事件", "Let something happen"),
+    "lcd": ("全部显示行", "All lines of the display"),
     "purchase": ("购电", "purchase"),
     "return": ("退电", "return"),
     "clear": ("清零", "clear"),
+}
+_EVENTS: Final = {
+    Event.OVERLOAD: ("过载", "Overload"),
+    Event.MALICIOUS_LOAD: ("接入恶性负载（电阻性）", "Forbidden load (a heater)"),
+    Event.MOTOR: ("接入同功率电动机", "A motor of the same size"),
+    Event.REVERSE: ("反向送电", "Energy comes back"),
+    Event.REVERSE_END: ("停止反送", "Comes back no more"),
+    Event.COVER_OPEN: ("打开表盖", "Open the cover"),
+    Event.COVER_CLOSED: ("合上表盖", "Close the cover"),
+    Event.VOLTAGE_HIGH: ("电压过高", "Voltage too high"),
+    Event.VOLTAGE_LOW: ("电压过低", "Voltage too low"),
+    Event.VOLTAGE_NORMAL: ("电压正常", "Voltage as it should be"),
+    Event.HANG: ("表计死机", "The meter hangs"),
 }
 _FACTS: Final = {
     StatusBit.CREDIT_TRIP: ("电量用尽跳闸", "tripped: out of credit"),
@@ -194,7 +210,8 @@ def visit(world: World, meter: Meter, lang: str) -> str:
     state = "false" if meter.state.silent else "true"
     body = (
         f'<p><a href="/?lang={lang}">{_w("back", lang)}</a> · '
-        f'<a href="/visit/{meter.number}?lang={lang}">{_w("refresh", lang)}</a></p>'
+        f'<a href="/visit/{meter.number}?lang={lang}">{_w("refresh", lang)}</a> · '
+        f'<a href="/lcd/{meter.number}?lang={lang}">{_w("lcd", lang)}</a></p>'
         f"<p>{escape(meter.profile.maker)} {escape(meter.profile.name)} · "
         f"{escape(world.lines[meter.site.line].site.name)} / {meter.site.unit}</p>{parts}"
         + _form(meter, lang, "", [("silent", state, _w(word, lang))])
@@ -248,8 +265,28 @@ def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
         + f"<button>{_w('set', lang)}</button></form>"
         + _form(meter, lang, which, [("load_w", "", _w("curve", lang))])
         + _form(meter, lang, which, [("press_key", "true", _w("key", lang))])
+        + f"<h2>{_w('events', lang)}</h2>"
+        + _form(meter, lang, which, _possible(circuit, lang))
         + _orders(world, meter, index, lang)
     )
+
+
+def _possible(circuit: Circuit, lang: str) -> list[tuple[str, str, str]]:
+    """The events that can happen to this circuit as it is set up."""
+    state = circuit.state
+    not_now = {
+        Event.OVERLOAD: not state.load_limit_w,
+        Event.MALICIOUS_LOAD: not state.malicious_step_w,
+        Event.MOTOR: not state.malicious_step_w,
+        Event.REVERSE: state.reverse_w > 0,
+        Event.REVERSE_END: state.reverse_w == 0,
+        Event.COVER_OPEN: state.tamper,
+        Event.COVER_CLOSED: not state.tamper,
+        Event.VOLTAGE_NORMAL: state.volts_permille == 1_000,
+    }
+    return [
+        ("event", event.value, escape(words[lang == "en"])) for event, words in _EVENTS.items() if not not_now.get(event)
+    ]
 
 
 def _orders(world: World, meter: Meter, index: int, lang: str) -> str:

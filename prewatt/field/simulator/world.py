@@ -14,6 +14,7 @@ from prewatt.core.meters.profile import Protocol as ProtocolName
 from prewatt.core.refusals import Refused
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.data_meter import DataMeter
+from prewatt.field.simulator.events import Event, happen
 from prewatt.field.simulator.faults import NO_FAULTS, Faults
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.line import NotKept, SimulatedLine
@@ -166,6 +167,23 @@ class World:
         try:
             self.keep(meter)
         except NotKept:
+            meter.go_back(memory)
+            raise
+
+    def happen(self, number: str, event: Event, index: int | None, at_ms: int) -> None:
+        """Let something happen to a meter, or to one of its circuits. Raises `SiteError` unknown_meter,
+        unknown_circuit, event_needs, `NotKept`."""
+        meter = self.meters.get(number)
+        if meter is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        if index is not None and index not in meter.circuits:
+            raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {index}")
+        meter.settle(at_ms)
+        memory = meter.remember()
+        try:
+            happen(meter, event, index, at_ms)
+            self.keep(meter)
+        except (NotKept, SiteError):
             meter.go_back(memory)
             raise
 
