@@ -320,7 +320,7 @@ def set_profile(meter: Meter, name: str, *, reason: str, actor: str, at: datetim
     profile, standing = usable(name, meter.site_id), Circuit.objects.filter(meter=meter).count()
     if profile.circuits < standing:
         raise Refused("meter_has_fewer_circuits", circuits=profile.circuits, needed=standing)
-    line = Line.objects.select_related("gateway").filter(pk=meter.line_id).first()
+    line = meter.line
     if line is not None:
         check_speaks(profile, line.transport)
     before = meter.profile
