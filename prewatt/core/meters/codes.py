@@ -91,6 +91,25 @@ register(
 )
 register(
     {
+        # commissioning: address and speed of a meter
+        "address_not_changeable": Text(
+            "The profile does not say where this model keeps its address: set it at the meter.",
+            "表型档案没有该型号的地址寄存器，请在电表上设置地址。",
+        ),
+        "address_taken": Text(
+            "Somebody answers at the new address already. Nothing was written.", "新地址已有设备应答。没有写入。"
+        ),
+        "address_key_needed": Text(
+            "The meter did not take the address: press its programming key and try again.",
+            "电表没有接受新地址：请按编程键后重试。",
+        ),
+        "address_nobody_alone": Text(
+            "No meter answered alone: none is connected, or several answer at once. Leave one of them connected.",
+            "没有单独应答的电表：可能没有接表，或多块表同时应答。请只接一块表。",
+        ),
+        "baud_not_changeable": Text(
+            "The speed of this model cannot be changed over the wire.", "该型号不能远程更改速率。"
+        ),
         # what the head-end says for itself (prewatt/field/headend): here, because office and web show it
         "line_down": Text("The line to the meter is down.", "通讯线路中断。"),
         "line_closed": Text(

@@ -25,6 +25,8 @@ class Intent(StrEnum):
     TRY = "try"  # read every block once and keep the frames: what a person looks at who sets a meter up
     ENTER_TOKEN = "enter_token"  # type twenty digits in over the line
     READ_FREEZES = "read_freezes"  # what the meter kept when days or months ended
+    READDRESS = "readdress"  # commissioning: another address on its bus
+    CHANGE_BAUD = "change_baud"  # commissioning: another speed of its port
 
 
 class OrderKind(StrEnum):
@@ -85,7 +87,9 @@ class Job:
     clock: int | None = None  # SET_CLOCK: seconds since 1970-01-01 UTC when the line begins it; the line says so
     freezes: FreezeSpan | None = None  # READ_FREEZES
     token: str = field(default="", repr=False)  # ENTER_TOKEN: twenty digits; whoever reads them can have the credit
-    again: bool = False  # ENTER_TOKEN: an earlier try may have reached the meter
+    again: bool = False  # ENTER_TOKEN, READDRESS: an earlier try may have reached the meter
+    unit: int = 0  # READDRESS over Modbus: the new address; over DL/T 645 it is that of the meter's number
+    baud: int = 0  # CHANGE_BAUD: the new speed
 
     def __post_init__(self) -> None:
         assert not self.token or (len(self.token) == 20 and self.token.isascii() and self.token.isdecimal())

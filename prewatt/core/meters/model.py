@@ -13,6 +13,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
+from prewatt.core.meters.behaviour import Behaviour
+from prewatt.core.meters.bus_address import BusAddress
 from prewatt.core.meters.credit import Credit
 from prewatt.core.meters.freezes import Freezes
 from prewatt.core.meters.jobs import OrderKind, Wish
@@ -251,8 +253,10 @@ class Profile:
     flags: tuple[Flag, ...] = ()  # DL/T 645
     clock: ClockSetting | None = None  # None: its clock is left alone
     wallet: Wallet | None = None  # a purse that holds money
+    bus: BusAddress | None = None  # Modbus: where its own address stands; None: it is set at the meter
     credit: Credit | None = None  # DL/T 645: how credit is put into its purse
     token: TokenFace | None = None  # takes STS tokens
+    behaviour: Behaviour | None = None  # None: nothing is known of it
     freezes: Freezes | None = None  # what it keeps when days and months end
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from prewatt.core.meters.behaviour import behaviour_of
+from prewatt.core.meters.bus_address import bus_address_of
 from prewatt.core.meters.credit import check_credit, credit_of
 from prewatt.core.meters.dataitems import data_map
 from prewatt.core.meters.freezes import freezes_of
@@ -347,12 +349,14 @@ def load(text: str) -> Profile:
         flags=held.flags,
         access=held.access,
         token=token_face_of(root, credit_unit, max_block=held.max_block),
+        behaviour=behaviour_of(root),
         freezes=freezes_of(
             root, modbus=protocol is Protocol.MODBUS, credit_unit=credit_unit, circuits=held.circuits,
             max_block=held.max_block, taken=_taken(held, protocol),
         ),
         wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
         credit=credit_of(root) if protocol is Protocol.DLT645 else None,
+        bus=bus_address_of(root) if protocol is Protocol.MODBUS else None,
         clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
     )
     model.done()

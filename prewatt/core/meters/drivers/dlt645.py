@@ -13,6 +13,7 @@ from typing import Final
 from prewatt.core.meters.codes import BLOCKS_CLOSING
 from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
+from prewatt.core.meters.drivers.dlt645_address import readdress, rebaud
 from prewatt.core.meters.drivers.dlt645_credit import credit
 from prewatt.core.meters.drivers.dlt645_freezes import read_freezes
 from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
@@ -265,6 +266,10 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         script = write_settings(talk, job)
     elif job.intent is Intent.SET_CLOCK:
         script = set_clock(talk, job)
+    elif job.intent is Intent.READDRESS:
+        script = readdress(talk, job)
+    elif job.intent is Intent.CHANGE_BAUD:
+        script = rebaud(talk, job)
     elif job.intent is Intent.READ_FREEZES:
         script = read_freezes(talk, job)
     elif job.intent is Intent.TRY:
@@ -290,6 +295,8 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
         case Intent.WRITE_SETTINGS:
             if not profile.settings:
                 return "setting_not_supported"
+            return None if meter.number else "meter_number_missing"
+        case Intent.READDRESS | Intent.CHANGE_BAUD:
             return None if meter.number else "meter_number_missing"
         case Intent.ENTER_TOKEN:
             return "token_not_supported"

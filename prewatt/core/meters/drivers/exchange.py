@@ -45,10 +45,15 @@ class Decoder(Protocol[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class Asking(Generic[Q]):
-    """Send a request; the script gets the reply, or None when there was none."""
+    """Send a request; the script gets the reply, or None when there was none.
+
+    `unit`, `baud`: to another Modbus unit, at another speed than the meter's own; for commissioning.
+    """
 
     request: Q
     write: bool = False
+    unit: int | None = None
+    baud: int | None = None
 
 
 class Ask(Asking[Request]):
@@ -200,10 +205,10 @@ class Talking(Generic[Q, R]):
         self._chunks = 0
         self._draining = False
         data, self._decoder, reply_bytes = self._open(ask.request)
-        on_bus_ms = bus_ms(len(data) + reply_bytes, self._bus.baud)
+        on_bus_ms = bus_ms(len(data) + reply_bytes, ask.baud or self._bus.baud)
         self._deadline_ms = on_bus_ms + self._profile.turnaround_ms + self._bus.link_ms
         self._drain_ms = on_bus_ms + self._profile.turnaround_ms + self._profile.quiet_ms
-        self._unsent = Send(data, self._deadline_ms)
+        self._unsent = Send(data, self._deadline_ms, ask.baud)
         if self._kept is not None and len(self._kept) < KEPT_FRAMES:
             shown = self._kept_of(ask.request, data)
             if shown is not None:
@@ -214,12 +219,16 @@ class Exchange(Talking[Request, Reply]):
     """A Conversation over Modbus RTU or TCP."""
 
     def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus, *, keep_frames: bool = False) -> None:
-        self._unit = unit
+        self._unit = self._asked_unit = unit
         self._transaction = bus.transaction
         super().__init__(script, profile, bus, keep_frames=keep_frames)
 
+    def _send(self, ask: Asking[Request]) -> None:
+        self._asked_unit = self._unit if ask.unit is None else ask.unit
+        super()._send(ask)
+
     def _open(self, request: Request) -> tuple[bytes, Decoder[Reply], int]:
-        unit = self._unit
+        unit = self._asked_unit
         if self._bus.transport == "rtu":
             return _rtu_frame(unit, request), RtuClientDecoder(unit, request), reply_size(request)
         transaction, self._transaction = self._transaction, self._transaction + 1 & 0xFFFF

@@ -18,6 +18,7 @@ from prewatt.core.meters.drivers.looks import (
     SUPPLY,
     TRY_MISSES,
 )
+from prewatt.core.meters.drivers.modbus_address import readdress
 from prewatt.core.meters.drivers.modbus_freezes import read_freezes
 from prewatt.core.meters.drivers.modbus_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.modbus_talk import Talk, Values, read_request, rejection
@@ -271,6 +272,10 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
             script = write_settings(talk, job)
         case Intent.SET_CLOCK:
             script = set_clock(talk, job)
+        case Intent.READDRESS:
+            script = readdress(talk, job)
+        case Intent.CHANGE_BAUD:
+            script = _refusing(talk, "baud_not_changeable")
         case Intent.ENTER_TOKEN:
             script = enter_token(talk, job)
         case Intent.READ_FREEZES:
