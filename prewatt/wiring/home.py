@@ -100,3 +100,12 @@ def demo_logins(home: Path) -> DemoLogins:
         return DemoLogins()
     except (ValueError, KeyError, TypeError):
         return DemoLogins()
+
+
+def demo_dial_in(home: Path) -> int:
+    """Where the meters of the demo site dial in; 0: nobody does, or there is no such site."""
+    try:
+        lines = json.loads((home / SITE_NAME).read_text(encoding="utf-8"))["lines"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return next((int(line["port"]) for line in lines if line.get("transport") == "dial-in"), 0)

@@ -25,7 +25,7 @@ from prewatt.wiring.backup_home import refuse_unfinished
 from prewatt.wiring.config import Config
 from prewatt.wiring.embedded.place import make_home
 from prewatt.wiring.embedded.server import EmbeddedPostgres
-from prewatt.wiring.home import DEMO_NAME, demo_logins, lock_instance, secret_key
+from prewatt.wiring.home import DEMO_NAME, demo_dial_in, demo_logins, lock_instance, secret_key
 from prewatt.wiring.leftovers import MARK, kill_leftovers
 from prewatt.wiring.processes import dies_with_parent, kill_group
 from prewatt.wiring.refusals import Exit, StartRefused, language
@@ -203,6 +203,11 @@ class Up:
         self.environment = child_environment(config, dsn=self.dsn, secret=_secret(config))
         self._steps(self)
         self._check_stop()
+        if config.demo and not config.dial_in_port:  # the demo's own meter with a modem calls this machine alone
+            port = demo_dial_in(config.home)
+            self.environment = {
+                **self.environment, "PREWATT_DIAL_IN_PORT": str(port), "PREWATT_DIAL_IN_BIND": "127.0.0.1"
+            }  # fmt: skip
         self._supervisor = Supervisor(
             self._parts(config),
             home=config.home,

@@ -8,7 +8,7 @@ import pytest
 
 from prewatt.wiring.demo.held import CUT, NEAR_ALARM, SHARED, held_pasts, held_places
 from prewatt.wiring.demo.past import price_change, prices
-from prewatt.wiring.demo.places import LINES, places
+from prewatt.wiring.demo.places import LINES, MODEM_LINE, places
 from prewatt.wiring.demo.site_file import free_ports
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -53,7 +53,8 @@ def test_it_stands_beside_the_meter_held_ones_without_taking_a_place_of_theirs()
         "acrel-ddsy1352", "acrel-dtsy1352", "acrel-dtsy1352-nk", "acrel-dtsy1352-shunt"
     }  # fmt: skip
     assert not {place.number for place in held} & {place.number for place in others}
-    assert {place.line for place in held} == {"C1-1"} == {line.key for line in LINES} - {one.line for one in others}
+    assert {place.line for place in held} == {"C1-1"}
+    assert {line.key for line in LINES} == {"C1-1", MODEM_LINE} | {one.line for one in others}
     assert len({place.unit for place in held}) == 24
 
 

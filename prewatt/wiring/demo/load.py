@@ -12,28 +12,33 @@ from prewatt.office.estate.models import Company
 from prewatt.wiring.demo import site_file, trade, write, write_held, write_keypads
 from prewatt.wiring.demo.held import held_pasts, held_places
 from prewatt.wiring.demo.keypads import keypad_places
+from prewatt.wiring.demo.money import money_past, money_places
 from prewatt.wiring.demo.past import DAYS, past_of
-from prewatt.wiring.demo.places import LINES, places
+from prewatt.wiring.demo.places import LINES, MODEM_LINE, places
 from prewatt.wiring.home import DEMO_NAME, SITE_NAME, write_private
 
 logger = logging.getLogger(__name__)
 
 
-def load(home: Path, *, at: datetime, taken: Collection[int] = ()) -> bool:
+def load(home: Path, *, at: datetime, taken: Collection[int] = (), dial_in: int = 0) -> bool:
     """Load the demo unless a company exists already; True when it was loaded.
 
     The database is written in one transaction: a load that was killed leaves nothing and runs again. The
     simulator's file and the logins are written before the commit, so that they are there when the site is.
-    `taken`: ports that no simulated line may have, also while nobody listens on them yet.
+    `taken`: ports that no simulated line may have, also while nobody listens on them yet. `dial_in`: where the
+    head-end is told to listen; 0: at a port of the demo's own.
     """
     if Company.objects.exists():
         return False
     wanted = places()
     ports = dict(zip([line.key for line in LINES], site_file.free_ports(home, len(LINES), taken), strict=True))
     pasts = {place.number: past_of(place, now=at, zone=write.ZONE) for place in wanted}
+    ports[MODEM_LINE] = dial_in or ports[MODEM_LINE]
     held, held_past = held_pasts(held_places(), now=at, zone=write.ZONE)
     keypads = keypad_places()
-    wanted, pasts = [*wanted, *held], {**pasts, **held_past}
+    paid = money_places()
+    wanted, pasts = [*wanted, *held, *paid], {**pasts, **held_past}
+    pasts |= {place.number: money_past(place, now=at, zone=write.ZONE) for place in paid}
     with transaction.atomic():
         estate = write.write_estate(wanted, ports, now=at)
         staff = trade.write_staff(estate, at=estate.company_since)

@@ -17,6 +17,7 @@ from prewatt.wiring.demo import names
 SEED: Final = 20_261_123
 MALL, DORM = "mall", "dorm"  # two desks of one site: who sells where
 KWH: Final = 1000
+MODEM_LINE: Final = "M1-1"
 SPM9511, SPM9513, DDSY, DTSY = "pilot-spm9511", "pilot-spm9513", "acrel-ddsy1352", "acrel-dtsy1352"
 
 
@@ -41,6 +42,7 @@ class LinePlace:
     gateway_name: str
     code: str
     transport: str = "rtu-over-tcp"
+    identity: str = ""  # of a meter that dials in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class Place:
     hand_opened: bool = False
     dark_h: int = 0  # dark for so many hours before first sight
     held: bool = False  # the books hold its credit: alarm levels and overdraft are money
+    money: bool = False  # its meter's purse holds money: they are money, and so is its balance
 
 
 LINES: Final = (
@@ -96,6 +99,9 @@ LINES: Final = (
         for line in (1, 2)
     ),
     LinePlace(key="C1-1", gateway="C1", gateway_name="C座", code="1"),
+    LinePlace(
+        key=MODEM_LINE, gateway="M1", gateway_name="C-402 4G", code="1", transport="dial-in", identity="26112300000001",
+    ),
 )  # fmt: skip
 BUILDINGS: Final = (
     ("A", "A座", 1),

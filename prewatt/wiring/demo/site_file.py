@@ -7,8 +7,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from prewatt.core.meters.wallet import PRICES, price_steps
 from prewatt.field.simulator import FORMAT
-from prewatt.wiring.demo.past import OPENING_COUNT, Past
+from prewatt.wiring.demo.past import OPENING_COUNT, Past, prices
 from prewatt.wiring.demo.places import LINES, Aim, Place
 
 # Below the range from which systems lend ports to outgoing connections, so that a restart finds them free again
@@ -54,6 +55,7 @@ def write_site(
         {
             "id": line.key, "name": f"{line.gateway_name} {line.code}", "gateway": line.gateway,
             "transport": line.transport, "host": HOST, "port": ports[line.key], "baud": BAUD,
+            **({"dialing": {"caller": "acrel-4g", "identity": line.identity}} if line.identity else {}),
         }
         for line in LINES
     ]  # fmt: skip
@@ -86,6 +88,8 @@ def _meter(place: Place, past: Past) -> dict[str, Any]:
             "overdraft_limit_wh": place.overdraft, "hoarding_limit_wh": place.hoarding,
             "load_limit_w": place.load_limit_w, "warning_trip": place.warning_trip,
         }  # fmt: skip
+        if place.money:
+            settings |= {each.value: price_steps(prices(place.plan)[1]) for each in PRICES}
         if place.aim is Aim.NOT_OPENED:
             settings = {}
     return {

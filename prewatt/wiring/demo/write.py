@@ -63,8 +63,9 @@ def _lines(site: Site, ports: Mapping[str, int], *, at: datetime) -> dict[str, L
     for place in LINES:
         if place.gateway not in gateways:
             gateways[place.gateway] = wires.add_gateway(
-                site, code=place.gateway, name=place.gateway_name, host="127.0.0.1", actor=ACTOR, at=at
-            )
+                site, code=place.gateway, name=place.gateway_name, host="" if place.identity else "127.0.0.1",
+                identity=place.identity, actor=ACTOR, at=at,
+            )  # fmt: skip
         lines[place.key] = wires.add_line(
             gateways[place.gateway], code=place.code, transport=place.transport, port=ports[place.key], baud=9600,
             actor=ACTOR, at=at,
@@ -123,7 +124,7 @@ def write_contracts(estate: Estate, wanted: Sequence[Place], *, now: datetime) -
                     number=number, circuit=estate.circuits[place.number], customer=customer,
                     plan=estate.plans[place.plan], opened_at=opened, alarm_1=place.alarm_1, alarm_2=place.alarm_2,
                     overdraft=place.overdraft, hoarding_limit=place.hoarding, load_limit_w=place.load_limit_w,
-                    purchase_count=OPENING_COUNT,
+                    purchase_count=OPENING_COUNT, price=prices(place.plan)[1] if place.money else None,
                 )
             )  # fmt: skip
         load_openings(openings, actor=ACTOR, at=opened)

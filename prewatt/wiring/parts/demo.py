@@ -18,7 +18,8 @@ def run(config: Config, *, out: TextIO) -> int:
         from prewatt.wiring.demo import load
 
         loaded = load(
-            config.home, at=datetime.now(UTC), taken={config.port, config.stream_port, config.sim_port}
+            config.home, at=datetime.now(UTC), taken={config.port, config.stream_port, config.sim_port},
+            dial_in=config.dial_in_port,
         )
     if not loaded:
         zh = language() == CHINESE
