@@ -3,8 +3,7 @@
 from procrastinate.contrib.django import app
 
 from prewatt.office.metering.clock import database_now
-from prewatt.office.tokens.models import TokenEntry
-from prewatt.office.vending import deliveries, opening_steps, recounts
+from prewatt.office.vending import deliveries, opening_steps, purse_prices, recounts
 
 
 @app.task(name="vending.settle", queue="office")
@@ -56,3 +55,16 @@ def sweep_openings(timestamp: int) -> None:
 def recount(timestamp: int) -> None:
     """After a restore: meters that were read since. Otherwise one look at an empty table."""
     recounts.look(at=database_now())
+
+
+@app.task(name=purse_prices.TASK, queue="office")
+def price_done(supply_id: int) -> None:
+    """A price was written into a purse that holds money."""
+    purse_prices.settle(supply_id, at=database_now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="vending.prices", queue="office", queueing_lock="vending.prices")
+def write_prices(timestamp: int) -> None:
+    """Purses in money that drain by another price than the one in force."""
+    purse_prices.sweep(at=database_now())
