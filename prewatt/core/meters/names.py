@@ -52,6 +52,11 @@ QUANTITIES: Final[Mapping[Quantity, Text]] = MappingProxyType(
         Quantity.OVERDRAWN: Text("overdrawn", "已透支"),
         Quantity.TOKEN_RESULT: Text("answer to the last token", "上次令牌结果"),
         Quantity.TOKEN_CREDIT: Text("credit of the last token", "上次令牌充值量"),
+        Quantity.DAYS_LEFT: Text("days left, as the meter reckons", "剩余天数（电表估算）"),
+        Quantity.MALICIOUS_SWITCH: Text("watch for forbidden loads", "恶性负载识别"),
+        Quantity.MALICIOUS_STEP: Text("forbidden step of the load", "恶性负载阶跃阈值"),
+        Quantity.ALARM_TRIPS_1: Text("alarm level 1 does", "一级报警动作"),
+        Quantity.ALARM_TRIPS_2: Text("alarm level 2 does", "二级报警动作"),
     }
 )
 IN_MONEY: Final[Mapping[Quantity, Text]] = MappingProxyType(
@@ -76,6 +81,8 @@ STATUS_BITS: Final[Mapping[StatusBit, Text]] = MappingProxyType(
         StatusBit.ALARM_2: Text("alarm 2", "二级报警"),
         StatusBit.TAMPER: Text("cover open", "开盖"),
         StatusBit.AWAIT_KEY: Text("waiting for the key", "待按键合闸"),
+        StatusBit.REVERSE_POWER: Text("energy comes back", "反向送电"),
+        StatusBit.VOLTAGE_LIMITS: Text("voltage out of its limits", "电压越限"),
     }
 )
 VERDICTS: Final[Mapping[Verdict, Text]] = MappingProxyType(

@@ -72,6 +72,13 @@ class Quantity(StrEnum):
     TOKEN_RESULT = "token_result"  # what the meter said of it: a word the profile names
     TOKEN_CREDIT = "token_credit"  # credit, signed: what it did to the purse
 
+    # what the meter reckons and how it watches
+    DAYS_LEFT = "days_left"  # that its credit lasts, by its own reckoning
+    MALICIOUS_SWITCH = "malicious_switch"  # 1: it trips on a forbidden load
+    MALICIOUS_STEP = "malicious_step"  # W: a load that jumps by so much is forbidden
+    ALARM_TRIPS_1 = "alarm_trips_1"  # 1: level 1 trips as a warning, 0: it signals
+    ALARM_TRIPS_2 = "alarm_trips_2"
+
 
 class StatusBit(StrEnum):
     """Facts a status word can carry; a profile says which bit is which."""
@@ -87,3 +94,5 @@ class StatusBit(StrEnum):
     ALARM_2 = "alarm_2"
     TAMPER = "tamper"  # cover open
     AWAIT_KEY = "await_key"  # closing is permitted, the key has not been pressed
+    REVERSE_POWER = "reverse_power"  # energy comes back from the circuit
+    VOLTAGE_LIMITS = "voltage_limits"  # a phase is above or below what the meter was told

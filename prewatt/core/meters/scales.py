@@ -48,6 +48,7 @@ _CREDIT: Final = frozenset(
 _PLAIN_GROUPS: Final = {
     Quantity.POWER_ACTIVE: "power",
     Quantity.LOAD_LIMIT: "power",
+    Quantity.MALICIOUS_STEP: "power",
     Quantity.POWER_FACTOR: "factor",
     Quantity.FREQUENCY: "frequency",
 }

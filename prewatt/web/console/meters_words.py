@@ -166,6 +166,7 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
         Quantity.LAST_ORDER_AMOUNT,
         Quantity.PURCHASED_TOTAL,
         Quantity.USE_PAST_ZERO,
+        Quantity.OVERDRAWN,
         Quantity.ALARM_LEVEL_1,
         Quantity.ALARM_LEVEL_2,
         Quantity.OVERDRAFT_LIMIT,
@@ -183,7 +184,7 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
         return formats.scaled(value, 3, 1), "V"
     if name.startswith("current_"):
         return formats.scaled(value, 3, 2), "A"
-    if quantity in (Quantity.POWER_ACTIVE, Quantity.LOAD_LIMIT):
+    if quantity in (Quantity.POWER_ACTIVE, Quantity.LOAD_LIMIT, Quantity.MALICIOUS_STEP):
         return formats.scaled(value, 3), "kW"
     match quantity:
         case Quantity.RELAY:
@@ -197,6 +198,12 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
             return formats.scaled(value, 3), ""
         case Quantity.FREQUENCY:
             return formats.scaled(value, 3, 2), "Hz"
+        case Quantity.DAYS_LEFT:
+            return str(value), pgettext("span of time", "days")
+        case Quantity.MALICIOUS_SWITCH:
+            return (pgettext("watch", "on") if value else pgettext("watch", "off")), ""
+        case Quantity.ALARM_TRIPS_1 | Quantity.ALARM_TRIPS_2:
+            return (pgettext("alarm level", "trips as a warning") if value else pgettext("alarm level", "signals")), ""
         case Quantity.CLOCK:
             return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S"), "UTC"
         case Quantity.METER_NUMBER:

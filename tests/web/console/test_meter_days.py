@@ -73,3 +73,11 @@ def test_who_may_see_nothing_sees_nothing_and_a_model_without_freezes_says_so(ca
     assert as_(cast.charlie).get(f"/console/circuits/{cast.shop_102.pk}/days").status_code in (403, 404)
     page = as_(cast.bob).get(f"/console/circuits/{cast.shop_103.pk}/days").content.decode()
     assert "no freezes are known" in page or "keeps its counter" in page
+
+
+def test_the_meter_page_says_how_reverse_energy_counts_and_warns_of_rooftop_solar(cast: Cast) -> None:
+    address = f"/console/meters/{cast.shop_102.meter_id}"
+    assert "a counter of its own" in as_(cast.bob).get(address).content.decode()
+    cast.shop_102.meter.profile = "ningju-ddzy1218"
+    cast.shop_102.meter.save(update_fields=["profile"])
+    assert "Not behind rooftop solar" in as_(cast.bob).get(address).content.decode()

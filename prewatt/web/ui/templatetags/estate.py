@@ -11,6 +11,7 @@ from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
 from prewatt.core.meters import Profile
+from prewatt.core.meters.behaviour import Reverse
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.meters.model import Switch
 from prewatt.core.meters.names import label
@@ -145,6 +146,19 @@ def switch_word(profile: Profile | None) -> str:
         Switch.SHUNT_TRIP: _("shunt trip"),
         Switch.NONE: _("none: cannot be cut"),
     }[profile.switch]
+
+
+@register.simple_tag
+def reverse_word(profile: Profile | None) -> str:
+    """How energy counts that flows back."""
+    known = None if profile is None else profile.behaviour
+    if known is None:
+        return _("not known of this model")
+    return {
+        Reverse.ADDS: _("adds to the total"),
+        Reverse.SEPARATE: _("a counter of its own"),
+        Reverse.IGNORED: _("is not counted"),
+    }[known.reverse]
 
 
 @register.simple_tag

@@ -1,0 +1,30 @@
+"""What a simulated meter says of its own reckoning, read by the driver with its purse."""
+
+from pathlib import Path
+
+from prewatt.core.meters.drivers import MeterAddress
+from prewatt.core.meters.jobs import Intent, Job, Verdict
+from prewatt.core.meters.quantities import Quantity
+from tests.field.simulator.plant import NOON_MS, SPM, meter, world
+from tests.field.simulator.test_driver import Master
+
+DAY_MS = 86_400_000
+PURSE = Job(intent=Intent.READ_PURSE)
+
+
+def test_days_left_and_how_it_warns_and_watches_come_with_the_purse(tmp_path: Path) -> None:
+    a_world = world(
+        tmp_path,
+        meter(
+            load={"kind": "constant", "peak_w": 1_000}, opening={"balance_wh": 500_000},
+            settings={"warning_trip": True, "malicious_step_w": 1_500},
+        ),
+    )  # fmt: skip
+    asking = Master(a_world.lines["a"], "rtu", profile=SPM, address=MeterAddress(unit=1, number=next(iter(a_world.meters))))
+    first = asking.do(PURSE)
+    assert first.verdict is Verdict.DONE and Quantity.DAYS_LEFT not in first.values  # nothing was used yet
+    asking.now_ms = NOON_MS + 5 * DAY_MS
+    values = asking.do(PURSE).values
+    assert values[Quantity.DAYS_LEFT] == (500_000 - 120_000) // 24_000
+    assert (values[Quantity.MALICIOUS_SWITCH], values[Quantity.MALICIOUS_STEP]) == (1, 1_500)
+    assert (values[Quantity.ALARM_TRIPS_1], values[Quantity.ALARM_TRIPS_2]) == (0, 1)
