@@ -38,6 +38,7 @@ from prewatt.field.simulator.circuit import (
     first_state,
 )
 from prewatt.field.simulator.frozen import ring_words
+from prewatt.field.simulator.reckoned import reckoned
 from prewatt.field.simulator.site import Force, MeterSite
 from prewatt.field.simulator.town import LiveLoad, RateClock
 
@@ -328,6 +329,7 @@ class Meter:
             Quantity.ORDER_RESULT: self.state.order_results[index - 1],
         }
         shown.update({quantity: getattr(state, name) for quantity, name in _SETTINGS.items()})
+        shown.update(reckoned(state))
         shown[Quantity.ENERGY_EXPORT_TOTAL] = state.export_wh // ratio
         power_w = circuit.power_w()
         shown.update(self._electrical(power_w // ratio if power_w > 0 else -(-power_w // ratio), state, at_ms))
