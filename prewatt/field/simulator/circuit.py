@@ -26,6 +26,7 @@ OVERLOAD_DELAY_MS = 5_000  # a meter rides through the inrush of a motor
 KEY_HOLD_MS = 3_000  # the key must be held that long; shorter presses only light the display
 FREEZE_LIMIT = 62  # days kept; the months are kept apart
 MONTH_FREEZE_LIMIT = 12
+VOLTS_TOLERANCE = 200  # of a thousand: the meters' makers allow a fifth either way
 NEVER = -1
 UNKNOWN_W = -1
 ENERGY = -1  # the purse counts Wh
@@ -228,6 +229,8 @@ class Circuit:
             StatusBit.ALARM_1: s.purse and 0 < s.alarm_level_1_wh >= s.balance_wh,
             StatusBit.ALARM_2: s.purse and 0 < s.alarm_level_2_wh >= s.balance_wh,
             StatusBit.TAMPER: s.tamper,
+            StatusBit.REVERSE_POWER: s.reverse_w > 0 and self.relay_closed(),
+            StatusBit.VOLTAGE_LIMITS: abs(s.volts_permille - 1_000) > VOLTS_TOLERANCE,
         }
         return frozenset(bit for bit, true in facts.items() if true)
 

@@ -41,7 +41,7 @@ class Event(StrEnum):
 
 
 VOLTS_PERMILLE: Final[Mapping[Event, int]] = {
-    Event.VOLTAGE_HIGH: 1_200, Event.VOLTAGE_LOW: 760, Event.VOLTAGE_NORMAL: 1_000,
+    Event.VOLTAGE_HIGH: 1_230, Event.VOLTAGE_LOW: 760, Event.VOLTAGE_NORMAL: 1_000,
 }  # fmt: skip
 
 

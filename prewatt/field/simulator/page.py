@@ -86,6 +86,8 @@ _FACTS: Final = {
     StatusBit.ALARM_2: ("报警 2", "alarm 2"),
     StatusBit.TAMPER: ("开盖", "cover open"),
     StatusBit.AWAIT_KEY: ("待按键合闸", "waiting for the key"),
+    StatusBit.REVERSE_POWER: ("反向送电", "energy comes back"),
+    StatusBit.VOLTAGE_LIMITS: ("电压越限", "voltage out of its limits"),
 }
 
 STYLE: Final = """

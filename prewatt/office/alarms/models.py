@@ -12,6 +12,8 @@ class AlarmKind(models.TextChoices):
     MALICIOUS_LOAD = "malicious_load"
     WARNING_TRIP = "warning_trip"
     TAMPER = "tamper"
+    REVERSE_POWER = "reverse_power"  # energy comes back from a circuit: panels nobody told of, or a wrong wire
+    VOLTAGE_LIMITS = "voltage_limits"  # as the meter itself judges
     METER_LOST = "meter_lost"
     LINE_LOST = "line_lost"
     DISPUTED = "disputed"  # a delivery needs a person, or a meter that counted on since a restore

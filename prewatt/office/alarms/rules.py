@@ -79,6 +79,8 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         "malicious": _BIT[StatusBit.MALICIOUS_LOAD_TRIP],
         "warning": _BIT[StatusBit.WARNING_TRIP],
         "tamper": _BIT[StatusBit.TAMPER],
+        "reverse": _BIT[StatusBit.REVERSE_POWER],
+        "voltage": _BIT[StatusBit.VOLTAGE_LIMITS],
         **wishes.profile_lists(),
     }
     with transaction.atomic(), connection.cursor() as cursor:
@@ -143,6 +145,8 @@ UNION ALL SELECT site_id, 'overload', circuit_id, NULL, false, balance FROM fact
 UNION ALL SELECT site_id, 'malicious_load', circuit_id, NULL, false, balance FROM fact WHERE status & %(malicious)s <> 0
 UNION ALL SELECT site_id, 'warning_trip', circuit_id, NULL, false, balance FROM fact WHERE status & %(warning)s <> 0
 UNION ALL SELECT site_id, 'tamper', circuit_id, NULL, false, balance FROM fact WHERE status & %(tamper)s <> 0
+UNION ALL SELECT site_id, 'reverse_power', circuit_id, NULL, false, balance FROM fact WHERE status & %(reverse)s <> 0
+UNION ALL SELECT site_id, 'voltage_limits', circuit_id, NULL, false, balance FROM fact WHERE status & %(voltage)s <> 0
 UNION ALL SELECT site_id, 'meter_lost', circuit_id, NULL, o.hold, balance
     FROM fact JOIN folded o USING (circuit_id)
     WHERE read_at < %(stale_from)s AND line_up AND (opened OR use = 'common')

@@ -108,7 +108,8 @@ def alarm_words(kind: str) -> str:
     return {
         "low_credit_1": _("Alarm level 1"), "low_credit_2": _("Alarm level 2"), "arrears": _("Arrears"),
         "overload": _("Overload"), "malicious_load": _("Forbidden load"), "warning_trip": _("Warning trip"),
-        "tamper": _("Cover opened"), "meter_lost": _("Meter lost"), "line_lost": _("Line lost"),
+        "tamper": _("Cover opened"), "reverse_power": _("Energy comes back"),
+        "voltage_limits": _("Voltage out of its limits"), "meter_lost": _("Meter lost"), "line_lost": _("Line lost"),
         "station_lost": _("Station out of contact"), "disputed": _("A delivery is disputed"), "wish_unmet": _("The relay does not follow"),
         "late_restore": _("Paid, and the supply has not come back"),
         "blackout": _("Blackout, or a whole building out of reach"), "backup_failed": _("The backup failed"),

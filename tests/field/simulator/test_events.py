@@ -41,13 +41,17 @@ def after(a_world: World, event: Event, *, wait_ms: int = 60_000, at_ms: int = N
         (Event.OVERLOAD, StatusBit.OVERLOAD_TRIP),
         (Event.MALICIOUS_LOAD, StatusBit.MALICIOUS_LOAD_TRIP),
         (Event.COVER_OPEN, StatusBit.TAMPER),
+        (Event.REVERSE, StatusBit.REVERSE_POWER),
+        (Event.VOLTAGE_HIGH, StatusBit.VOLTAGE_LIMITS),
+        (Event.VOLTAGE_LOW, StatusBit.VOLTAGE_LIMITS),
     ],
 )
 def test_the_status_word_says_what_happened(shop: World, event: Event, bit: StatusBit) -> None:
     assert after(shop, event) == {bit}
     values = shop.meters[NUMBER].values(1, NOON_MS + 60_000)
     assert values[Quantity.STATUS] == 1 << catalogue()["pilot-spm9511"].status_bits[bit]
-    assert values[Quantity.RELAY] == (bit is StatusBit.TAMPER), "a cover alone opens nothing"
+    opens = bit in (StatusBit.OVERLOAD_TRIP, StatusBit.MALICIOUS_LOAD_TRIP)
+    assert values[Quantity.RELAY] == (not opens), "a cover alone, say, opens nothing"
 
 
 def test_a_forbidden_load_is_known_by_being_resistive(shop: World) -> None:

@@ -91,6 +91,8 @@ def test_a_worse_level_takes_the_place_of_the_milder_one(cast: Cast) -> None:
         (StatusBit.MALICIOUS_LOAD_TRIP, "malicious_load"),
         (StatusBit.WARNING_TRIP, "warning_trip"),
         (StatusBit.TAMPER, "tamper"),
+        (StatusBit.REVERSE_POWER, "reverse_power"),
+        (StatusBit.VOLTAGE_LIMITS, "voltage_limits"),
     ],
 )
 def test_what_the_meter_reports_becomes_an_alarm(cast: Cast, bit: StatusBit, kind: str) -> None:
