@@ -23,6 +23,7 @@ from prewatt.office.sheets.rows import (
     Parsed,
     PlanRow,
     RoomRow,
+    StationRow,
     StsRow,
     SupplyRow,
     differing,
@@ -34,7 +35,8 @@ from prewatt.office.vending.opening_taken_over import in_credit
 
 # column that a row of another sheet refers by, one text: enough to know that it was meant
 _NAMED_BY: Final = {
-    "buildings": "code", "rooms": "code", "gateways": "code", "meters": "number", "sts": "meter", "plans": "code", "customers": "id",
+    "buildings": "code", "rooms": "code", "stations": "code", "gateways": "code", "meters": "number", "sts": "meter",
+    "plans": "code", "customers": "id",
     "contracts": "number",
 }  # fmt: skip
 
@@ -150,6 +152,8 @@ class _Examination:
                 return value.code in there.buildings
             case RoomRow():
                 return (value.building, value.code) in there.rooms
+            case StationRow():
+                return value.code in there.stations
             case GatewayRow():
                 return value.code in there.gateways
             case MeterRow():
@@ -193,7 +197,16 @@ class _Examination:
             case RoomRow():
                 wrong = self._needs(row, "buildings", value.building, there.buildings, "building_not_found")
                 return wrong or self._same(row, value, there.rooms.get((value.building, value.code)), value.code)
+            case StationRow():
+                return self._same(row, value, there.stations.get(value.code), value.code)
             case GatewayRow():
+                if value.station and (wrong := self._needs(
+                    row, "stations", value.station, there.stations, "station_not_found"
+                )):  # fmt: skip
+                    return wrong
+                held = there.gateways.get(value.code)
+                if value.station and held is not None and held.station != value.station:
+                    return [_refusal(row, "exists_with_other_values", what=value.code, columns="station")]
                 wrong = self._same(row, value, there.gateways.get(value.code), value.code)
                 if value.transport == DIAL_IN and there.identities.setdefault(value.host, value.code) != value.code:
                     return wrong or [_refusal(row, "identity_taken", text=value.host)]

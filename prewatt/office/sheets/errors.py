@@ -67,6 +67,7 @@ register(
         "room_ambiguous": Text(
             en="Several buildings have a room {text}; write building/room.", zh="多个楼栋都有房间 {text}；请写成 楼栋/房间。"
         ),
+        "station_not_found": Text(en="There is no station {text}.", zh="没有子站 {text}。"),
         "gateway_not_found": Text(en="There is no gateway {text}.", zh="没有网关 {text}。"),
         "gateway_with_lines": Text(
             en="Gateway {text} has several lines; add this meter in the console.",

@@ -56,6 +56,18 @@ class RoomRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StationRow:
+    code: str
+    name: str
+    place: str
+    equipment: str
+
+    @property
+    def key(self) -> Key:
+        return (self.code,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayRow:
     """A gateway and its one line. Of one that dials in `host` is what it says of itself, of a serial port its name; of
     both the port is 0."""
@@ -66,6 +78,7 @@ class GatewayRow:
     host: str
     port: int
     baud: int = field(default=0, compare=False)  # 0: not said, and what stands stays
+    station: str = field(default="", compare=False)  # a code; "": not said
 
     @property
     def key(self) -> Key:
@@ -180,7 +193,7 @@ class SupplyRow:
 
 
 Parsed = (
-    BuildingRow | RoomRow | GatewayRow | MeterRow | StsRow | CircuitRow | PlanRow | CustomerRow | ContractRow | SupplyRow
+    BuildingRow | RoomRow | StationRow | GatewayRow | MeterRow | StsRow | CircuitRow | PlanRow | CustomerRow | ContractRow | SupplyRow
 )
 _COLUMN: Final = {
     ("CustomerRow", "reference"): "id", ("CustomerRow", "customer_class"): "class", ("SupplyRow", "valid_from"): "from",
@@ -289,12 +302,20 @@ def _room(cells: _Cells) -> RoomRow:
     )  # fmt: skip
 
 
+def _station(cells: _Cells) -> StationRow:
+    return StationRow(
+        code=cells.code("code", 16), name=cells.text("name", 64), place=cells.text("place", 120, needed=False),
+        equipment=cells.text("equipment", 255, needed=False),
+    )  # fmt: skip
+
+
 def _gateway(cells: _Cells) -> GatewayRow:
     transport = cells.text("transport", 16).lower()
     dials_in, serial = transport == DIAL_IN, transport in SERIAL
     row = GatewayRow(
         code=cells.text("code", 16), name=cells.text("name", 64, needed=False), transport=transport,
         host=cells.text("host", 253), port=0 if dials_in or serial else cells.whole("port", *PORTS), baud=_baud(cells),
+        station=cells.text("station", 16, needed=False),
     )  # fmt: skip
     if row.transport and row.transport not in TRANSPORTS:
         cells.refuse("transport_unknown", transport=row.transport)
@@ -407,7 +428,8 @@ def _supply(cells: _Cells) -> SupplyRow:
 
 
 _PARSERS: Final[Mapping[str, Any]] = {
-    "buildings": _building, "rooms": _room, "gateways": _gateway, "meters": _meter, "sts": _sts, "circuits": _circuit,
+    "buildings": _building, "rooms": _room, "stations": _station, "gateways": _gateway, "meters": _meter,
+    "sts": _sts, "circuits": _circuit,
     "plans": _plan, "customers": _customer, "contracts": _contract, "supply_points": _supply,
 }  # fmt: skip
 

@@ -13,7 +13,8 @@ SHEETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "buildings": ("code", "name"),
         "rooms": ("building", "floor", "code", "name"),
-        "gateways": ("code", "name", "transport", "host", "port", "baud"),
+        "stations": ("code", "name", "place", "equipment"),
+        "gateways": ("code", "name", "transport", "host", "port", "baud", "station"),
         "meters": ("number", "profile", "gateway", "unit", "ratio"),
         "sts": (
             "meter", "pan", "sgc", "krn", "kt", "ti", "ken", "base_date", "ea", "dkga", "tct", "credit_kind",
@@ -39,6 +40,9 @@ OPTIONAL: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("customers", "phone"): "",
         ("rooms", "name"): "",
         ("gateways", "baud"): "",
+        ("stations", "place"): "",
+        ("stations", "equipment"): "",
+        ("gateways", "station"): "",
         ("sts", "kt"): "2",
         ("sts", "ken"): "255",
         ("sts", "ea"): "07",

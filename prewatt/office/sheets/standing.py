@@ -22,6 +22,7 @@ from prewatt.office.estate.models import (
     PlanVersion,
     Room,
     Site,
+    Station,
     SupplyPoint,
 )
 from prewatt.office.sheets.keypads import row_of
@@ -33,6 +34,7 @@ from prewatt.office.sheets.rows import (
     GatewayRow,
     MeterRow,
     RoomRow,
+    StationRow,
     StsRow,
     SupplyRow,
 )
@@ -52,6 +54,8 @@ class Standing:
     building_rows: dict[str, Building]
     rooms: dict[tuple[str, str], RoomRow]
     room_rows: dict[tuple[str, str], Room]
+    stations: dict[str, StationRow]
+    station_rows: dict[str, Station]
     gateways: dict[str, GatewayRow]
     identities: dict[str, str]  # what dials in -> its gateway; "" for one of another site
     lines: dict[str, list[Line]]  # by gateway
@@ -83,8 +87,9 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
         (each.building.code, each.code): each
         for each in Room.objects.filter(building__site=site).select_related("building")
     }
+    stations = {each.code: each for each in Station.objects.filter(site=site)}
     lines: dict[str, list[Line]] = {each.code: [] for each in Gateway.objects.filter(site=site)}
-    for line in Line.objects.filter(gateway__site=site).select_related("gateway").order_by("pk"):
+    for line in Line.objects.filter(gateway__site=site).select_related("gateway__station").order_by("pk"):
         lines[line.gateway.code].append(line)
     named = Meter.objects.filter(Q(number__in=list(meters)) | Q(site=site)).select_related("line__gateway")
     meter_rows = {each.number: each for each in named if each.site_id == site.pk and each.removed_at is None}
@@ -115,6 +120,11 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
             for key, each in rooms.items()
         },
         room_rows=rooms,
+        stations={
+            code: StationRow(code=code, name=each.name, place=each.place, equipment=each.equipment)
+            for code, each in stations.items()
+        },
+        station_rows=stations,
         gateways={code: _gateway(code, found[0]) for code, found in lines.items() if found},
         identities={
             each.identity: each.code if each.site_id == site.pk else "" for each in Gateway.objects.exclude(identity="")
@@ -153,7 +163,7 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
 def _gateway(code: str, line: Line) -> GatewayRow:
     return GatewayRow(
         code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host or line.gateway.identity,
-        port=line.port, baud=line.baud,
+        port=line.port, baud=line.baud, station=line.gateway.station.code if line.gateway.station is not None else "",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from prewatt.core.refusals import Refused
 from prewatt.office.billing.openings import open_server_held
-from prewatt.office.estate import places, plans, wires
+from prewatt.office.estate import places, plans, stations, wires
 from prewatt.office.estate.history import KnownCustomer, load_customers
 from prewatt.office.estate.models import Carrier, Custody, Site
 from prewatt.office.estate.taken_over import (
@@ -111,11 +111,18 @@ class _Writing:
 
     def _wires(self) -> None:
         there = self._there
+        for _, row in self._draft.new["stations"]:
+            there.station_rows[row.code] = stations.add_station(
+                self._site, code=row.code, name=row.name, place=row.place, equipment=row.equipment, actor=self._actor,
+                at=self._at,
+            )  # fmt: skip
         for _, row in self._draft.new["gateways"]:
             way = {"identity" if row.transport == wires.DIAL_IN else "host": row.host}
             gateway = wires.add_gateway(
                 self._site, code=row.code, name=row.name, actor=self._actor, at=self._at, **way
             )
+            if row.station:
+                stations.assign(gateway, there.station_rows[row.station], actor=self._actor, at=self._at)
             there.lines[row.code] = [
                 wires.add_line(
                     gateway, code=LINE, transport=row.transport, port=row.port, baud=row.baud or BAUD, actor=self._actor,
@@ -124,8 +131,8 @@ class _Writing:
             ]  # fmt: skip
         meters = [
             NewMeter(
-                line=there.lines[row.gateway][0] if row.gateway else None, number=row.number, profile=row.profile, unit=row.unit,
-                ratio=row.ratio,
+                line=there.lines[row.gateway][0] if row.gateway else None, number=row.number, profile=row.profile,
+                unit=row.unit, ratio=row.ratio,
             )
             for _, row in self._draft.new["meters"]
         ]  # fmt: skip

@@ -14,7 +14,8 @@ _WIDTH: Final = 18
 EXAMPLES: Final[Mapping[str, Sequence[Sequence[str | int]]]] = {
     "buildings": (("A", "东楼"),),
     "rooms": (("A", 1, "101", "星野烘焙"), ("A", 1, "102", ""), ("A", 1, "103", "")),
-    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600),),
+    "stations": (("S1", "东楼弱电间", "东楼 B1", "机柜、交换机、蓄电池"),),
+    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600, "S1"),),
     "meters": (("000000000101", "acrel-ddsy1352", "G1", 1, 1), ("000000000102", "acrel-dtsy1352", "G1", 2, 20),
                ("000000000103", "sts-keypad", "", "", 1)),
     "sts": (("000000000103", "01000000107", "600123", 1, 2, "01", 255, 2014, "07", "04", "02", 0, 0),),
@@ -57,6 +58,9 @@ _SAID: Final = (
      "overdraft_minor、alarm_1_minor、alarm_2_minor：金额，最小货币单位（分）；一级报警不低于二级"),
     ("supply_points.from: the first good reading on or after this day is the opening reading; nothing before is billed",
      "supply_points.from：该日零时起第一个有效读数为起始读数；此前的用电不计费"),
+    ("stations: where gateways stand together; when all of a station are silent it is one alarm; gateways.station: its "
+     "code, or empty",
+     "stations：网关集中安装处（子站）；子站内网关全部失联时只报一条报警；gateways.station：子站编号，可留空"),
     ("meters.gateway: empty, and unit empty too, for a meter that is never online; it needs a row in sts",
      "meters.gateway：从不联网的电表留空，unit 也留空；这样的表必须在 sts 表中有一行"),
     ("sts: meters that take tokens of 20 digits; pan: 18 digits, or the 11 or 13 digits of the meter's own number",

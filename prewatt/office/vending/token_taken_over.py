@@ -11,29 +11,26 @@ from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending import opening_errors as _errors  # noqa: F401  registers the texts
-from prewatt.office.vending.models import CircuitCredit, Opening, Receipt, Till
-from prewatt.office.vending.slips import issue_slip
+from prewatt.office.vending.models import CircuitCredit
 
 
 def open_taken_over(
     contract: Contract, circuit: Circuit, plan: Plan, *, valid_from: datetime, actor: Actor | str, at: datetime
-) -> Opening:
-    """Supply a circuit by token under a contract that stands. What its meter holds is not known and not booked; who
-    reads it later enters it by hand. `actor` is a string where the house itself acts.
+) -> SupplyPoint:
+    """Supply a circuit by token under a contract that stands. Nothing was asked or stated, so there is no slip; what
+    its meter holds is not known and not booked, and who reads it later enters it by hand. `actor` is a string where
+    the house itself acts.
 
     The caller has judged the meter: STS attributes, credit in units, one circuit. Raises Refused: not_permitted,
-    circuit_common, plan_other_company, plan_without_price, circuit_supplied, till_unknown.
+    circuit_common, plan_other_company, plan_without_price, circuit_supplied.
     """
     if isinstance(actor, Actor):
         actor.require(Act.OPEN_CONTRACT)
     site = circuit.site
-    till = Till.objects.filter(site_id=site.pk).order_by("needs_shift", "pk").first()  # it numbers the slip
     if circuit.use == Circuit.Use.COMMON:
         raise Refused("circuit_common")
     if plan.company_id != site.company_id:
         raise Refused("plan_other_company")
-    if till is None:
-        raise Refused("till_unknown")
     with transaction.atomic():
         Circuit.objects.select_for_update(no_key=True).get(pk=circuit.pk)
         standing = SupplyPoint.objects.select_related("contract").filter(circuit=circuit, valid_to=None).first()
@@ -44,29 +41,16 @@ def open_taken_over(
             valid_from=valid_from,
         )  # fmt: skip
         PlanAssignment.objects.create(supply_point=supply, plan=plan, valid_from=valid_from)
-        price = version_in_force(supply, at=max(valid_from, at)).price
+        version_in_force(supply, at=max(valid_from, at))
         Contract.objects.filter(pk=contract.pk, state="opening").update(state="open", opened_at=valid_from)
-        count, _ = CircuitCredit.objects.update_or_create(
+        CircuitCredit.objects.update_or_create(
             circuit=circuit, defaults={"carried_minor": 0, "updated_at": at},
             create_defaults={"site_id": site.pk, "purchase_count": 0, "carried_minor": 0, "updated_at": at},
         )  # fmt: skip
-        name, key = ("system", actor) if isinstance(actor, str) else (actor.name, actor.key)
-        row = Opening.objects.create(
-            site_id=site.pk, kind=Opening.Kind.OPEN, state=Opening.State.DONE, contract=contract, supply_point=supply,
-            act=Opening.Act.NONE, request_key=f"taken_over:{supply.pk}", actor=key, actor_name=name, till=till, at=at,
-            done_at=at, read_values={},
-        )  # fmt: skip
+        key = actor if isinstance(actor, str) else actor.key
         audit(
             at=at, actor=key, action="vending.open", site_id=site.pk, object_type="contract",
             object_id=contract.number,
             after={"circuit": circuit.pk, "customer": contract.customer_id, "carrier": "token"},
         )  # fmt: skip
-        issue_slip(
-            row, kind=Receipt.Kind.OPENING, at=at,
-            data={
-                "carrier": "token", "balance": None, "purchase_count": count.purchase_count, "taken_over_minor": 0,
-                "alarm_1": 0, "alarm_2": 0, "overdraft": 0, "load_limit_w": 0, "hoarding_limit": 0,
-                "price": str(price), "energy_wh": None,
-            },
-        )  # fmt: skip
-    return row
+    return supply

@@ -34,6 +34,7 @@ ROLES: Final = roles_of(Act.ESTATE) & roles_of(Act.PLANS)
 NAMES: Final = {
     "buildings": pgettext_lazy("sheet", "Buildings"),
     "rooms": pgettext_lazy("sheet", "Rooms"),
+    "stations": pgettext_lazy("sheet", "Stations"),
     "gateways": pgettext_lazy("sheet", "Gateways"),
     "meters": pgettext_lazy("sheet", "Meters"),
     "sts": pgettext_lazy("sheet", "STS meters"),

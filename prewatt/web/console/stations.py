@@ -133,7 +133,7 @@ def _page(ask: Ask, station: Station | None, fields: list[Field], refused: dict[
         submit=_("Save"), back=PATH, crumb=_("Gateways and lines"), refused=refused, says=says,
         template="ui/station.html", more={
             "remove": f"{PATH}/stations/{station.pk}/remove",
-            "trail": trail_lines(trail_of("station", str(station.pk))[:TRAIL_MOST], ask),
+            "trail": trail_lines(list(trail_of("station", str(station.pk))[:TRAIL_MOST]), ask),
         } if station else {},
     )  # fmt: skip
 

@@ -13,7 +13,18 @@ import xlsxwriter
 
 from prewatt.core.refusals import CHINESE, ENGLISH, Refused
 from prewatt.office.estate import places
-from prewatt.office.estate.models import Circuit, Contract, Customer, Line, Meter, PlanVersion, Room, Site, SupplyPoint
+from prewatt.office.estate.models import (
+    Circuit,
+    Contract,
+    Customer,
+    Gateway,
+    Line,
+    Meter,
+    PlanVersion,
+    Room,
+    Site,
+    SupplyPoint,
+)
 from prewatt.office.sheets import reading, taking_over
 from prewatt.office.sheets.shape import SHEETS, Content, Effect, Result
 from prewatt.office.sheets.template import EXAMPLES, template_xlsx
@@ -209,6 +220,26 @@ def test_a_gateway_that_dials_in_has_its_name_where_others_have_their_host(site:
     content["gateways"].append(second)
     (wrong,) = taken(site, folder(tmp_path, content)).refusals
     assert (wrong.sheet, wrong.row, wrong.code) == ("gateways", 3, "identity_taken")
+
+
+def test_gateways_stand_at_stations(site: Site) -> None:
+    content = {"stations": [{"code": "S1", "name": "Cabinet", "place": "B1", "equipment": ""}], **estate()}
+    content["gateways"][0]["station"] = "S1"
+    found = taken(site, workbook(content))
+    assert found.refusals == () and found.created == counts(content)
+    gateway = Gateway.objects.select_related("station").get()
+    assert gateway.station is not None and (gateway.station.name, gateway.station.place) == ("Cabinet", "B1")
+    assert not any(taken(site, workbook(content)).created.values()), "the same again changes nothing"
+    content["gateways"][0]["station"] = ""
+    assert taken(site, workbook(content)).refusals == (), "not said: it stays where it stands"
+    content["stations"].append({"code": "S2", "name": "Other", "place": "", "equipment": ""})
+    content["gateways"][0]["station"] = "S2"
+    [said] = taken(site, workbook(content)).refusals
+    assert (said.code, said.params["columns"]) == ("exists_with_other_values", "station")
+    content["gateways"].append({**content["gateways"][0], "code": "G2", "station": "S9"})
+    assert taken(site, workbook(content)).refusals[-1].code == "station_not_found"
+    content["stations"][0]["name"] = "Cellar"
+    assert taken(site, workbook(content)).refusals[0].sheet == "stations"
 
 
 @pytest.mark.parametrize(("sheet", "place", "change", "code"), WRONG)
