@@ -6,7 +6,7 @@ from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 from prewatt.office.estate.models import Circuit, Contract, SupplyPoint
 from prewatt.office.metering.models import JobRow
 from prewatt.office.payments.models import Payment, Tender
-from prewatt.office.tokens.models import TokenRequest
+from prewatt.office.tokens.models import StsMeter, TokenRequest
 
 
 class Till(models.Model):
@@ -334,4 +334,41 @@ class Opening(models.Model):
             UniqueConstraint(
                 name="one_opening_at_work", fields=["supply_point"], condition=~Q(state__in=["done", "refused"])
             ),
+        ]
+
+
+class TokenEntry(models.Model):
+    """A token on its way to its meter over the line: one row for each request that was ever sent so.
+
+    At most one of a meter is `sending`. A set of several tokens goes one after the other, `part` counts those taken.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"  # its turn comes
+        SENDING = "sending"  # `job_id` is in the mailbox
+        ENTERED = "entered"
+        REFUSED = "refused"  # the meter said no; `code` says why
+        UNCLEAR = "unclear"  # it may have been taken: a person has to look
+        STOPPED = "stopped"  # not sent after all; `code` says why
+
+    request = models.OneToOneField(TokenRequest, primary_key=True, on_delete=models.PROTECT, related_name="entry")
+    sts_meter = models.ForeignKey(StsMeter, on_delete=models.PROTECT)
+    circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT, db_index=False)  # whose place it is written to
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    part = models.SmallIntegerField(default=0)
+    round = models.IntegerField(default=1)  # sent anew so many times
+    ever_sent = models.BooleanField(default=False)  # in a round before this one a write may have reached the meter
+    job_id = models.BigIntegerField(null=True)
+    code = models.CharField(max_length=48, blank=True)
+    actor = models.CharField(max_length=80)
+    asked_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="token_entry_one_sending", fields=["sts_meter"], condition=Q(state="sending")),
+            CheckConstraint(name="token_entry_job", condition=~Q(state="sending") | Q(job_id__isnull=False)),
+        ]
+        indexes = [
+            models.Index(fields=["sts_meter"], name="token_entry_open", condition=Q(state__in=["queued", "sending"]))
         ]

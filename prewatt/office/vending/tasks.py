@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from prewatt.office.metering.clock import database_now
 from prewatt.office.vending import deliveries, opening_steps, purse_prices, recounts
+from prewatt.office.vending.models import TokenEntry
 
 
 @app.task(name="vending.settle", queue="office")

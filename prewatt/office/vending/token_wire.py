@@ -25,8 +25,8 @@ from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
 from prewatt.office.tokens import by_hand, campaign_issue, course, issuing
-from prewatt.office.tokens.models import CampaignMeter, TokenEntry, TokenRequest
-from prewatt.office.vending.models import Delivery
+from prewatt.office.tokens.models import CampaignMeter, TokenRequest
+from prewatt.office.vending.models import Delivery, TokenEntry
 
 State = TokenEntry.State
 Kind = TokenRequest.Kind
@@ -368,9 +368,9 @@ def sweep(*, at: datetime) -> int:
     at."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT e.request_id FROM tokens_tokenentry e JOIN metering_job j ON j.id = e.job_id"
+            "SELECT e.request_id FROM vending_tokenentry e JOIN metering_job j ON j.id = e.job_id"
             " WHERE e.state = 'sending' AND j.state IN ('done', 'dropped')"
-            " UNION ALL SELECT min(e.request_id) FROM tokens_tokenentry e WHERE e.state IN ('queued', 'sending')"
+            " UNION ALL SELECT min(e.request_id) FROM vending_tokenentry e WHERE e.state IN ('queued', 'sending')"
             " GROUP BY e.sts_meter_id HAVING bool_and(e.state = 'queued') LIMIT %s",
             [SWEEP_MOST],
         )

@@ -14,8 +14,9 @@ from prewatt.core.meters.jobs import Verdict
 from prewatt.core.refusals import Refused
 from prewatt.office.metering.models import JobRow, JobState
 from prewatt.office.staff.actors import of_operator
-from prewatt.office.tokens.models import TokenEntry, TokenRequest
+from prewatt.office.tokens.models import TokenRequest
 from prewatt.office.vending import token_wire
+from prewatt.office.vending.models import TokenEntry
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import say
 from prewatt.web.console.tokens_parts import PATH, token_or_404

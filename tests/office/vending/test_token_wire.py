@@ -13,8 +13,9 @@ from prewatt.office.metering.models import JobRow, MeterState
 from prewatt.office.staff.models import AuditRow
 from prewatt.office.tokens import by_hand, issuing, requests
 from prewatt.office.tokens.asks import ManagementAsk
-from prewatt.office.tokens.models import TokenEntry, TokenRequest
+from prewatt.office.tokens.models import TokenRequest
 from prewatt.office.vending import token_wire
+from prewatt.office.vending.models import TokenEntry
 from prewatt.office.vending.read import sale_view
 from tests.core.meters.bench import Fault
 from tests.office.tokens.scene import NOON

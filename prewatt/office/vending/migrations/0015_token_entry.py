@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tokens", "0003_tid_floor"), ("estate", "0006_dial_in")]
+    dependencies = [("vending", "0014_money_purse"), ("tokens", "0003_tid_floor"), ("estate", "0006_dial_in")]
     operations = [
         migrations.CreateModel(
             name="TokenEntry",
