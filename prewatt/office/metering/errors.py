@@ -40,6 +40,11 @@ register(
             en="Cannot close: it was opened by hand at the meter.",
             zh="不能合闸：是人在表前手动断开的。",
         ),
+        "meter_not_alone": Text(
+            en="Other meters are entered on this line: all of them would take it. Nothing was sent. Connect this meter "
+            "alone, on a line of its own.",
+            zh="这条线路上还录入了其他电表，它们也会接受这条指令。什么都没有下发。请将这块表单独接在一条线路上。",
+        ),
         "meter_busy": Text(
             en="A command for this meter is on its way. It was not moved. Try again when the command has ended.",
             zh="这块电表还有命令没有完成。没有改动。请等命令结束后再试。",

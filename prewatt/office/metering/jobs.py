@@ -25,6 +25,8 @@ PRIORITY = {
     Intent.ENTER_TOKEN: 1,  # the digits are delivered; what was paid for over the line goes first
     Intent.WRITE_SETTINGS: 2,
     Intent.SET_CLOCK: 2,
+    Intent.READDRESS: 2,
+    Intent.CHANGE_BAUD: 2,
     Intent.READ_FREEZES: 2,
 }
 READ_NOW_LIFE = timedelta(seconds=120)  # nobody waits longer at a counter for a reading
@@ -45,6 +47,10 @@ def encode(job: Job) -> dict[str, Any]:
         payload |= {"token": job.token, "again": job.again}
     if job.freezes is not None:
         payload["freezes"] = {**asdict(job.freezes), "kind": job.freezes.kind.value}
+    if job.unit:
+        payload |= {"unit": job.unit, "again": job.again}
+    if job.baud:
+        payload["baud"] = job.baud
     if job.draft:
         payload["draft"] = job.draft
     return payload
@@ -64,6 +70,8 @@ def decode(payload: Mapping[str, Any]) -> Job:
         again=payload.get("again", False),
         freezes=_span(payload["freezes"]) if "freezes" in payload else None,
         draft=payload.get("draft", ""),
+        unit=payload.get("unit", 0),
+        baud=payload.get("baud", 0),
     )
 
 

@@ -11,7 +11,7 @@ from prewatt.office.estate.models import Line, Meter
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.models import JobRow, JobState
 
-_CHANGING = (Intent.CREDIT, Intent.RELAY, Intent.WRITE_SETTINGS, Intent.ENTER_TOKEN)
+_CHANGING = (Intent.CREDIT, Intent.RELAY, Intent.WRITE_SETTINGS, Intent.ENTER_TOKEN, Intent.READDRESS, Intent.CHANGE_BAUD)
 
 
 def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime) -> None:

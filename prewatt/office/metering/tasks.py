@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from prewatt.office.metering import clocks, freezes, partitions, retention, settings, wishes
+from prewatt.office.metering import addresses, clocks, freezes, partitions, retention, settings, wishes
 from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import RelayWish
 
@@ -14,6 +14,12 @@ def relay_done(circuit_id: int) -> None:
     if row is not None and wishes.agrees(row, wishes.latest(row.circuit)):
         unchanged = RelayWish.objects.filter(pk=row.pk, set_at=row.set_at, decided_at=row.decided_at)
         unchanged.update(agreed_at=database_now())
+
+
+@app.task(name=addresses.TASK, queue="office")
+def address_done(meter_id: int) -> None:
+    """Another address or speed has an outcome: the record follows what was read back."""
+    addresses.settle(meter_id, at=database_now())
 
 
 @app.task(name=settings.TASK, queue="office")

@@ -64,6 +64,8 @@ ACTIONS: Final[Mapping[str, str | Promise]] = {
     "metering.caller_let_wait": _lazy("Refused caller may wait again"),
     "metering.scan_begin": _lazy("Line scan begun"),
     "metering.scan_stop": _lazy("Line scan stopped"),
+    "metering.readdress": _lazy("Meter address written"),
+    "metering.change_baud": _lazy("Meter speed written"),
     "metering.accept": _lazy("Meters accepted on site"),
     "metering.wish": _lazy("Relay wish"),
     "metering.settings": _lazy("Meter settings"),
