@@ -121,6 +121,8 @@ class DataMeter(Meter):
         credit = self.profile.credit
         if credit is not None and circuit.state.force == Force.AUTOMATIC and circuit.out_of_credit():
             word &= ~(1 << COMMAND_OPEN)
+        if circuit.state.hand_opened and circuit.state.force != Force.TRIP:  # nothing but the key is missing
+            word &= ~(1 << COMMAND_OPEN)
         if credit is not None and credit.secured and not self._charging().customer:
             word |= 1 << NOT_OPENED
         return word | (1 << KEPT_ON if circuit.state.force == Force.KEEP_ON else 0)
@@ -174,7 +176,10 @@ class DataMeter(Meter):
                 circuit.force(Force.KEEP_ON)
             case Command.KEEP_POWER_OFF if circuit.state.force == Force.KEEP_ON:
                 circuit.force(Force.AUTOMATIC)
-            case Command.CLOSE | Command.PERMIT_CLOSE if circuit.state.force == Force.TRIP:
+            case Command.CLOSE if circuit.state.force == Force.TRIP:
+                circuit.force(Force.AUTOMATIC)
+            case Command.PERMIT_CLOSE if circuit.state.force == Force.TRIP:
+                circuit.state.hand_opened = True  # open until the tenant holds the key
                 circuit.force(Force.AUTOMATIC)
             case _:
                 pass
