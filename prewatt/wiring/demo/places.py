@@ -103,6 +103,11 @@ LINES: Final = (
         key=MODEM_LINE, gateway="M1", gateway_name="C-402 4G", code="1", transport="dial-in", identity="26112300000001",
     ),
 )  # fmt: skip
+# code, name, where it is, what stands there, and which gateways
+STATIONS: Final = (
+    ("S1", "广场弱电间", "地下一层弱电间，钥匙在值班室", "机柜、24 口交换机、UPS、电信专线", ("G1", "G2", "G3")),
+    ("S2", "宿舍机房", "宿舍 1 单元一层楼梯间", "壁挂机柜、8 口交换机、光纤收发器", ("D1", "D2", "D3", "D4")),
+)
 BUILDINGS: Final = (
     ("A", "A座", 1),
     ("B", "B座", 2),

@@ -11,14 +11,14 @@ from django.db import transaction
 
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.meters.quantities import StatusBit
-from prewatt.office.estate import places, plans, wires
+from prewatt.office.estate import places, plans, stations, wires
 from prewatt.office.estate.history import KnownCustomer, StandingMeter, load_customers, load_meters
 from prewatt.office.estate.models import Building, Circuit, Company, Line, Plan, Site
 from prewatt.office.metering import wishes
 from prewatt.office.metering.history import PastReading, load_readings
 from prewatt.office.vending.opening_history import PastOpening, load_openings
 from prewatt.wiring.demo.past import DAYS, OPENING_COUNT, Past, marks_of, price_change, prices
-from prewatt.wiring.demo.places import BUILDINGS, LINES, MALL, Aim, Place
+from prewatt.wiring.demo.places import BUILDINGS, LINES, MALL, STATIONS, Aim, Place
 
 ACTOR: Final = "system"
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -70,6 +70,12 @@ def _lines(site: Site, ports: Mapping[str, int], *, at: datetime) -> dict[str, L
             gateways[place.gateway], code=place.code, transport=place.transport, port=ports[place.key], baud=9600,
             actor=ACTOR, at=at,
         )  # fmt: skip
+    for code, name, where, equipment, standing in STATIONS:
+        station = stations.add_station(
+            site, code=code, name=name, place=where, equipment=equipment, actor=ACTOR, at=at
+        )
+        for each in standing:
+            stations.assign(gateways[each], station, actor=ACTOR, at=at)
     return lines
 
 
