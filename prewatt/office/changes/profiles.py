@@ -1,7 +1,7 @@
 """A meter that stands is given another model: a newer version of the site's own, or what it should have been.
 
-While a circuit is supplied under a contract, what is billed by and what holds the credit must be read as before: another
-address or scale of these would look like use, or like credit that nobody paid for.
+While a circuit is supplied under a contract, what is billed by and what holds the credit must be read as before:
+another address or scale of these would look like use, or like credit that nobody paid for.
 """
 
 from dataclasses import replace
@@ -29,8 +29,8 @@ register(
             en="This meter was taken down. Nothing was changed.", zh="这块表已拆除。什么都没有改。"
         ),
         "profile_counts_otherwise": Text(
-            en="Circuit {index} is supplied under a contract, and the new model reads its {quantity} otherwise. Nothing "
-            "was changed. Close the contract first, or exchange the meter.",
+            en="Circuit {index} is supplied under a contract, and the new model reads its {quantity} otherwise. "
+            "Nothing was changed. Close the contract first, or exchange the meter.",
             zh="第 {index} 回路正在合同供电中，而新表型读取 {quantity} 的方式不同。什么都没有改。请先销户，或换表。",
         ),
     }
@@ -40,6 +40,8 @@ LIVE: Final = ("opening", "open", "closing")
 BILLED: Final = (Quantity.ENERGY_IMPORT_TOTAL,)
 PURSE: Final = (
     Quantity.BALANCE,
+    Quantity.OVERDRAWN,
+    Quantity.USE_PAST_ZERO,
     Quantity.PURCHASE_COUNT,
     Quantity.LAST_ORDER_KIND,
     Quantity.LAST_ORDER_AMOUNT,
@@ -103,4 +105,5 @@ def way(profile: Profile, quantity: Quantity) -> tuple[object, ...] | None:
 def _purse_of(profile: Profile) -> tuple[object, ...]:
     """How orders are told, apart from where their source stands."""
     order = None if profile.order is None else replace(profile.order, source="", assumed=False)
-    return profile.credit_unit, profile.resolution, profile.wallet, order
+    credit = None if profile.credit is None else replace(profile.credit, source="", assumed=False)
+    return profile.credit_unit, profile.resolution, profile.wallet, order, credit

@@ -143,7 +143,8 @@ def _may_go_on(command: SwapCommand, supply: SupplyPoint, profile: Profile) -> N
     if supply.custody not in profile.custody:
         refused = "custody_not_supported" if supply.custody == Custody.METER else "server_custody_unsupported"
         raise Refused(refused, profile=profile.code)
-    if supply.custody == Custody.METER and profile.credit_unit != all_profiles()[supply.circuit.meter.profile].credit_unit:
+    old = all_profiles()[supply.circuit.meter.profile]
+    if supply.custody == Custody.METER and profile.credit_unit != old.credit_unit:
         raise Refused("swap_credit_unit")
     nothing_on_its_way(supply)
     nothing_payable(supply)

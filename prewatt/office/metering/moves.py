@@ -11,7 +11,8 @@ from prewatt.office.estate.models import Line, Meter
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.models import JobRow, JobState
 
-_CHANGING = (Intent.CREDIT, Intent.RELAY, Intent.WRITE_SETTINGS, Intent.ENTER_TOKEN, Intent.READDRESS, Intent.CHANGE_BAUD)
+_WITNESSED = (Intent.CREDIT, Intent.ENTER_TOKEN, Intent.READDRESS, Intent.CHANGE_BAUD)
+_CHANGING = (*_WITNESSED, Intent.RELAY, Intent.WRITE_SETTINGS)
 
 
 def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime) -> None:
@@ -31,12 +32,12 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
 def change_profile(meter: Meter, name: str, *, reason: str, actor: str, at: datetime) -> None:
     """Let a meter be read and told by another model; what waits in the mailbox is carried out by the new one.
 
-    Refuses meter_busy while something is at work, or credit waits: an order that may have left by the old model can only
-    be looked for by the old one. And what `wires.set_profile` does. Callers use `changes.profiles.move_to`.
+    Refuses meter_busy while something is at work, or credit or a token waits: what may have left by the old model can
+    only be looked for by the old one. And what `wires.set_profile` does. Callers use `changes.profiles.move_to`.
     """
     with transaction.atomic():
         held = list(JobRow.objects.select_for_update().filter(meter_id=meter.pk, state__in=("queued", "claimed")))
-        if any(each.state == JobState.CLAIMED or each.intent == Intent.CREDIT for each in held):
+        if any(each.state == JobState.CLAIMED or each.intent in _WITNESSED for each in held):
             raise Refused("meter_busy", retry=True)
         wires.set_profile(meter, name, reason=reason, actor=actor, at=at)
 

@@ -69,7 +69,8 @@ def test_a_refusal_names_its_line(text: str, old: str, new: str, code: str, line
 
 
 TEXTS = [shipped_text(code) for code in catalogue()]
-VALUES = ["[]", "{}", "-1", "true", '"x"', "[[1]]", "1.5", "0x" + "F" * 4_000, '"1e-99999999"', "1979-05-27", "[{}]", ""]
+LONG = "0x" + "F" * 4_000
+VALUES = ["[]", "{}", "-1", "true", '"x"', "[[1]]", "1.5", LONG, '"1e-99999999"', "1979-05-27", "[{}]", ""]
 
 
 @given(st.integers(0, 2**32))
