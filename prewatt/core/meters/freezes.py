@@ -108,7 +108,8 @@ def freezes_of(
         return None
     table = root.table("freezes")
     source, assumed = provenance(table, "freezes")
-    holds, factor, stride = COUNTERS, DATA_SCALE, 0
+    factor, stride = DATA_SCALE, 0
+    holds: tuple[Quantity, ...] = COUNTERS
     if modbus:
         holds = tuple(table.named("holds", each, Quantity) for each in table.names("holds"))
         _scale, factor = scale_of(table, Quantity.ENERGY_IMPORT_TOTAL, credit_unit)

@@ -35,8 +35,8 @@ SHARP, PEAK, FLAT, VALLEY = range(4)
 RateAt = Callable[[int], int]
 """At a time in ms since 1970 UTC: the rate energy is counted in. It changes on whole minutes only."""
 
-FrozenRow = tuple[str, *tuple[int, ...]]
-"""ISO date of the day that began; then energy, balance, sharp, peak, valley (the last three not in old memories)."""
+FrozenRow = tuple[str, int, int, int, int, int]
+"""ISO date of the day that began; then energy, balance, sharp, peak, valley (old memories end with the balance)."""
 
 PowerUntil = Callable[[int], tuple[int, int]]
 """At a time in ms since 1970 UTC: the power in W and the ms at which it may next change."""

@@ -6,7 +6,7 @@ from typing import Final
 from prewatt.core.meters import Profile
 from prewatt.core.meters.freezes import COUNTERS, Freeze, FreezeKind, Freezes, write_entry
 from prewatt.core.wire.dlt645 import bcd
-from prewatt.field.simulator.circuit import CircuitState
+from prewatt.field.simulator.circuit import CircuitState, FrozenRow
 
 SETTLEMENT_DAYS: Final = {0x04000B01: bytes.fromhex("0001"), 0x04000B02: bytes(2), 0x04000B03: bytes(2)}  # hhDD
 ITEM_BYTES: Final = 4
@@ -19,7 +19,7 @@ def freezes(state: CircuitState, kind: FreezeKind, *, zone: tzinfo, local: bool,
     return [_freeze(kind, row, zone, local, ratio) for row in reversed(rows)]
 
 
-def _freeze(kind: FreezeKind, row: tuple[str, *tuple[int, ...]], zone: tzinfo, local: bool, ratio: int) -> Freeze:
+def _freeze(kind: FreezeKind, row: FrozenRow, zone: tzinfo, local: bool, ratio: int) -> Freeze:
     began = datetime.combine(date.fromisoformat(row[0]), datetime.min.time())
     shown = int(began.replace(tzinfo=UTC if local else zone).timestamp())
     counted = [row[1], *row[3:]]

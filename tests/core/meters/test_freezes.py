@@ -29,8 +29,8 @@ TOTAL = Quantity.ENERGY_IMPORT_TOTAL
 DAY, MONTH = FreezeKind.DAY, FreezeKind.MONTH
 
 
-def seconds(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[misc]
+def seconds(year: int, month: int, day: int, hour: int = 0) -> int:
+    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp())
 
 
 def asked(kind: FreezeKind, since: int, until: int) -> Job:
@@ -70,7 +70,7 @@ def test_the_days_of_a_span_come_oldest_first_with_total_and_rates() -> None:
 def test_a_meter_that_had_no_power_on_some_days_is_still_asked_for_the_right_ones(without: frozenset[int]) -> None:
     meter = DataMeter(DTZY, extra=frozen_days(MIDNIGHT, 62, without=without))
     first, last = MIDNIGHT - timedelta(days=40), MIDNIGHT - timedelta(days=34)
-    outcome = DataLine(meter).run(asked(DAY, seconds(*first.timetuple()[:3]), seconds(*last.timetuple()[:3])))
+    outcome = DataLine(meter).run(asked(DAY, seconds(first.year, first.month, first.day), seconds(last.year, last.month, last.day)))
     assert outcome.verdict is Verdict.DONE
     assert [each.values[TOTAL] for each in outcome.freezes] == [(1_000 - back) * 1_000 for back in range(40, 33, -1)]
 
