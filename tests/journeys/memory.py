@@ -16,13 +16,13 @@ from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict
 from prewatt.core.meters.mailbox import CircuitPlan, JobReport, LinePlan, MeterPlan, PollSettings
 from prewatt.core.meters.quantities import Quantity
-from prewatt.core.meters.simulated_security import SimulatedProvider
 from prewatt.field.headend import Advice, HeadEnd, Transport
 from prewatt.field.headend.transports import Link, LinkError, Listener
 from prewatt.field.simulator import SimulatedLine
 from prewatt.field.simulator.site import faults_from
 from prewatt.field.simulator.world import World
 from tests import virtual_time
+from tests.core.meters.bench import simulated
 from tests.field.headend.office import LEASE_S, JobRow, Office, in_place, short_of_hearing
 from tests.field.simulator.plant import NOON_MS, assert_books, circuit_of, line, meter, world
 
@@ -214,7 +214,7 @@ class Story:
         headend = HeadEnd(
             self.office, name=f"head-{self.lives}", catalogue=catalogue(), clock=loop.wall, lease_s=LEASE_S,
             transports={self.transport: transport}, steady=loop.time, chance=random.Random(self.seed).random,
-            desk=in_place, ear=short_of_hearing, adviser=Advice(SimulatedProvider(production=False), thread=in_place),
+            desk=in_place, ear=short_of_hearing, adviser=Advice(simulated(), thread=in_place),
         )  # fmt: skip
         self._task = loop.create_task(headend.run(self._stop))
 

@@ -20,8 +20,8 @@ MAX_SESSION_MINUTES: Final = 60  # who takes the line over must not find the met
 register(
     {
         "profile_credit": Text(
-            "Credit in a DL/T 645 meter needs [credit], a purse in money, and purchase_count, balance, last_order_amount"
-            " and purchased_total among its status and purse blocks; a model without it is server-held.",
+            "Credit in a DL/T 645 meter needs [credit], a purse in money, and purchase_count, balance,"
+            " last_order_amount and purchased_total among its blocks; a model without it is server-held.",
             "DL/T 645 表内计费需要 [credit]、金额钱包，以及状态或钱包块中的购电次数、余额、上次购电和累计购电；"
             "否则只能由平台计费。",
         ),
@@ -89,8 +89,8 @@ KINDS: Final[Mapping[Family, frozenset[OrderKind]]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credit:
-    """How this model is credited. `results`: what the one error byte of an order-number meter means; `minutes`: how long
-    a session of a State Grid meter is asked to hold; `locks_after`: wrong check codes, 0 where it never locks."""
+    """How this model is credited. `results`: what the one error byte of an order-number meter means; `minutes`: how
+    long a session of a State Grid meter is asked to hold; `locks_after`: wrong check codes, 0 where it never locks."""
 
     family: Family
     results: Mapping[int, str]

@@ -66,7 +66,7 @@ class Quantity(StrEnum):
     PRICE_FLAT = "price_flat"  # the one price of a meter without rates
     PRICE_VALLEY = "price_valley"
 
-    OVERDRAWN = "overdrawn"  # credit, >= 0: used beyond what was bought, where the meter shows it apart from the balance
+    OVERDRAWN = "overdrawn"  # credit, >= 0: used beyond what was bought, where it is shown apart from the balance
 
     # the last token that came over the line
     TOKEN_RESULT = "token_result"  # what the meter said of it: a word the profile names

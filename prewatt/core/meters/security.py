@@ -1,8 +1,8 @@
 """Where the cipher text and the check codes of State Grid meters come from (费控安全模块). An interface, no cipher.
 
 The keys are in the utility's security module, a device that may stand elsewhere and be slow or away. So a conversation
-never calls it: it says what it needs to know (`Consult`), whoever runs the line asks the provider in a thread of its own,
-and the conversation goes on with the answer, or without one.
+never calls it: it says what it needs to know (`Consult`), whoever runs the line asks the provider in a thread of its
+own, and the conversation goes on with the answer, or without one.
 """
 
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ Answer = Challenge | Seals | Declined
 class SecurityProvider(Protocol):
     """A security module, or what stands for one. Blocking; called from one thread at a time, never the event loop's.
 
-    Both raise Refused with a stable code for what it will not do.
+    Both raise Refused with a stable code for what it will not do, OSError or TimeoutError where it cannot be reached.
     """
 
     @property

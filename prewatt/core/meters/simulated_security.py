@@ -5,7 +5,6 @@ anybody can make them: no meter that is sold takes them, and production refuses 
 """
 
 import hmac
-import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -32,12 +31,13 @@ def mac_of(meter: str, session_random: bytes, part: Part) -> bytes:
 
 
 class SimulatedProvider:
-    """A `SecurityProvider` without any security. Raises Refused `security_provider_simulated` in production."""
+    """A `SecurityProvider` without any security; `chance`: so many random bytes. Raises Refused
+    `security_provider_simulated` in production."""
 
     name = NAME
     simulated = True
 
-    def __init__(self, *, production: bool, chance: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, *, production: bool, chance: Callable[[int], bytes]) -> None:
         if production:
             raise Refused("security_provider_simulated")
         self._chance = chance

@@ -34,7 +34,7 @@ class Advice:
     async def __call__(self, question: Question) -> Answer:
         try:
             answer = await asyncio.wait_for(self._thread(lambda: consult(self._provider, question)), ADVICE_S)
-        except Exception as fault:  # noqa: BLE001 whatever a device's library raises, or too late: the job is tried again
+        except (TimeoutError, OSError) as fault:  # the job is tried again
             if not self._told:
                 self._told = True
                 log.warning("security_provider_away provider=%s error=%s", self._provider.name, type(fault).__name__)

@@ -75,7 +75,7 @@ class MeterState:
     hung_until_ms: int = 0  # its processor hangs until its watchdog starts it again
     restarts: int = 0  # how often that was
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
-    charge: dict[str, Any] = field(default_factory=dict)  # DL/T 645: see `charging.ChargeState`; replaced, never changed
+    charge: dict[str, Any] = field(default_factory=dict)  # `charging.ChargeState`; replaced as a whole, never changed
 
 
 @dataclass(frozen=True, kw_only=True)

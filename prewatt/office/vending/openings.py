@@ -68,8 +68,8 @@ def open_contract(command: OpenCommand) -> Opening:
     """Start an opening; the same key gives the first one again.
 
     Raises Refused: not_permitted, key_required, circuit_supplied, circuit_common, custody_not_supported,
-    levels_order, plan_without_price, plan_other_company, security_provider_missing, clear_not_supported; of a purse in money purse_other_currency, and for a price that
-    the meter cannot drain by value_too_fine, value_out_of_range.
+    levels_order, plan_without_price, plan_other_company, security_provider_missing, clear_not_supported; of a purse
+    in money purse_other_currency, and for a price that the meter cannot drain by value_too_fine, value_out_of_range.
     """
     command.actor.require(Act.OPEN_CONTRACT)
     request_key = f"{command.actor.key}:{check_key(command.key)}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ def _adviser(config: Config) -> Adviser:
     """Raises Refused `security_provider_simulated` in production, where the configuration let it pass."""
     if config.security != NAME:
         return no_adviser
-    return Advice(SimulatedProvider(production=not config.demo))
+    return Advice(SimulatedProvider(production=not config.demo, chance=secrets.token_bytes))
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

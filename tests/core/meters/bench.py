@@ -3,6 +3,7 @@
 The meter keeps books of its own, so that a test can ask what really happened to it.
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,6 +34,11 @@ NUMBER = "260311005207"
 UNIT = 11
 _LONG = catalogue()["pilot-spm9511"].registers[Quantity.METER_NUMBER]
 MOST_STEPS = 600  # a conversation that takes more is stuck
+
+
+def simulated() -> SimulatedProvider:
+    """The simulated security provider, with random numbers of its own."""
+    return SimulatedProvider(production=False, chance=secrets.token_bytes)
 
 
 class Fault(StrEnum):
@@ -162,7 +168,7 @@ class AnyLine(Generic[M]):
     before: dict[int, Callable[[M], None]] = field(default_factory=dict)  # n-th Send -> act first
     sends: int = 0
     stale: bytes = b""
-    provider: SecurityProvider | None = field(default_factory=lambda: SimulatedProvider(production=False))
+    provider: SecurityProvider | None = field(default_factory=simulated)
 
     def run(self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset()) -> Outcome:
         assert self.transport in ("rtu", "tcp")

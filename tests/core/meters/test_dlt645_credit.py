@@ -3,6 +3,7 @@ what each refusal is told as, and a security provider that is away, missing, odd
 
 import json
 import random
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,13 +24,14 @@ from prewatt.core.wire.dlt645.charging import AUTHENTICATE, RECHARGE, VALIDITY, 
 from prewatt.field.simulator.charging import ChargeState
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.world import World
-from tests.core.meters.bench import AnyLine, Fault
+from tests.core.meters.bench import AnyLine, Fault, simulated
 from tests.field.simulator.plant import NOON_MS, meter, stop, world
 
 NUMBER: Final = "202500000001"
 ORDER, GRID = "generic-dlt645-order", "generic-dlt645-grid"
 FAMILIES: Final = (ORDER, GRID)
 DAY_MS: Final = 86_400_000
+MADE: Final[dict[str, Any]] = {"production": False, "chance": secrets.token_bytes}
 VECTORS: Final = Path(__file__).parents[2] / "vectors" / "dlt645"
 
 
@@ -275,9 +277,9 @@ class Odd(SimulatedProvider):
     [
         (None, Verdict.REFUSED, "security_provider_missing"),
         (Away(), Verdict.SILENT, "security_provider_away"),
-        (Odd(production=False), Verdict.REFUSED, "security_provider_odd"),
-        (WrongKey(production=False), Verdict.REFUSED, "meter_authentication_failed"),
-        (WrongCodes(production=False), Verdict.REFUSED, "meter_mac_wrong"),
+        (Odd(**MADE), Verdict.REFUSED, "security_provider_odd"),
+        (WrongKey(**MADE), Verdict.REFUSED, "meter_authentication_failed"),
+        (WrongCodes(**MADE), Verdict.REFUSED, "meter_mac_wrong"),
     ],
 )
 def test_without_a_good_provider_no_credit_moves_and_the_reason_is_told(
@@ -300,10 +302,10 @@ def test_an_order_that_arrived_before_is_told_so_although_the_provider_is_gone_n
 
 def test_wrong_codes_lock_the_meter_for_the_day_and_that_is_told(lines: Any) -> None:
     line = lines(GRID)
-    line.provider = WrongCodes(production=False)
+    line.provider = WrongCodes(**MADE)
     assert line.credit(1, 5_000).code == "meter_mac_wrong"  # two sessions, two wrong codes
     assert line.credit(1, 5_000).code == "meter_suspended"
-    line.provider = SimulatedProvider(production=False)
+    line.provider = simulated()
     locked = line.credit(1, 5_000)
     assert (locked.verdict, locked.code) == (Verdict.REFUSED, "meter_suspended")
     line.meter.at_ms += DAY_MS
@@ -333,10 +335,10 @@ def test_a_late_answer_to_an_older_authentication_costs_one_wrong_code_and_no_or
 
 def test_the_simulated_provider_refuses_to_work_in_production() -> None:
     with pytest.raises(Refused) as refused:
-        SimulatedProvider(production=True)
+        SimulatedProvider(production=True, chance=secrets.token_bytes)
     assert refused.value.code == "security_provider_simulated"
     assert "模拟" in message(refused.value.code, CHINESE) and "imulated" in message(refused.value.code, ENGLISH)
-    provider = SimulatedProvider(production=False)
+    provider = simulated()
     assert provider.simulated and provider.name == "simulated"
     assert consult(None, AskChallenge(meter=NUMBER)) == Declined(code="security_provider_missing")
 

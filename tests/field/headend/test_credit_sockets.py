@@ -1,6 +1,7 @@
 """Both DL/T 645 wallet families over a real socket, beside each other on one bus, with a slow security provider."""
 
 import asyncio
+import secrets
 import time
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Slow(SimulatedProvider):
     """A device elsewhere: what it says takes a while. `seen` are the turns the event loop made meanwhile."""
 
     def __init__(self, turns: list[int]) -> None:
-        super().__init__(production=False)
+        super().__init__(production=False, chance=secrets.token_bytes)
         self.turns, self.seen = turns, 0
 
     def challenge(self, meter: str) -> Challenge:
@@ -93,7 +94,7 @@ def test_a_provider_that_breaks_is_away() -> None:
             raise OSError("the device is unplugged")
 
     async def story() -> None:
-        advice = Advice(Broken(production=False))
+        advice = Advice(Broken(production=False, chance=secrets.token_bytes))
         assert await advice(AskChallenge(meter=number_of(2))) == Declined(code="security_provider_away")
 
     run(story())

@@ -13,7 +13,6 @@ from prewatt.core.meters.drivers import Await, Consult, Finished, MeterAddress, 
 from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.security import consult
-from prewatt.core.meters.simulated_security import SimulatedProvider
 from prewatt.core.refusals import CHINESE, Refused, message
 from prewatt.field.simulator.world import World
 from prewatt.office.estate.models import Circuit, Customer, Meter, SupplyPoint
@@ -24,6 +23,7 @@ from prewatt.office.metering.models import JobRow
 from prewatt.office.vending import closings, deliveries, opening_steps, openings, returns
 from prewatt.office.vending.audits import audit_books
 from prewatt.office.vending.models import CircuitCredit, Delivery, Opening
+from tests.core.meters.bench import simulated
 from tests.field.simulator.plant import NOON_MS, circuit_of, meter, stop, world
 from tests.office.vending.scene import AT, Scene, build
 
@@ -43,11 +43,12 @@ class Plant(SimpleNamespace):
     def carry_out(self, job: JobRow) -> Outcome:
         """What the head-end does with a job, without its line."""
         self.at_ms += 60_000
-        talk = converse(catalogue()[self.profile], MeterAddress(unit=1, number=NUMBER), decode(job.payload), transport="rtu")
+        address = MeterAddress(unit=1, number=NUMBER)
+        talk = converse(catalogue()[self.profile], address, decode(job.payload), transport="rtu")
         bus = self.site.lines["a"]
         while not isinstance(step := talk.next(), Finished):
             if isinstance(step, Consult):
-                talk.answered(consult(SimulatedProvider(production=False), step.question))
+                talk.answered(consult(simulated(), step.question))
                 continue
             replies = bus.answer(1, step.data, self.at_ms) if isinstance(step, Send) else []
             assert replies or isinstance(step, Await)
@@ -68,8 +69,8 @@ class Plant(SimpleNamespace):
         balance, count = self.shown()
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO metering_latest (site_id, circuit_id, at, full_at, energy_wh, balance, purchase_count, relay)"
-                " VALUES (%s, %s, %s, %s, 0, %s, %s, 1) ON CONFLICT (site_id, circuit_id) DO UPDATE SET"
+                "INSERT INTO metering_latest (site_id, circuit_id, at, full_at, energy_wh, balance, purchase_count,"
+                " relay) VALUES (%s, %s, %s, %s, 0, %s, %s, 1) ON CONFLICT (site_id, circuit_id) DO UPDATE SET"
                 " balance = excluded.balance, purchase_count = excluded.purchase_count",
                 [self.scene.site.pk, self.scene.circuits[0].pk, AT, AT, balance, count],
             )

@@ -1,8 +1,8 @@
 """Credit in DL/T 645 meters: one order, applied once, whatever the line does to the frames that carry it.
 
-An order of the order-number family carries no count. What makes it one of a kind is its number, built from the meter's
-number and the count it will have; the meter takes no number twice. How the conversation goes for State Grid meters is in
-`dlt645_grid`.
+An order of the order-number family carries no count. What makes it one of a kind is its number, built from the
+meter's number and the count it will have; the meter takes no number twice. How the conversation goes for State Grid
+meters is in `dlt645_grid`.
 """
 
 from typing import Final

@@ -4,8 +4,8 @@ The cipher text and the check codes come from a security provider (`core.meters.
 authentication, once for all codes of the session. Nothing before the order itself moves credit.
 
 A late answer to an earlier authentication would put another session's random number under the check codes, and a meter
-counts wrong codes until it locks. So the session is tried out first, by the frame that says how long it holds: where that
-is refused, the line falls quiet for longer than any reply is late, and the session is begun once more.
+counts wrong codes until it locks. So the session is tried out first, by the frame that says how long it holds: where
+that is refused, the line falls quiet for longer than any reply is late, and the session is begun once more.
 """
 
 from collections.abc import Generator

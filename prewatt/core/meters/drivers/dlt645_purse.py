@@ -22,7 +22,8 @@ _READ = (Quantity.BALANCE, Quantity.OVERDRAWN, Quantity.LAST_ORDER_AMOUNT, Quant
 
 def purse_blocks(profile: Profile) -> tuple[Block, ...]:
     """The blocks that hold the purse, the count behind what it counts."""
-    held = [profile.registers[quantity] for quantity in (*_READ, Quantity.PURCHASE_COUNT) if quantity in profile.registers]
+    wanted = (*_READ, Quantity.PURCHASE_COUNT)
+    held = [profile.registers[quantity] for quantity in wanted if quantity in profile.registers]
     blocks = {block.address: block for group in profile.blocks.values() for block in group}
     return tuple(blocks[address] for address in dict.fromkeys(register.address for register in held))
 
