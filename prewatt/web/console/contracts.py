@@ -175,7 +175,7 @@ def _limits(row: BoardRow, point: SupplyPoint) -> list[tuple[str, str]]:
 
     return [
         (
-            _("Alarm levels"),
+            _("Alarm levels") if row.credit_unit == "Wh" else _("Alarm amounts"),
             _("1: %(one)s / 2: %(two)s") % {"one": amount(point.alarm_1), "two": amount(point.alarm_2)},
         ),
         (_("Overdraft"), amount(point.overdraft)),
