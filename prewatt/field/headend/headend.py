@@ -243,7 +243,8 @@ class HeadEnd:
         """
         first: Exception | None = None
         for duty in (
-            self._tick, self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans, self._scans
+            self._tick, self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans,
+            self._scans,
         ):  # fmt: skip
             try:
                 await duty()
@@ -424,14 +425,8 @@ class HeadEnd:
             return
         owned = [gateway.lease for gateway in self._gateways.values() if gateway.lines]
         work = await self._desk(self._post.exchange(self._mailbox, headend=self._name, leases=owned))
-        for line in self.lines if work.stop else ():
-            for scan_id in work.stop:
-                line.end_scan(scan_id)
-        for order in work.orders:
-            gateway = self._gateways.get(order.gateway_id)
-            line_of = None if gateway is None else gateway.lines.get(order.line_id)
-            if line_of is not None and line_of.epoch == order.epoch:
-                line_of.scan(order)
+        for line in self.lines if work.stop or work.orders else ():
+            line.scan(work)
 
     async def _listen(self) -> None:
         """Hear of new jobs at once; a deaf ear costs `CLAIM_IDLE_S`, not a sale."""

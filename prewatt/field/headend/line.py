@@ -19,8 +19,8 @@ from prewatt.core.meters.mailbox import (
     LinePlan,
     MeterSilence,
     PollResult,
-    ScanOrder,
     ScanState,
+    ScanWork,
 )
 from prewatt.core.meters.media import medium_of
 from prewatt.core.meters.quantities import Quantity
@@ -139,14 +139,10 @@ class Line:
         heapq.heappush(self._commands, (silent, claimed.priority, self._sequence, self._loop.time(), claimed))
         self._waiter.signal()
 
-    def scan(self, order: ScanOrder) -> None:
-        """Begin a scan; one that ran here ends."""
-        self._scans.begin(order, self.plan, self._transport)
+    def scan(self, work: ScanWork) -> None:
+        """Begin or end scans, as far as they are of this line."""
+        self._scans.follow(work, self.plan, self._transport, self.epoch)
         self._waiter.signal()
-
-    def end_scan(self, scan_id: int) -> None:
-        """A person wants no more of it."""
-        self._scans.end(ScanState.STOPPED, scan_id=scan_id)
 
     def close(self) -> None:
         """Stop talking at once; what waits is given back, what is in flight is reported as far as it is known."""

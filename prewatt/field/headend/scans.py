@@ -20,7 +20,7 @@ Say = Callable[[ScanReport], None]
 
 
 class LineScan:
-    """The scan of one line. The line asks for `next` when it has time, tells `answered` or `unsent`, and asks `over`."""
+    """The scan of one line. The line asks for `next` when it has time, then tells `answered` or `unsent`."""
 
     def __init__(
         self,
@@ -110,7 +110,15 @@ class LineScans:
     def insist(self) -> bool:
         return self._scan is not None and self._scan.insists()
 
-    def begin(self, order: ScanOrder, line: LinePlan, transport: Transport) -> None:
+    def follow(self, work: ScanWork, line: LinePlan, transport: Transport, epoch: int) -> None:
+        """Begin and end what is meant for this line, under its own lease."""
+        for scan_id in work.stop:
+            self.end(ScanState.STOPPED, scan_id=scan_id)
+        for order in work.orders:
+            if order.line_id == line.line_id and order.epoch == epoch:
+                self._begin(order, line, transport)
+
+    def _begin(self, order: ScanOrder, line: LinePlan, transport: Transport) -> None:
         """One that ran here ends."""
         self.end(ScanState.STOPPED)
         self._scan = LineScan(

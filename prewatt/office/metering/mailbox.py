@@ -245,7 +245,8 @@ class PostgresMailbox:
                 if row is not None and row[0] and outcome.freezes:
                     connection.execute(_KEEP_FREEZES, _frozen(report))
                 if row is not None and row[0] and outcome.frames:
-                    connection.execute(_FRAMES, [json.dumps([frame_json(each) for each in outcome.frames]), claimed.job_id])
+                    said = json.dumps([frame_json(each) for each in outcome.frames])
+                    connection.execute(_FRAMES, [said, claimed.job_id])
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])

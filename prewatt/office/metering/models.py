@@ -269,7 +269,7 @@ class MeterClock(models.Model):
 
 
 class LineScan(models.Model):
-    """A scan of a line that somebody asked for (扫描): what answered, and what it may be. The newest of a line are kept."""
+    """A scan of a line that somebody asked for (扫描): what answered, and what it may be. The newest are kept."""
 
     class State(models.TextChoices):
         WAITING = "waiting"  # no head-end has begun it

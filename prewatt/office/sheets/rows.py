@@ -208,7 +208,8 @@ def differing(one: Parsed, other: Parsed) -> list[str]:
     assert type(one) is type(other), (one, other)
     return [
         _COLUMN.get((kind, each.name), each.name)
-        for each in fields(one) if each.compare and getattr(one, each.name) != getattr(other, each.name)
+        for each in fields(one)
+        if each.compare and getattr(one, each.name) != getattr(other, each.name)
     ]  # fmt: skip
 
 

@@ -84,7 +84,8 @@ def page(ask: Ask) -> HttpResponse:
     # the record of a whole site is for those who see all its lines
     whole = len(mine) == Line.objects.filter(gateway__site_id=ask.site.id).count()
     found = Acceptance.objects.filter(site_id=ask.site.id).select_related("line__gateway").defer("data")
-    records = [each for each in found.order_by("-pk")[:LISTED] if each.line_id in mine or (each.line_id is None and whole)]
+    newest = found.order_by("-pk")[:LISTED]
+    records = [each for each in newest if each.line_id in mine or (each.line_id is None and whole)]
     context = {
         "records": [(each, formats.when(each.at, ask.at, ask.zone), _of(each)) for each in records],
         "fields": fields, "refused": refused, "can": can,
@@ -98,7 +99,8 @@ def _accept(ask: Ask, lines: list[Line]) -> Acceptance:
     line: Line | None = pick(lines, wanted) if form.get("line") else None
     return acceptance.accept(
         visible_to(ask.operator, Site).get(pk=ask.site.id), line, accepted_by=text(form, "accepted_by", 80),
-        remark=text(form, "remark", 500), poll_s=int(getattr(settings, "PREWATT_POLL_S", 60)), actor=ask.actor, at=ask.at,
+        remark=text(form, "remark", 500), poll_s=int(getattr(settings, "PREWATT_POLL_S", 60)), actor=ask.actor,
+        at=ask.at,
     )  # fmt: skip
 
 
@@ -110,8 +112,8 @@ def _of(record: Acceptance) -> str:
 @console()
 def one(ask: Ask, acceptance_id: int) -> HttpResponse:
     """One record as it is printed and signed."""
-    found = Acceptance.objects.filter(pk=acceptance_id, site_id=ask.site.id).select_related("line__gateway", "site__company")
-    record = found.first()
+    found = Acceptance.objects.filter(pk=acceptance_id, site_id=ask.site.id)
+    record = found.select_related("line__gateway", "site__company").first()
     lines = {each.pk for each in _lines(ask)}
     if record is None or (record.line_id is not None and record.line_id not in lines):
         raise Http404
@@ -144,7 +146,7 @@ def _said(iso: str, ask: Ask) -> str:
 
 def _printed(row: Accepted, ask: Ask, names: dict[str, str]) -> Printed:
     wish = str(WISHES.get(row.relay_wish, row.relay_wish))
-    relay = f"{wish} {_said(row.relay_at, ask)} {names.get(row.relay_by, '')}".strip() if row.relay_at else _("not tried")
+    relay = f"{wish} {_said(row.relay_at, ask)} {names.get(row.relay_by, '')}".strip()
     return Printed(
         number=row.number, circuit=str(row.index) if row.circuits > 1 else "",
         place=f"{row.building} {row.room}".strip() or formats.DASH, model=row.model,
@@ -154,7 +156,7 @@ def _printed(row: Accepted, ask: Ask, names: dict[str, str]) -> Printed:
         first=f"{formats.energy(row.first_wh)} kWh" if row.first_wh is not None else _("none yet"),
         first_at=_said(row.first_at, ask),
         clock=_("%+d s") % row.clock_ahead_s if row.clock_ahead_s is not None else formats.DASH,
-        relay=relay, quality=_("%(good)d of %(all)d") % {"good": row.replies, "all": row.asked},
+        relay=relay if row.relay_at else _("not tried"), quality=_("%(good)d of %(all)d") % {"good": row.replies, "all": row.asked},
         poor=row.replies * 10 < row.asked * 9,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""*Scan this line* (扫描): who answers on a bus, in which protocol, and what it may be; one step from there to a meter."""
+"""*Scan this line* (扫描): who answers on a bus, in which protocol, what it may be; one step from there to a meter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -202,7 +202,8 @@ def _seen(ask: Ask, line: Line, found: Sequence[Answered]) -> list[Seen]:
         rows.append(
             Seen(
                 address=each.address, protocol="Modbus" if modbus else "DL/T 645", baud=each.baud,
-                garbled=each.garbled, several=several, number=number, ideas=ideas, frames=said(each.frames, line.transport),
+                garbled=each.garbled, several=several, number=number, ideas=ideas,
+                frames=said(each.frames, line.transport),
                 entered=entered, add=ideas[0].choices[0].add if ideas else _add(told),
             )
         )  # fmt: skip

@@ -165,7 +165,11 @@ def test_two_data_meters_with_one_number_are_garbled_down_to_the_last_digit() ->
     first, second = (simulated(profile, 1, "202500000017") for _ in range(2))
     wire = Wire(first, second)
     garbling = wire.answer
-    wire.answer = lambda data, baud, transport="rtu": garbling(data, baud, transport)[:-2]  # type: ignore[method-assign]
+
+    def cut(data: bytes, baud: int, transport: str = "rtu") -> bytes:
+        return garbling(data, baud, transport)[:-2]
+
+    wire.answer = cut  # type: ignore[method-assign]
     (found,) = scanned(wire, ScanPlan(protocols=(Protocol.DLT645,))).found
     assert (found.address, found.garbled) == ("202500000017", True)
 

@@ -1,4 +1,4 @@
-"""Another address for a meter from its page: asked for with a reason, and followed by the record only when read back."""
+"""Another address for a meter from its page: asked for with a reason; the record follows what was read back."""
 
 import pytest
 from django.test import Client
