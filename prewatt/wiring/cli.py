@@ -47,7 +47,7 @@ def _stream(config: configuration.Config, given: argparse.Namespace) -> int:
 def _headend(config: configuration.Config, given: argparse.Namespace) -> int:
     from prewatt.wiring.parts.headend import serve
 
-    return serve(config, name=given.name)
+    return serve(config, name=given.name, record=given.record)
 
 
 def _worker(config: configuration.Config, given: argparse.Namespace) -> int:
@@ -203,6 +203,7 @@ def parser() -> argparse.ArgumentParser:
     made["headend"].add_argument(
         "--name", help="name unique among head-ends (default: host and process)", type=_headend_name
     )
+    made["headend"].add_argument("--record", type=Path, metavar="PATH", help="write what is said on the lines to a new file")
     made["migrate"].add_argument("--no-backup", action="store_true", help="do not back up first")
     for name in ("backup", "restore"):
         made[name].add_argument("file", metavar="FILE", help="sealed with PREWATT_BACKUP_KEY")

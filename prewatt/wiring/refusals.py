@@ -247,6 +247,11 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="模拟站点文件 {path} 无法使用：{detail}",
         en="the simulated site {path} cannot be played: {detail}",
     ),
+    "record_unusable": _Refusal(
+        exit=Exit.USAGE,
+        zh="不能写入记录文件 {path}：{detail}",
+        en="the recording {path} cannot be written: {detail}",
+    ),
     "demo_switched_off": _Refusal(
         exit=Exit.USAGE,
         zh="模拟站点只在演示中运行；请设 PREWATT_DEMO=1",

@@ -120,6 +120,7 @@ class HeadEnd:
         desk: Thread | None = None,
         ear: Thread | None = None,
         switchboard: Switchboard | None = None,
+        around: Callable[[str, Transport], Transport] = lambda _, transport: transport,
         adviser: Adviser = no_adviser,
     ) -> None:
         self._mailbox = mailbox
@@ -128,7 +129,8 @@ class HeadEnd:
         self._clock = clock
         self._lease_s = lease_s
         self._switchboard = switchboard
-        self._transports = transports if switchboard is None else {**transports, **switchboard.transports}
+        known = transports if switchboard is None else {**transports, **switchboard.transports}
+        self._transports = {code: around(code, each) for code, each in known.items()}
         self._steady, self._chance, self._adviser = steady, chance, adviser
         self._threads = [PoolThread("desk"), PoolThread("ear")]
         self._desk: Thread = desk or self._threads[0]
@@ -474,8 +476,7 @@ class HeadEnd:
 
     async def _leave(self) -> None:
         """Let conversations end, store what they found, give the leases back at once."""
-        lines = self.lines
-        for line in lines:
+        for line in (lines := self.lines):
             line.finish()
         endings = [self._loop.create_task(line.closed()) for line in lines]
         if endings:

@@ -4,13 +4,16 @@ import asyncio
 import importlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TextIO
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.mailbox import Mailbox
 from prewatt.field.headend.advice import Adviser, no_adviser
 from prewatt.field.headend.headend import HeadEnd
+from prewatt.field.headend.recorded import recorded
 from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.transports import TRANSPORTS, Transport
+from prewatt.field.recorder import Recorder
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
@@ -34,8 +37,9 @@ def main(
     switchboard: Switchboard | None = None,
     transports: Mapping[str, Transport] = TRANSPORTS,
     adviser: Adviser = no_adviser,
+    record: TextIO | None = None,
 ) -> None:
-    """Run a head-end until its stop event is set.
+    """Run a head-end until its stop event is set. What is said on the lines is written to `record`.
 
     `started(loop, stop)` is called once, inside the loop, before the first call of the mailbox: the place
     for `wiring` to install `loop.add_signal_handler(SIGTERM, stop.set)`.
@@ -45,9 +49,14 @@ def main(
         stop = asyncio.Event()
         if started is not None:
             started(asyncio.get_running_loop(), stop)
+        recorder = None if record is None else Recorder(record)
+
+        def around(code: str, transport: Transport) -> Transport:
+            return transport if recorder is None else recorded(transport, code, recorder, clock)
+
         headend = HeadEnd(
             mailbox, name=name, catalogue=catalogue, clock=clock, lease_s=lease_s, switchboard=switchboard,
-            adviser=adviser, transports=transports,
+            adviser=adviser, transports=transports, around=around,
         )  # fmt: skip
         await headend.run(stop)
 

@@ -78,7 +78,7 @@ def faults_from(value: object, where: str = "faults") -> Faults:
         hops=fields.integer("hops", 0, HOPS_LIMIT, 0),
         down=fields.flag("down"),
         **{name: fields.integer(name, 0, LATE_LIMIT_MS, getattr(NO_FAULTS, name)) for name in _TIMES},
-        **{name: fields.probability(name) for name in _PROBABILITIES},
+        **{name: fields.probability(name) for name in _PROBABILITIES},  # type: ignore[arg-type]
     )
     fields.done()
     return faults

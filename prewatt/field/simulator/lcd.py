@@ -4,21 +4,21 @@ Two families: what the Pilot SPM pages list (LCD 7+1 digits, 9999999.9 kWh), and
 card meters lists (8 digits, two of them after the point).
 """
 
+from datetime import datetime
 from html import escape
 from math import isqrt
 from typing import Final
 
 from prewatt.core.meters.quantities import Quantity
-from prewatt.field.simulator.circuit import ENERGY, Circuit
+from prewatt.field.simulator.circuit import Circuit
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.page import DISPLAY_S, credit, facts, frame
+from prewatt.field.simulator.reckoned import UNKNOWN
 from prewatt.field.simulator.site import Force
-from prewatt.field.simulator.world import iso
 
 BLANK: Final = "--------"
 PULSES: Final = 1600  # imp/kWh printed on the plate
-DAYS: Final = 7  # a meter reckons days left by what was used in so many
 
 _WORDS: Final = {
     "title": ("显示屏", "Display"),
@@ -71,14 +71,10 @@ def _digits(value_wh: int, places: int, width: int) -> str:
     return f"{sign}{shown // 10**places}.{shown % 10**places:0{places}d} kWh"
 
 
-def days_left(circuit: Circuit) -> str:
-    """What is left by the use of the last days; blank while the meter has not counted one."""
-    state = circuit.state
-    past = state.day_freezes[-DAYS:]
-    if not state.purse or not past or state.wallet_exponent != ENERGY:
-        return BLANK
-    used_wh = state.energy_wh - past[0][1]
-    return str(max(0, state.balance_wh) * len(past) // used_wh) if used_wh > 0 else BLANK
+def _days(meter: Meter, index: int, at_ms: int) -> str:
+    """As the meter reckons; blank while it has not counted a day."""
+    days = meter.values(index, at_ms).get(Quantity.DAYS_LEFT, UNKNOWN)
+    return BLANK if days == UNKNOWN else str(days)
 
 
 def _mode(circuit: Circuit, lang: str) -> str:
@@ -126,7 +122,7 @@ def _card_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: in
 def _spm_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: int) -> list[tuple[str, str]]:
     s = circuit.state
     purse = [
-        ("balance", credit(circuit, s.balance_wh)), ("days", days_left(circuit)),
+        ("balance", credit(circuit, s.balance_wh)), ("days", _days(meter, index, at_ms)),
         ("bought", credit(circuit, s.purchased_total_wh)), ("count", str(s.purchase_count)),
         ("overdraft", credit(circuit, s.overdraft_limit_wh)), ("past", credit(circuit, max(0, -s.balance_wh))),
     ]  # fmt: skip
@@ -155,7 +151,7 @@ def _measured(meter: Meter, index: int, at_ms: int) -> list[tuple[str, str]]:
         ("apparent", f"{apparent_va:,} VA"),
         ("factor", f"{factor // 1000}.{factor % 1000:03d}"),
         ("frequency", f"{hertz // 1000}.{hertz % 1000 // 10:02d} Hz"),
-        ("time", iso(meter.clock_ms(at_ms))[:19].replace("T", " ") + " UTC"),
+        ("time", datetime.fromtimestamp(meter.clock_ms(at_ms) // 1_000, meter.zone).strftime("%Y-%m-%d %H:%M")),
     ]
 
 
@@ -167,7 +163,7 @@ def page(meter: Meter, lang: str, at_ms: int) -> str:
             f"<tr><th>{escape(label)}</th><td class=n>{escape(value)}</td></tr>"
             for label, value in lines(meter, index, lang, at_ms)
         )
-        parts.append(f'<h2>{_w("circuit", lang)} {index}</h2><table class="lcd">{rows}</table>')
+        parts.append(f'<h2>{_w("circuit", lang)} {index}</h2><div class="scroll"><table class="lcd">{rows}</table></div>')
     body = (
         f'<meta http-equiv="refresh" content="{2 * DISPLAY_S}">'
         f'<p><a href="/visit/{meter.number}?lang={lang}">{_w("back", lang)}</a></p><div class="meter">'

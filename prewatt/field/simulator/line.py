@@ -28,11 +28,11 @@ from prewatt.core.wire.modbus import (
     encode_rtu_request,
     encode_tcp_reply,
 )
+from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.faults import Faults, Way
 from prewatt.field.simulator.meter import Meter
-from prewatt.field.simulator.recording import Recorder
 from prewatt.field.simulator.site import LineSite, Transport
 
 BITS_PER_CHARACTER: Final = 11
@@ -106,7 +106,7 @@ class SimulatedLine:
         self._due: list[tuple[int, int, Callable[[int], list[Output]]]] = []
         self._sequence = 0
         self.requests = 0  # conversations begun, for people to look at
-        self.recorder: Recorder | None = None
+        self._recorder: Recorder | None = None
         self.set_faults(site.faults)
 
     def set_faults(self, faults: Faults) -> None:
@@ -114,6 +114,12 @@ class SimulatedLine:
         self.faults = faults
         self._chance = Random(faults.seed)
         self._way = Way(faults)
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Write down what is said on the bus from now on."""
+        self._recorder, site = recorder, self.site
+        if recorder is not None:
+            recorder.line(site.id, transport=site.transport.value, host=site.host, port=site.port, baud=site.baud)
 
     # connections
 
@@ -142,8 +148,8 @@ class SimulatedLine:
 
     def receive(self, connection: int, data: bytes, now_ms: int) -> None:
         """Bytes from a client. Raises `RemoteProtocolError` where the connection must be closed."""
-        if self.recorder is not None:
-            self.recorder.said(self.site.id, now_ms, data, by_office=True)
+        if self._recorder is not None:
+            self._recorder.said(self.site.id, now_ms, data, by_office=True)
         decoder = self._decoders[connection]
         if isinstance(decoder, TcpServerDecoder):
             asked = [
@@ -187,9 +193,9 @@ class SimulatedLine:
         while self._due and self._due[0][0] <= now_ms:
             at_ms, _, act = heapq.heappop(self._due)
             outputs += act(at_ms)
-        if self.recorder is not None:
+        if self._recorder is not None:
             for output in outputs:
-                self.recorder.said(self.site.id, now_ms, output.data, by_office=False)
+                self._recorder.said(self.site.id, now_ms, output.data, by_office=False)
         return outputs
 
     def answer(self, connection: int, data: bytes, now_ms: int) -> list[tuple[int, bytes]]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
 from prewatt.field.simulator.dialer import Dialer
 from prewatt.field.simulator.http import HttpServer
-from prewatt.field.simulator.recording import Recorder, load_recording
+from prewatt.field.simulator.recording import load_recording
 from prewatt.field.simulator.replay import ReplayedLine
 from prewatt.field.simulator.site import load_site
 from prewatt.field.simulator.store import Store
@@ -73,7 +74,7 @@ async def run(
 
     `now_ms` is the wall clock in ms since 1970 UTC, `stop` ends it, `ready` is called once everything listens, and
     what is said on the lines is written to `record`. Raises `SiteError` (the file), `StoreDamaged` (the memory, or
-    another simulator has it open), `PortTaken`, OSError (the recording).
+    another simulator has it open), `PortTaken`.
     """
     site = load_site(site_file)
     store = Store(state_dir)
@@ -82,9 +83,9 @@ async def run(
     server: HttpServer | None = None
     try:
         world = World(site, store, now_ms=clock.now_ms())
-        recorder = None if record is None else Recorder(record, site.lines)
+        recorder = None if record is None else Recorder(record)
         for line in world.lines.values():
-            line.recorder = recorder
+            line.record(recorder)
             kind = Bus if line.site.dialing is None else Dialer
             buses[line.site.id] = bus = kind(line, now_ms=clock.now_ms, before_output=world.refresh)
             try:

@@ -1,34 +1,20 @@
-"""What was said on the lines of a site, with times, as JSON lines: written while it is played or read, and replayed.
-
-    {"format": "prewatt-record-1"}
-    {"line": "1", "transport": "rtu-over-tcp", "host": "127.0.0.1", "port": 15021, "baud": 9600}
-    {"line": "1", "at": 1772424000000, "to": "meter", "hex": "010300000001840A"}
-    {"line": "1", "at": 1772424000062, "to": "office", "hex": "0103020001..."}
-
-`at` is in ms since 1970 UTC and never runs backward on a line. Bytes are those of the bus: of Modbus TCP with its header,
-of whoever dials in without the texts and frames around them. A line that dialled in is played by one that listens.
-"""
+"""A recording of what was said on the lines of a site (`field.recorder` writes it), read and checked for a replay."""
 
 import json
-import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from prewatt.field.recorder import FORMAT, FRAME_LIMIT, RECORD_LIMIT_BYTES
 from prewatt.field.simulator.fields import Fields, SiteError
 from prewatt.field.simulator.site import LineSite, Transport
 
-FORMAT: Final = "prewatt-record-1"
-RECORD_LIMIT_BYTES: Final = 1024 * 1024 * 1024  # writing ends there: some ten days of a busy line
-FRAME_LIMIT: Final = 2048  # bytes of one frame
 AT_LIMIT_MS: Final = 10**14
 DELAY_LIMIT_MS: Final = 600_000
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEX = re.compile(r"([0-9A-Fa-f]{2})+")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,37 +31,6 @@ class RecordedLine:
 
     site: LineSite
     exchanges: tuple[Exchange, ...]
-
-
-class Recorder:
-    """Writes to `stream`; a write that fails raises OSError."""
-
-    def __init__(self, stream: TextIO, lines: Sequence[LineSite]) -> None:
-        self._stream = stream
-        self._written = 0
-        self._put({"format": FORMAT})
-        for line in lines:
-            self._put(
-                {"line": line.id, "transport": line.transport.value, "host": line.host, "port": line.port,
-                 "baud": line.baud}
-            )  # fmt: skip
-
-    def said(self, line_id: str, at_ms: int, data: bytes, *, by_office: bool) -> None:
-        """Bytes on the bus of a line; beyond RECORD_LIMIT_BYTES nothing is written any more, and the log says so."""
-        if self._written > RECORD_LIMIT_BYTES:
-            return
-        to = "meter" if by_office else "office"
-        for start in range(0, len(data), FRAME_LIMIT):
-            piece = data[start : start + FRAME_LIMIT]
-            self._put({"line": line_id, "at": at_ms, "to": to, "hex": piece.hex().upper()})
-        if self._written > RECORD_LIMIT_BYTES:
-            _log.warning("the recording is full: nothing more is written")
-
-    def _put(self, value: dict[str, object]) -> None:
-        text = json.dumps(value, separators=(",", ":")) + "\n"
-        self._stream.write(text)
-        self._stream.flush()
-        self._written += len(text)
 
 
 def load_recording(path: Path) -> tuple[RecordedLine, ...]:

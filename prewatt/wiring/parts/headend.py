@@ -6,6 +6,8 @@ import secrets
 import signal
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
 
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.mailbox import PollSettings
@@ -16,6 +18,7 @@ from prewatt.wiring.config import Config
 from prewatt.wiring.files import allow_files
 from prewatt.wiring.links import transports
 from prewatt.wiring.parts.ground import running_database
+from prewatt.wiring.recording import recording
 
 _HOST_LIMIT = 40  # characters; the heartbeat's key has room for 80
 
@@ -25,8 +28,13 @@ def default_name() -> str:
     return f"{socket.gethostname()[:_HOST_LIMIT]}-{os.getpid()}"
 
 
-def serve(config: Config, *, name: str | None) -> int:
-    """Serve until a signal; the exit code."""
+def serve(config: Config, *, name: str | None, record: Path | None = None) -> int:
+    """Serve until a signal; the exit code. Raises `record_unusable`."""
+    with recording(record) as stream:
+        return _serve(config, name, stream)
+
+
+def _serve(config: Config, name: str | None, record: TextIO | None) -> int:
     allow_files()
     mailbox = PostgresMailbox(
         running_database(config), settings=PollSettings(status_s=config.poll_s, register_s=config.register_s)
@@ -41,6 +49,7 @@ def serve(config: Config, *, name: str | None) -> int:
         switchboard=_switchboard(config),
         transports=transports(config),
         adviser=_adviser(config),
+        record=record,
     )
     return 0
 

@@ -3,18 +3,17 @@ and without any sight of our database."""
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from prewatt.field.simulator import PortTaken, Ready, SiteError, StoreDamaged, replay, run
 from prewatt.wiring.config import Config
 from prewatt.wiring.home import SIMULATOR_NAME, SITE_NAME
+from prewatt.wiring.recording import recording
 from prewatt.wiring.refusals import StartRefused
 
 logger = logging.getLogger(__name__)
@@ -24,7 +23,8 @@ MEMORY_SUFFIX = ".memory"  # beside the site file: what its meters remember
 
 
 def serve(config: Config, given: argparse.Namespace) -> int:
-    """Play until a signal; the exit code. Raises `usage`, `demo_switched_off`, `site_unusable`, `port_taken`."""
+    """Play until a signal; the exit code. Raises `usage`, `demo_switched_off`, `site_unusable`, `record_unusable`,
+    `port_taken`."""
     if given.replay is not None and (given.site is not None or given.record is not None):
         raise StartRefused("usage", detail="--replay FILE stands alone")
     named: Path | None = given.replay or given.site
@@ -32,7 +32,7 @@ def serve(config: Config, given: argparse.Namespace) -> int:
         raise StartRefused("demo_switched_off")
     path = named or config.home / SITE_NAME
     try:
-        with _recording(given.record) as record:
+        with recording(given.record) as record:
             asyncio.run(_play(config, given, path, record))
     except FileNotFoundError as error:
         raise StartRefused("site_unusable", path=path, detail="run prewatt demo") from error
@@ -43,20 +43,6 @@ def serve(config: Config, given: argparse.Namespace) -> int:
             "port_taken", address=str(error).partition(": ")[0], part="simulate", setting="PREWATT_SIM_PORT"
         ) from error
     return 0
-
-
-@contextlib.contextmanager
-def _recording(path: Path | None) -> Iterator[TextIO | None]:
-    """A new file: what was recorded before is not written over. Raises `site_unusable`."""
-    if path is None:
-        yield None
-        return
-    try:
-        stream = path.open("x", encoding="utf-8")
-    except OSError as error:
-        raise StartRefused("site_unusable", path=path, detail=error.strerror or error) from error
-    with stream:
-        yield stream
 
 
 async def _play(config: Config, given: argparse.Namespace, path: Path, record: TextIO | None) -> None:

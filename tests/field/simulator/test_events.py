@@ -135,8 +135,8 @@ def test_the_page_offers_what_can_happen_and_the_display_has_every_line_of_the_m
               "有功功率", "无功功率", "视在功率", "功率因数", "频率", "时间")  # fmt: skip
     assert not set(wanted) - shown.keys()
     assert (shown["剩余电量"], shown["负荷阈值"], shown["累计用电量"]) == ("100.00 kWh", "4,000 W", "0.0 kWh")
-    shop.settle(NOON_MS + 30 * HOUR_MS)
-    assert dict(lines(shop.meters[NUMBER], 1, "zh", NOON_MS + 30 * HOUR_MS))["剩余可用天数"].isdigit()
+    shop.settle(NOON_MS + 60 * HOUR_MS)
+    assert dict(lines(shop.meters[NUMBER], 1, "zh", NOON_MS + 60 * HOUR_MS))["剩余可用天数"].isdigit()
     assert "Load threshold" in page(shop.meters[NUMBER], "en", NOON_MS)
 
 

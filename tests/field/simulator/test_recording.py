@@ -4,14 +4,19 @@ import asyncio
 import io
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from prewatt.core.meters.mailbox import LinePlan
 from prewatt.core.wire.modbus import ReadReply, decode_rtu_reply
+from prewatt.field.headend.recorded import recorded
+from prewatt.field.headend.transports import Link, Listener, SpeedLink, Transport
+from prewatt.field.recorder import FORMAT, Recorder
 from prewatt.field.simulator import Ready, SiteError, load_site, replay
-from prewatt.field.simulator.recording import FORMAT, Recorder, recording_from
+from prewatt.field.simulator.recording import recording_from
 from prewatt.field.simulator.replay import ReplayedLine
 from tests.field.simulator.plant import NOON_MS, line, meter, order_frame, world
 from tests.journeys.running import ROOT
@@ -68,7 +73,7 @@ def test_what_a_line_said_is_said_again_as_late_and_in_the_same_order(tmp_path: 
     faults = {"seed": 4, "late_reply": 0.5, "late_ms": 900, "lose_reply": 0.2}
     a_world = world(tmp_path, meter(), lines=[line(faults=faults)])
     simulated = a_world.lines["a"]
-    simulated.recorder = Recorder(stream, [simulated.site])
+    simulated.record(Recorder(stream))
     simulated.connect(1)
     asked = [order_frame(1, 50_000), READ, READ, order_frame(2, 1_000), READ]
     truth = []
@@ -150,3 +155,69 @@ def test_a_recording_answers_on_a_socket(tmp_path: Path) -> None:
 
     unit, reply = decode_rtu_reply(asyncio.run(story()))
     assert unit == 1 and isinstance(reply, ReadReply)
+
+
+class Peer:
+    """A bus of which each request is answered at once; its link and its listener."""
+
+    def __init__(self) -> None:
+        self.speeds: list[int] = []
+        self.listener: Any = None
+
+    async def open(self, plan: LinePlan, listener: Listener) -> Link:
+        self.listener = listener
+        return self
+
+    def write(self, data: bytes) -> None:
+        self.listener.received(b"\x01\x03\x02\x00\x01")
+
+    def close(self) -> None:
+        self.listener = None
+
+    def speed(self, baud: int) -> None:
+        self.speeds.append(baud)
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def received(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def lost(self, error: str) -> None:
+        self.heard.append(error.encode())
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "no space left")
+
+
+def test_a_disk_that_is_full_ends_the_recording_and_nothing_else() -> None:
+    recorder = Recorder(Full())
+    recorder.line("1", transport="rtu-over-tcp", host="h", port=1, baud=9600)
+    recorder.said("1", 1, READ, by_office=True)
+
+
+def test_what_a_head_end_says_and_hears_is_recorded_and_replayed() -> None:
+    stream, peer, ear = io.StringIO(), Peer(), Ear()
+    transport = Transport(opener=peer.open, framing="rtu")
+    clock = datetime(2026, 3, 2, 4, tzinfo=UTC)
+    plan = LinePlan(line_id=1, site_id=1, transport="x", host="h", port=1, baud=2400, meters=())
+
+    async def story() -> None:
+        link = await recorded(transport, "x", Recorder(stream), lambda: clock).opener(plan, ear)
+        assert isinstance(link, SpeedLink)
+        link.speed(2400)
+        link.write(READ)
+        peer.listener.lost("closed")
+        link.close()
+
+    asyncio.run(story())
+    assert (ear.heard, peer.speeds, peer.listener) == ([b"\x01\x03\x02\x00\x01", b"closed"], [2400], None)
+    (found,) = recording_from(io.StringIO(stream.getvalue()))
+    assert found.site.baud == 2400
+    replayed = ReplayedLine(found)
+    replayed.connect(1)
+    assert says(replayed, READ, 5_000) == [(0, b"\x01\x03\x02\x00\x01")]

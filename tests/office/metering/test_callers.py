@@ -145,7 +145,7 @@ def test_a_refused_stranger_is_said_to_be_so_until_he_may_wait_again(
 
 
 def test_a_gateway_dials_in_or_is_connected_to_and_never_both(cast: Cast) -> None:
-    def add(**told: str) -> Gateway:
+    def add(**told: Any) -> Gateway:
         return wires.add_gateway(cast.site, code="GX", name="", actor=BY, at=AT, **told)
 
     assert code_of(lambda: add()) == code_of(lambda: add(host="10.0.0.1", identity="X")) == "name_needed"
