@@ -24,6 +24,7 @@ SELLERS = 12
 FAULTS = {"lose_reply": 0.2, "late_reply": 0.05, "late_ms": 1500, "duplicate_reply": 0.02}
 VICTIMS = (*PARTS, "database", "supervisor")
 SHORT_S = 30.0
+MONEY_ODDS = 2  # each purse in money is as likely as so many others of a seller's thirty
 KILL_EVERY_S = (3.0, 9.0)
 POINTS = ("any time", "just sold", "sent")  # when the blow falls: what the killer has seen of an order of its own
 SEEN_WITHIN_S = 3.0
@@ -130,10 +131,12 @@ def run_chaos(site: Running, seconds: float, seed: int) -> Tally:
     for number, line in enumerate(lines):
         site.sim("POST", f"/lines/{line}/faults", {"seed": seed + number, **FAULTS})
     shops = site.shops()
+    money = [shop for shop in shops if shop["credit_unit"] != "Wh"]  # their meters hold money
+    assert money, "no purse in money is sold to"
     tally, until = Tally(), time.monotonic() + seconds
     with ThreadPoolExecutor(SELLERS) as pool:
         sellers = [
-            pool.submit(sell_until, site, shops[number + 1 :: SELLERS + 1], until, seed + number, tally)
+            pool.submit(sell_until, site, shops[number + 1 :: SELLERS + 1] + money * MONEY_ODDS, until, seed + number, tally)
             for number in range(SELLERS)
         ]
         kill_until(site, shops[:: SELLERS + 1], until, seed, tally)
@@ -166,6 +169,7 @@ def reckon(site: Running, tally: Tally) -> None:
     last = max((datetime.fromisoformat(sale["delivery"]["steps"][-1]["at"]) for sale in sales), default=tally.calm_at)
     tally.settle_s = max(0.0, (last - tally.calm_at).total_seconds())
     states = Counter(sale["delivery"]["state"] for sale in sales)
+    assert any(sale["credit_unit"] != "Wh" for sale in sales), "nothing was sold into a purse in money"
     assert states["disputed"] == 0, [sale for sale in sales if sale["delivery"]["state"] == "disputed"][:3]
     assert broken_invariants(site, sales) == []
     assert tally.settle_s <= SETTLE_S, f"the last delivery settled {tally.settle_s:.1f} s after the faults"

@@ -18,6 +18,7 @@ from tests.field.simulator.plant import assert_books, free_port, line, meter
 from tests.field.simulator.running import Simulator
 
 METERS, ORDERS = 3, 3
+PROFILES = ("pilot-spm9511", "acrel-dtsy1352-nk-purse", "pilot-spm9511")  # of the three: one purse holds money
 SEED = 20260302
 BAD = {
     "seed": SEED,
@@ -50,7 +51,7 @@ def plan_of_site(port: int, transport: str) -> LinePlan:
             MeterPlan(
                 meter_id=unit,
                 number=f"20250000{unit:04d}",
-                profile="pilot-spm9511",
+                profile=PROFILES[unit - 1],
                 unit=unit,
                 circuits=(CircuitPlan(circuit_id=unit, index=1),),
             )
@@ -65,7 +66,7 @@ def test_no_credit_is_lost_or_doubled_between_head_end_and_site(transport: str, 
     port = free_port()
     site = Simulator(
         tmp_path,
-        *(meter(unit) for unit in range(1, METERS + 1)),
+        *(meter(unit, profile=PROFILES[unit - 1]) for unit in range(1, METERS + 1)),
         lines=[line(transport=transport, port=port)],
     ).start()
 
