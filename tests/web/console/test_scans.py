@@ -8,7 +8,7 @@ from prewatt.core.meters.jobs import Frame
 from prewatt.core.meters.model import Protocol
 from prewatt.core.meters.scanning import Found
 from prewatt.office.metering.models import LineScan
-from prewatt.office.metering.scans import found_json
+from prewatt.office.metering.scan_post import found_json
 from prewatt.office.staff.models import Operator, Role, Scope
 from tests.cast import NOON, Cast, assemble
 
