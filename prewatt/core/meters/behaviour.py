@@ -30,7 +30,8 @@ class Behaviour:
 
 
 def behaviour_of(root: Table) -> Behaviour | None:
-    """The table; None where nothing is known. Raises Refused `profile_missing`, `profile_value`, `profile_no_source`."""
+    """The table; None where nothing is known. Raises Refused `profile_missing`, `profile_value`,
+    `profile_no_source`."""
     if not root.has("behaviour"):
         return None
     table = root.table("behaviour")

@@ -49,8 +49,8 @@ class Frozen:
 def listed(site_id: int, circuit_id: int, kind: FreezeKind, *, most: int = LISTED_DAYS) -> list[Frozen]:
     """What is kept of a circuit, the youngest first."""
     return [Frozen(at=at, energy_wh=wh, rates_wh=rates, read_at=read) for at, wh, rates, read in _rows(
-        "SELECT at, energy_wh, rates_wh, read_at FROM metering_freeze WHERE site_id = %s AND circuit_id = %s AND kind = %s"
-        " ORDER BY at DESC LIMIT %s", [site_id, circuit_id, kind.value, most],
+        "SELECT at, energy_wh, rates_wh, read_at FROM metering_freeze"
+        " WHERE site_id = %s AND circuit_id = %s AND kind = %s ORDER BY at DESC LIMIT %s", [site_id, circuit_id, kind.value, most],
     )]  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def span_of(profile: Profile, kind: FreezeKind, first: date, last: date, zone: Z
 
 
 def sweep(*, at: datetime) -> int:
-    """Go on with the gaps that are open: ask, ask again, fill, give up; how many ended. Two sweeps at once share them."""
+    """Go on with the gaps that are open: ask, ask again, fill, give up; how many ended. Two at once share them."""
     ended, profiles = 0, all_profiles()
     due = list(Gap.objects.filter(ended_at=None, due_at__lte=at).order_by("due_at").values_list("pk", flat=True)[:MOST])
     for gap_id in due:
@@ -170,7 +170,7 @@ def _first_after(gap: Gap) -> tuple[Point, int] | None:
 
 
 def _fill(gap: Gap, circuit: Circuit, after: tuple[Point, int], zone: ZoneInfo, at: datetime) -> bool:
-    """What came becomes readings of their own kind, and the use of the gap goes to its days. Once: the gap ends here."""
+    """What came becomes readings of their own kind, and the use of the gap goes to its days; the gap ends here."""
     rows = _rows(
         "SELECT at, energy_wh FROM metering_reading WHERE site_id = %s AND circuit_id = %s AND at <= %s"
         " AND quality = 0 AND energy_wh IS NOT NULL ORDER BY at DESC LIMIT 1",

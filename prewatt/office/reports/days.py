@@ -93,8 +93,8 @@ def _not_good(
 ) -> list[Marked]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT at, energy_wh, power_w, quality, source FROM metering_reading WHERE site_id = %s AND circuit_id = %s"
-            " AND at > %s AND energy_wh IS NOT NULL ORDER BY at DESC LIMIT %s",
+            "SELECT at, energy_wh, power_w, quality, source FROM metering_reading"
+            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND energy_wh IS NOT NULL ORDER BY at DESC LIMIT %s",
             [site_id, circuit_id, at - LOOKED_THROUGH, MOST_READINGS],
         )
         rows = cursor.fetchall()[::-1]

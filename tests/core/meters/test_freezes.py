@@ -50,7 +50,8 @@ def frozen_days(first: datetime, days: int, *, without: frozenset[int] = frozens
         number += 1
         at = first - timedelta(days=back)
         extra[0x05060000 | number] = bytes.fromhex(f"{at:%M%H%d%m%y}")
-        extra[0x05060100 | number] = b"".join(bcd((1_000 - back) * 100 // (1 if place == 0 else 4), 4) for place in range(5))
+        total = (1_000 - back) * 100
+        extra[0x05060100 | number] = b"".join(bcd(total // (1 if place == 0 else 4), 4) for place in range(5))
     return extra
 
 
@@ -70,7 +71,8 @@ def test_the_days_of_a_span_come_oldest_first_with_total_and_rates() -> None:
 def test_a_meter_that_had_no_power_on_some_days_is_still_asked_for_the_right_ones(without: frozenset[int]) -> None:
     meter = DataMeter(DTZY, extra=frozen_days(MIDNIGHT, 62, without=without))
     first, last = MIDNIGHT - timedelta(days=40), MIDNIGHT - timedelta(days=34)
-    outcome = DataLine(meter).run(asked(DAY, seconds(first.year, first.month, first.day), seconds(last.year, last.month, last.day)))
+    since, until = (seconds(each.year, each.month, each.day) for each in (first, last))
+    outcome = DataLine(meter).run(asked(DAY, since, until))
     assert outcome.verdict is Verdict.DONE
     assert [each.values[TOTAL] for each in outcome.freezes] == [(1_000 - back) * 1_000 for back in range(40, 33, -1)]
 

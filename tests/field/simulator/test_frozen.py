@@ -76,8 +76,12 @@ def test_a_span_of_weeks_ago_and_the_months(tmp_path: Path, profile: str, local:
 @pytest.mark.parametrize(("profile", "local"), BOTH)
 @pytest.mark.parametrize(
     "faults",
-    [{"lose_reply": 0.2, "late_reply": 0.1, "late_ms": 1_900}, {"corrupt": 0.15, "noise": 0.2}, {"late_reply": 0.4, "late_ms": 900}],
-)  # fmt: skip
+    [
+        {"lose_reply": 0.2, "late_reply": 0.1, "late_ms": 1_900},
+        {"corrupt": 0.15, "noise": 0.2},
+        {"late_reply": 0.4, "late_ms": 900},
+    ],
+)
 def test_on_a_bad_line_a_freeze_is_right_or_not_there(
     tmp_path: Path, profile: str, local: bool, faults: Mapping[str, object]
 ) -> None:

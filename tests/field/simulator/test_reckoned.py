@@ -20,7 +20,8 @@ def test_days_left_and_how_it_warns_and_watches_come_with_the_purse(tmp_path: Pa
             settings={"warning_trip": True, "malicious_step_w": 1_500},
         ),
     )  # fmt: skip
-    asking = Master(a_world.lines["a"], "rtu", profile=SPM, address=MeterAddress(unit=1, number=next(iter(a_world.meters))))
+    address = MeterAddress(unit=1, number=next(iter(a_world.meters)))
+    asking = Master(a_world.lines["a"], "rtu", profile=SPM, address=address)
     first = asking.do(PURSE)
     assert first.verdict is Verdict.DONE and Quantity.DAYS_LEFT not in first.values  # nothing was used yet
     asking.now_ms = NOON_MS + 5 * DAY_MS

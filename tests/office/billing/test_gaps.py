@@ -41,6 +41,10 @@ class Story:
         return freezes.sweep(at=self.back + after)
 
     @property
+    def ids(self) -> list[int]:
+        return [self.shop.circuit.pk]
+
+    @property
     def gap(self) -> Gap:
         return Gap.objects.get(circuit_id=self.shop.circuit.pk)
 
@@ -91,7 +95,7 @@ def test_the_gap_is_charged_by_day_with_what_was_frozen_and_the_days_say_so_too(
     charges.sweep(at=story.back + 2 * MINUTE)
     assert story.charged() == [10_000, 70_000, 2_000, 2_000, 16_000]
     assert story.daily() == {story.day(0): 80_000, story.day(1): 2_000, story.day(2): 2_000, story.day(3): 16_000}
-    marks = query("SELECT source, quality FROM metering_reading WHERE circuit_id = %s ORDER BY at", [story.shop.circuit.pk])
+    marks = query("SELECT source, quality FROM metering_reading WHERE circuit_id = %s ORDER BY at", story.ids)
     assert marks == [(0, 0), (0, 0), (3, 0), (3, 0), (3, 0), (0, 0)]
 
 
@@ -130,7 +134,7 @@ def test_a_freeze_that_cannot_be_true_is_kept_and_not_billed(
     story.sweep(2 * MINUTE)
     charges.sweep(at=story.back + 2 * MINUTE)
     assert story.gap.state == state
-    rows = query("SELECT quality FROM metering_reading WHERE circuit_id = %s AND source = 3 ORDER BY at", [story.shop.circuit.pk])
+    rows = query("SELECT quality FROM metering_reading WHERE circuit_id = %s AND source = 3 ORDER BY at", story.ids)
     assert [quality for (quality,) in rows] == qualities
     assert sum(story.charged()) == 100_000 and min(story.charged()) >= 0
     assert sum(story.daily().values()) == 100_000
@@ -142,7 +146,7 @@ def test_freezes_of_a_clock_that_is_off_are_kept_and_marked_but_not_used() -> No
     story.sweep(MINUTE)
     story.answer([1_080_000, 1_082_000, 1_084_000])
     story.sweep(2 * MINUTE)
-    rows = query("SELECT DISTINCT quality FROM metering_reading WHERE circuit_id = %s AND source = 3", [story.shop.circuit.pk])
+    rows = query("SELECT DISTINCT quality FROM metering_reading WHERE circuit_id = %s AND source = 3", story.ids)
     assert rows == [(4,)] and story.gap.state == Gap.State.EMPTY
 
 

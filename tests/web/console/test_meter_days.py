@@ -36,7 +36,10 @@ def put(cast: Cast, *told: tuple[timedelta, int, int, int]) -> None:
         cursor.executemany(
             "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, energy_wh, power_w)"
             " VALUES (%s, %s, %s, true, 0, %s, %s, %s)",
-            [(cast.site.pk, cast.shop_102.pk, timezone.now() - ago, quality, wh, power) for ago, wh, power, quality in told],
+            [
+                (cast.site.pk, cast.shop_102.pk, timezone.now() - ago, quality, wh, power)
+                for ago, wh, power, quality in told
+            ],
         )
 
 
