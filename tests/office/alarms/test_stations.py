@@ -71,7 +71,8 @@ def test_when_the_last_gateway_goes_the_station_takes_the_place_of_its_lines(sce
     scene.health(False, False, False, True, since_s=60)
     assert run(90) == [f"station_lost:{scene.station.pk}"]
     scene.health(False, True, True, True, since_s=120)
-    assert run(160) == [f"line_lost:{scene.lines[0].pk}"], "and gives it back"
+    assert run(160) == [], "lines come back one by one"
+    assert run(160 + 200) == [f"line_lost:{scene.lines[0].pk}"], "and it gives back what stays away"
 
 
 def test_meters_that_come_back_one_by_one_are_not_called_lost_at_once(scene: Scene) -> None:
