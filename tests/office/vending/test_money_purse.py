@@ -9,6 +9,9 @@ from django.db import connection
 
 from prewatt.core.refusals import Refused
 from prewatt.office.billing import releases
+from prewatt.office.changes import swap_steps
+from prewatt.office.changes.models import Swap, SwapPart
+from prewatt.office.changes.swaps import SwapCommand, swap
 from prewatt.office.estate import plans
 from prewatt.office.estate.models import Circuit, Company, Customer, Meter, PlanAssignment, PlanVersion, SupplyPoint
 from prewatt.office.ledger.books import books
@@ -245,11 +248,11 @@ def opened(scene: Scene, **changes: object) -> Opening:
     return openings.open_contract(command)
 
 
-def answer(row: Opening, **values: int) -> str:
+def answer(row: Opening, at: datetime = AT, **values: int) -> str:
     row.refresh_from_db()
     assert row.job is not None
-    JobRow.objects.filter(pk=row.job.pk).update(state="done", verdict="done", values=values, finished_at=AT)
-    opening_steps.advance(row.pk, at=AT)
+    JobRow.objects.filter(pk=row.job.pk).update(state="done", verdict="done", values=values, finished_at=at)
+    opening_steps.advance(row.pk, at=at)
     row.refresh_from_db()
     return row.state
 
@@ -383,3 +386,41 @@ def test_after_a_restore_money_may_have_fallen_by_what_was_used_and_no_more(
     with connection.cursor() as cursor:
         cursor.execute("SELECT state FROM vending_recount WHERE circuit_id = %s", [scene.circuits[0].pk])
         assert cursor.fetchall() == [(state,)]
+
+
+# another meter in its place
+
+
+def swapped(scene: Scene, profile: str) -> Swap:
+    meter = scene.circuits[0].meter
+    return swap(
+        SwapCommand(
+            key="x1", meter=meter, number=str(NUMBER + 90), profile=profile, line=scene.line, unit=meter.unit, ct_ratio=1,
+            reason="the display is dead", till=scene.api, actor=scene.bob, at=AT + 3 * HOUR,
+        )
+    )  # fmt: skip
+
+
+def test_money_goes_on_into_the_meter_that_takes_its_place_with_the_price(scene: Scene) -> None:
+    SupplyPoint.objects.filter(circuit=scene.circuits[0]).update(valid_from=AT)
+    read(scene, AT, wh=1_000_000, balance=0)
+    bought(scene, 10_000, AT + HOUR)
+    read(scene, AT + 3 * HOUR - timedelta(minutes=2), wh=1_040_000, balance=6_320)
+    with pytest.raises(Refused) as refused:
+        swapped(scene, "pilot-spm9511")
+    assert refused.value.code == "swap_credit_unit"
+    made = swapped(scene, "acrel-dtsy1352-4g-purse")
+    part = SwapPart.objects.select_related("opening").get(swap=made)
+    assert (part.credit, part.value_minor) == (6_320, 6_320)
+    later = AT + 4 * HOUR
+    assert answer(part.opening, later, meter_number=NUMBER + 90, purchase_count=0, balance=0) == "writing"
+    part.opening.refresh_from_db()
+    assert part.opening.job is not None and part.opening.job.payload["settings"]["price_flat"] == 920_000
+    assert answer(part.opening, later) == "done"
+    swap_steps.sweep(at=later)
+    part = SwapPart.objects.select_related("delivery", "new_supply").get(pk=part.pk)
+    assert part.delivery is not None and (part.delivery.amount, part.delivery.value_minor) == (6_320, 6_320)
+    assert part.new_supply.credit_unit == "CNY"
+    confirm(part.delivery, later, balance=6_320)
+    releases.sweep(at=AT + 60 * HOUR)
+    assert (of(scene, AccountKind.INCOME), of(scene, AccountKind.DEFERRED_INCOME)) == (3_680, 6_320)
