@@ -167,7 +167,7 @@ def _state(scan: LineScan) -> str:
     return {
         "waiting": _("waiting for the head-end"),
         "running": _("stopping") if scan.stop_asked else _("running"),
-        "done": _("ended"),
+        "done": _("finished"),
         "stopped": _("stopped"),
         "failed": _("broken off"),
     }[scan.state]
