@@ -129,12 +129,14 @@ def text_of(name: str, site_id: int) -> str:
 
 
 def save_version(
-    site: Site, *, text: str, based_on: str, note: str, everywhere: bool, actor: str, at: datetime
-) -> ProfileVersion:
+    site: Site, *, text: str, based_on: str, note: str, everywhere: bool, actor: str, at: datetime,
+    holds_company: bool = True,
+) -> ProfileVersion:  # fmt: skip
     """Keep a text as the next version of the code in it. The first version says whether a code is for one site or
-    (`everywhere`) for all of its company; later ones follow it.
+    (`everywhere`) for all of its company; later ones follow it, and only who `holds_company` may keep them.
 
-    Refuses what `check_own` does, profile_note_needed, profile_code_elsewhere, profile_unchanged, profile_too_many.
+    Refuses what `check_own` does, profile_note_needed, profile_code_elsewhere, profile_of_company, profile_unchanged,
+    profile_too_many.
     """
     profile, kept = check_own(text), note.strip()
     if not kept or len(kept) > MAX_NOTE:
@@ -146,6 +148,8 @@ def save_version(
             last = ProfileVersion.objects.filter(code=profile.code).order_by("-version").first()
             if last is not None and not _of(site.pk).filter(pk=last.pk).exists():
                 raise Refused("profile_code_elsewhere", taken=profile.code)
+            if not holds_company and (everywhere if last is None else last.site_id is None):
+                raise Refused("profile_of_company")
             if last is not None and last.text == text:
                 raise Refused("profile_unchanged", profile=name_of(last.code, last.version))
             codes = ProfileVersion.objects.filter(company_id=site.company_id).values("code").distinct().count()

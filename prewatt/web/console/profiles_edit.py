@@ -19,9 +19,9 @@ from prewatt.core.meters.jobs import Intent
 from prewatt.core.meters.own import check_own, line_of, name_of, parted
 from prewatt.core.meters.profile import MAX_TEXT
 from prewatt.core.refusals import Refused, Text, register
-from prewatt.office.estate.models import Circuit, Meter, Site
+from prewatt.office.estate.models import Circuit, Company, Meter, Site
 from prewatt.office.estate.profiles import save_version, text_of, users, versions
-from prewatt.office.estate.scope import visible_to
+from prewatt.office.estate.scope import visible_to, wholly_held
 from prewatt.office.metering import jobs
 from prewatt.office.metering.models import JobRow
 from prewatt.office.reports import meters as report
@@ -98,10 +98,14 @@ def _save(ask: Ask, name: str, draft: str) -> str:
     row = save_version(
         visible_to(ask.operator, Site).get(pk=ask.site.id), text=draft, based_on=name,
         note=ask.request.POST.get("note", ""), everywhere=ask.request.POST.get("everywhere") == "1", actor=ask.actor,
-        at=ask.at,
+        at=ask.at, holds_company=_holds_company(ask),
     )  # fmt: skip
     told(ask, _("Saved. No meter has it yet."))
     return name_of(row.code, row.version)
+
+
+def _holds_company(ask: Ask) -> bool:
+    return wholly_held(ask.operator, Company).filter(site__pk=ask.site.id).exists()
 
 
 @require_safe
@@ -151,7 +155,7 @@ def _page(
         "checked": checked,
         "note": form.get("note", ""),
         "everywhere": form.get("everywhere") == "1",
-        "is_new": not versions(ask.site.id, code).exists(),
+        "may_share": _holds_company(ask) and not versions(ask.site.id, code).exists(),
         "number": form.get("meter", "") or (tried_on.number if tried_on is not None else ""),
         "circuit": form.get("circuit", "") or (str(tried_on.index) if tried_on is not None else "1"),
         "numbers": _numbers(ask, name),

@@ -118,3 +118,12 @@ def test_a_new_meter_can_have_the_sites_own_model_and_no_other_sites(cast: Cast)
     save(cast, TEXT.replace("our-9511", "her-9511"), site=sister)
     with pytest.raises(Refused, match="meter_profile_unknown"):
         add_meter(cast.line, profile="her-9511@1", **{**told, "number": "202611210002", "unit": 98})
+
+
+def test_a_model_for_all_sites_is_kept_by_who_holds_the_company(cast: Cast) -> None:
+    with pytest.raises(Refused, match="profile_of_company"):
+        save(cast, everywhere=True, holds_company=False)
+    save(cast, everywhere=True)
+    with pytest.raises(Refused, match="profile_of_company"):
+        save(cast, TEXT.replace("quiet_ms = 20", "quiet_ms = 21"), holds_company=False)
+    assert save(cast, TEXT.replace("our-9511", "ours"), holds_company=False).site_id == cast.site.pk

@@ -151,6 +151,17 @@ def test_saved_given_to_meters_and_followed_by_a_next_version(cast: Cast, erin: 
     assert "Pilot SPM9511" in page(erin, "/console/meters")
 
 
+def test_only_who_sees_the_whole_company_is_offered_all_its_sites(cast: Cast, erin: Client) -> None:
+    assert 'name="everywhere"' not in page(erin, EDIT)
+    answer = erin.post(EDIT, {"act": "save", "text": OURS, "note": "why", "everywhere": "1"})
+    assert answer.status_code == 422 and "profile_of_company" in answer.content.decode()
+    whole = operator(cast, "wang", Role.ADMINISTRATOR)
+    Scope.objects.create(operator=whole, company_id=cast.company.pk)
+    assert 'name="everywhere"' in page(as_(whole), EDIT)
+    assert as_(whole).post(EDIT, {"act": "save", "text": OURS, "note": "why", "everywhere": "1"}).status_code == 302
+    assert ProfileVersion.objects.get().site_id is None
+
+
 def test_another_companys_models_are_not_there(cast: Cast, erin: Client) -> None:
     saved(erin)
     client = as_(cast.charlie)
