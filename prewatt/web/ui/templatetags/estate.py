@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, pgettext
@@ -15,6 +16,8 @@ from prewatt.core.meters.behaviour import Reverse
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.meters.model import Switch
 from prewatt.core.meters.names import label
+from prewatt.core.meters.simulated_security import NAME as SIMULATED
+from prewatt.core.refusals import CHINESE, message
 from prewatt.core.units import format_price
 from prewatt.office.reports.board import BoardRow
 from prewatt.office.reports.contracts import ContractSale
@@ -159,6 +162,16 @@ def reverse_word(profile: Profile | None) -> str:
         Reverse.SEPARATE: _("a counter of its own"),
         Reverse.IGNORED: _("is not counted"),
     }[known.reverse]
+
+
+@register.simple_tag
+def security_word(profile: Profile | None) -> str:
+    """Of a meter that is credited through a security provider: that it is simulated, or that there is none."""
+    if profile is None or profile.credit is None or not profile.credit.secured:
+        return ""
+    simulated = settings.PREWATT_SECURITY == SIMULATED
+    code = "security_provider_simulated" if simulated else "security_provider_missing"
+    return message(code, get_language() or CHINESE)
 
 
 @register.simple_tag
