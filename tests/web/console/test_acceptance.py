@@ -33,7 +33,9 @@ def as_(operator: Operator, language: str = "en") -> Client:
 
 
 def electrician_of(cast: Cast) -> Operator:
-    made = Operator.objects.create(username="erin", name="Erin", role=Role.ELECTRICIAN, created_at=NOON, password="!")
+    made: Operator = Operator.objects.create(
+        username="erin", name="Erin", role=Role.ELECTRICIAN, created_at=NOON, password="!"
+    )
     Scope.objects.create(operator=made, site_id=cast.site.pk)
     return made
 

@@ -24,7 +24,9 @@ def cast() -> Cast:
 
 @pytest.fixture
 def erin(cast: Cast) -> Operator:
-    made = Operator.objects.create(username="erin", name="Erin", role=Role.ELECTRICIAN, created_at=NOON, password="!")
+    made: Operator = Operator.objects.create(
+        username="erin", name="Erin", role=Role.ELECTRICIAN, created_at=NOON, password="!"
+    )
     Scope.objects.create(operator=made, site_id=cast.site.pk)
     return made
 
