@@ -433,7 +433,8 @@ def _check_settings(profile: Profile) -> None:
 def _check_token(profile: Profile) -> None:
     """What carries tokens lies apart from all else; a model without a line has nothing that one could read."""
     face = profile.token
-    if not profile.wired and (face is None or face.wire is not None or profile.registers or profile.relay or profile.order):
+    told = profile.registers or profile.relay is not None or profile.order is not None
+    if not profile.wired and (face is None or face.wire is not None or told):
         raise Refused("profile_token")
     if face is None or face.wire is None:
         return

@@ -155,7 +155,8 @@ def _wire(table: Table, credit_unit: str, max_block: int) -> TokenWire:
         credit = table.integer("credit", 0, 0x10000 - CREDIT_WORDS)
         _, factor = scale_of(table, Quantity.TOKEN_CREDIT, credit_unit)
     spare, shared = table.integer("spare", 0, 1, 0), table.flag("shared")
-    parts = sorted([(echo, DIGIT_WORDS), (result, RESULT_WORDS), *([(credit, CREDIT_WORDS)] if credit is not None else [])])
+    brought = [(credit, CREDIT_WORDS)] if credit is not None else []
+    parts = sorted([(echo, DIGIT_WORDS), (result, RESULT_WORDS), *brought])
     count = sum(words for _, words in parts)
     places = [parts[0][0] + sum(words for _, words in parts[:each]) for each in range(len(parts))]
     if [at for at, _ in parts] != places or count + spare > max_block:

@@ -104,8 +104,8 @@ def may_send(actor: Actor, request: TokenRequest) -> bool:
 
 
 def send(request: TokenRequest, *, actor: Actor, at: datetime) -> TokenEntry:
-    """Let the line enter a token, and what has to go before it: the sets that lead to its key; before a set the credit of
-    the key that it ends. Pressed twice it is sent once; one that was refused or stopped is sent anew.
+    """Let the line enter a token, and what has to go before it: the sets that lead to its key; before a set the credit
+    of the key that it ends. Pressed twice it is sent once; one that was refused or stopped is sent anew.
 
     A set counts as handed over from now on: credit that is sold meanwhile belongs behind it.
     Raises Refused `not_permitted`, `token_not_made`, `token_is_entered`, `token_wire_none`, and for a set

@@ -6,8 +6,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from prewatt.office.reports.sales import SaleFull
+from prewatt.office.vending import token_wire
 from prewatt.office.vending.by_token import slips_of
-from prewatt.office.vending.models import Delivery, DeliveryState
+from prewatt.office.vending.models import Delivery, DeliveryState, TokenEntry
 from prewatt.web.console.sales_supply import paid, step
 from prewatt.web.console.sell_parts import money
 from prewatt.web.console.tokens_slip import slip_of_sale
@@ -77,6 +78,10 @@ def says(full: SaleFull, many: int) -> str:
         return _("“We cannot make your token. Your money is safe with us: we pay it back.”")
     if full.now.state is not DeliveryState.CONFIRMED:
         return _("“We have your money; your token follows in a moment. Here is the receipt.”")
+    request = full.now.delivery.token_request
+    entry = token_wire.entry_of(request) if request is not None else None
+    if entry is not None and entry.state == TokenEntry.State.ENTERED:
+        return _("“The credit is in your meter already. Here is your slip.”")
     if many > 1:
         return _("“Type in all %d tokens, from the first to the last. The last one is the credit.”") % many
     return _("“Here is your token. Type the twenty digits into your meter; older tokens first.”")

@@ -17,6 +17,7 @@ from prewatt.office.staff.roles import Act
 from prewatt.office.tokens import by_hand, listings
 from prewatt.office.tokens.campaigns import HELD
 from prewatt.office.tokens.models import CampaignMeter, StoredKey, StsMeter, TokenRequest
+from prewatt.office.vending import token_wire
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import say, whole
 from prewatt.web.console.tokens_meter import room_of
@@ -166,15 +167,39 @@ def send(ask: Ask, request_id: int) -> HttpResponse:
     except Refused as refused:
         return token_page(ask, row, status=422, refused=refused, said=say(refused))
     told(ask, _("The token is on its way.") if put.fresh else _("The same digits are sent once more."))
+    return redirect(_back(row, post.get("from", "")))
+
+
+def _back(row: TokenRequest, came_from: str) -> str:
     kind, _colon, number = row.reference.partition(":")
-    back = f"/console/sales/{number}" if post.get("from") == "sale" and kind == "sale" else f"{PATH}/{row.pk}"
-    if post.get("from") == "meter":
-        back = f"/console/meters/{row.sts_meter.meter_id}/tokens"
-    return redirect(back)
+    if came_from == "sale" and kind == "sale":
+        return f"/console/sales/{number}"
+    return f"/console/meters/{row.sts_meter.meter_id}/tokens" if came_from == "meter" else f"{PATH}/{row.pk}"
+
+
+@require_POST
+@console()
+def wire(ask: Ask, request_id: int) -> HttpResponse:
+    """Send it to its meter over the line, or stop what was not sent yet. Pressed twice it goes once."""
+    row, post, actor = token_or_404(ask, request_id), ask.request.POST, of_operator(ask.operator)
+    try:
+        match post.get("what", ""):
+            case "send":
+                token_wire.send(row, actor=actor, at=ask.at)
+                told(ask, _("Sent to the meter. The digits stay good: whichever comes first counts, once."))
+            case "stop":
+                token_wire.stop(row, actor=actor, at=ask.at)
+                told(ask, _("Stopped: the line will not enter this token."))
+            case _:
+                raise Refused("choice_needed")
+    except Refused as refused:
+        return token_page(ask, row, status=422, refused=refused, said=say(refused))
+    return redirect(_back(row, post.get("from", "")))
 
 
 urlpatterns = [
     path("tokens/<int:request_id>/send", send, name="tokens-send"),
+    path("tokens/<int:request_id>/wire", wire, name="tokens-wire"),
     path("tokens/<int:request_id>", one, name="tokens-one"),
     path("tokens/<int:request_id>/again", again, name="tokens-again"),
     path("tokens/<int:request_id>/make", make, name="tokens-make-digits"),

@@ -2,26 +2,18 @@
 
 from typing import Any, Final
 
-from django.http import HttpResponse
-from django.shortcuts import redirect
-from django.urls import path
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
-from django.views.decorators.http import require_POST
 
 from prewatt.core.meters.jobs import Verdict
-from prewatt.core.refusals import Refused
 from prewatt.office.metering.models import JobRow, JobState
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.tokens.models import TokenRequest
 from prewatt.office.vending import token_wire
 from prewatt.office.vending.models import TokenEntry
-from prewatt.web.console.settings import told
-from prewatt.web.console.settings_fields import say
-from prewatt.web.console.tokens_parts import PATH, token_or_404
 from prewatt.web.console.tokens_words import code_words, kind_words
-from prewatt.web.console.views_base import Ask, console
+from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
 
 State = TokenEntry.State
@@ -73,33 +65,3 @@ def _words(entry: TokenEntry, job: JobRow | None) -> str:
 def _why(entry: TokenEntry, job: JobRow | None) -> str:
     code = entry.code or (job.code if job is not None and entry.state in OPEN else "")
     return code_words(code) if code else ""
-
-
-@require_POST
-@console()
-def wire(ask: Ask, request_id: int) -> HttpResponse:
-    """Send it to its meter, or stop what was not sent yet. Pressed twice it goes once."""
-    from prewatt.web.console.tokens_shown import token_page
-
-    row, post, actor = token_or_404(ask, request_id), ask.request.POST, of_operator(ask.operator)
-    try:
-        match post.get("what", ""):
-            case "send":
-                token_wire.send(row, actor=actor, at=ask.at)
-                told(ask, _("Sent to the meter. The digits stay good: whichever comes first counts, once."))
-            case "stop":
-                token_wire.stop(row, actor=actor, at=ask.at)
-                told(ask, _("Stopped: the line will not enter this token."))
-            case _:
-                raise Refused("choice_needed")
-    except Refused as refused:
-        return token_page(ask, row, status=422, refused=refused, said=say(refused))
-    kind, _colon, number = row.reference.partition(":")
-    if post.get("from") == "sale" and kind == "sale":
-        return redirect(f"/console/sales/{number}")
-    if post.get("from") == "meter":
-        return redirect(f"/console/meters/{row.sts_meter.meter_id}/tokens")
-    return redirect(f"{PATH}/{row.pk}")
-
-
-urlpatterns = [path("tokens/<int:request_id>/wire", wire, name="tokens-wire")]

@@ -12,7 +12,7 @@ MODULES = (
     "profiles_edit", "tries", "meters_address", "meter_days", "meter_settings", "swaps", "lines", "scans", "acceptance", "alarms", "restored", "reports",
     "settings", "plans", "operators", "safety",
     "companies", "imports", "trail", "tokens", "tokens_explain", "tokens_vault", "tokens_campaigns", "tokens_routes",
-    "tokens_proposals", "tokens_meter", "tokens_make", "tokens_shown", "tokens_wire",
+    "tokens_proposals", "tokens_meter", "tokens_make", "tokens_shown",
 )  # fmt: skip
 
 urlpatterns: list[URLPattern] = [

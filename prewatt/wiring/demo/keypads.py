@@ -1,4 +1,4 @@
-"""The demo's STS meters: the seventh floor of the fourth dormitory. Credit comes as twenty digits; one is on a line too.
+"""The demo's STS meters: the seventh floor of the fourth dormitory. Credit comes as twenty digits; one is on a line.
 
 The plan, pure and repeatable; `write_keypads` puts it into the books, `site_file` into the simulated site. The vending
 keys are printed in public test vectors: anybody can make tokens with them, and a vault in production refuses them.

@@ -132,8 +132,8 @@ def site_keypads(wanted: Sequence[KeypadPlace]) -> list[dict[str, Any]]:
         held = key.decoder_key(meter_pan=place.meter_pan, ti=TI, ea=Ea(place.ea))
         found.append(
             {
-                "number": place.number, "place": place.room, "profile": place.profile, "line": BESIDE, "unit": place.unit,
-                "wired": place.wired,
+                "number": place.number, "place": place.room, "profile": place.profile, "line": BESIDE,
+                "unit": place.unit, "wired": place.wired,
                 "key": {
                     "ea": place.ea, "value": held.value.hex(), "meter_pan": place.meter_pan, "sgc": SGC, "ti": TI,
                     "krn": 1, "kt": 2, "ken": held.ken, "base_date": BASE,

@@ -135,7 +135,7 @@ def test_over_every_fault_a_token_has_effect_once_at_most_and_the_word_is_true(
         assert meter.taken == [digits]
     elif outcome.verdict is Verdict.REFUSED:
         assert not meter.taken or typed, "what we sent was taken, and we say that it was refused"
-        assert digits != TOKEN or outcome.code == "modbus_exception_04", "of the meter itself, before a word of the token"
+        assert digits != TOKEN or outcome.code == "modbus_exception_04", "a word of the meter, not of the token"
     assert outcome.code is None or outcome.code in texts
 
 
@@ -259,7 +259,8 @@ def test_the_echo_may_be_the_written_registers_themselves() -> None:
 def test_a_keypad_meter_has_no_wire_and_nothing_else_may_be_without_one() -> None:
     profile = catalogue()["sts-keypad"]
     assert not profile.wired and not profile.takes_orders and not profile.registers
-    for text in (KEYPAD.split("[token]")[0], KEYPAD.replace("max_block = 1", "max_block = 9") + WIRE[WIRE.index("[token.wire]") : WIRE.index("[relay]")]):
+    wire = WIRE[WIRE.index("[token.wire]") : WIRE.index("[relay]")]
+    for text in (KEYPAD.split("[token]")[0], KEYPAD.replace("max_block = 1", "max_block = 9") + wire):
         with pytest.raises(Refused) as refused:
             load(text)
         assert refused.value.code in ("profile_token", "profile_no_witness")

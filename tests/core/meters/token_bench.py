@@ -31,8 +31,9 @@ PAN: Final = MeterPan.of_drn(f"1100000001{luhn_digit('1100000001')}").digits
 _FIRST: Final = bytes.fromhex("826de00e63dd9344")
 _SECOND: Final = bytes.fromhex("0123456789abcdef")
 SAYS: Final = {
-    Answer.ACCEPT: TokenAnswer.ACCEPTED, Answer.KEY_PART_1: TokenAnswer.KEY_PART, Answer.KEY_PART_2: TokenAnswer.KEY_PART,
-    Answer.KEY_PART_3: TokenAnswer.KEY_PART, Answer.KEY_PART_4: TokenAnswer.KEY_PART, Answer.USED: TokenAnswer.USED,
+    Answer.ACCEPT: TokenAnswer.ACCEPTED, Answer.KEY_PART_1: TokenAnswer.KEY_PART,
+    Answer.KEY_PART_2: TokenAnswer.KEY_PART, Answer.KEY_PART_3: TokenAnswer.KEY_PART,
+    Answer.KEY_PART_4: TokenAnswer.KEY_PART, Answer.USED: TokenAnswer.USED,
     Answer.OLD: TokenAnswer.OLD, Answer.CRC: TokenAnswer.CRC, Answer.OVERFLOW: TokenAnswer.OVERFLOW,
     Answer.FORMAT: TokenAnswer.FORMAT, Answer.FUNCTION: TokenAnswer.FUNCTION,
 }  # fmt: skip

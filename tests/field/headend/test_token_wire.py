@@ -1,4 +1,4 @@
-"""The head-end enters tokens into the simulated site over real sockets, on a bad line, with the site killed in between."""
+"""The head-end enters tokens into the simulated site: real sockets, a bad line, the site killed in between."""
 
 import asyncio
 import time

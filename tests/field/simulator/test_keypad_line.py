@@ -1,4 +1,4 @@
-"""An STS meter on a line: the same meter that the keypad types into, over real Modbus bytes, with faults and restarts."""
+"""An STS meter on a line: the one that the keypad types into, over real Modbus bytes, with faults and restarts."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -67,6 +67,7 @@ def test_the_sales_page_shows_the_token_on_its_way_and_taken(scene: TokenScene) 
     assert 'data-test="wire-send"' not in text, "it goes by itself"
     to_the_end(meter_of(scene))
     text = page(scene, sale)
+    assert "The credit is in your meter already" in text
     assert "the meter took it" in text and 'data-test="wire-stop"' not in text
     assert "sent over the wire" in page(scene, f"/console/tokens/{request.pk}")
 
