@@ -7,9 +7,9 @@ how often `settle` is called: the same inputs give the same history, also after 
 
 The books of a circuit: opening + sum of accepted orders = balance + consumed, always.
 
-A purse may hold money: then every `_wh` of its credit counts the smallest coin, and energy drains it by the price of the
-rate the meter's clock is in. What a coin does not cover is carried, so nothing is lost there either, and the books are
-opening + sum of accepted orders = balance + drained.
+A purse may hold money: then every `_wh` of its credit counts the smallest coin, and energy drains it by the price of
+the rate the meter's clock is in. What a coin does not cover is carried, so nothing is lost there either, and the books
+are opening + sum of accepted orders = balance + drained.
 """
 
 from collections.abc import Callable

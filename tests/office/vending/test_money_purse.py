@@ -1,6 +1,6 @@
 """A purse in the meter that holds money: opened with its price, sold to in money, closed, and the books beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -248,10 +248,13 @@ def opened(scene: Scene, **changes: object) -> Opening:
     return openings.open_contract(command)
 
 
-def answer(row: Opening, at: datetime = AT, **values: int) -> str:
+def answer(
+    row: Opening, values: Mapping[str, int] | None = None, *, at: datetime = AT, balance: int | None = None
+) -> str:
+    told = dict(values or {}) if balance is None else {**(values or {}), "balance": balance}
     row.refresh_from_db()
     assert row.job is not None
-    JobRow.objects.filter(pk=row.job.pk).update(state="done", verdict="done", values=values, finished_at=at)
+    JobRow.objects.filter(pk=row.job.pk).update(state="done", verdict="done", values=told, finished_at=at)
     opening_steps.advance(row.pk, at=at)
     row.refresh_from_db()
     return row.state
@@ -262,14 +265,14 @@ PURSE = {"meter_number": NUMBER, "purchase_count": 3}
 
 def test_opening_takes_money_over_writes_the_price_and_says_what_was_read_back(scene: Scene) -> None:
     row = opened(scene, act=Opening.Act.TAKE_OVER)
-    assert answer(row, **PURSE, balance=1_250) == "writing"
+    assert answer(row, PURSE, balance=1_250) == "writing"
     assert row.job is not None
     settings = dict(row.job.payload["settings"])
     assert {name: settings.pop(name) for name in PRICES} == dict.fromkeys(PRICES, 920_000)
     assert settings == {
         "alarm_level_1": 5_000, "alarm_level_2": 2_000, "overdraft_limit": 0, "hoarding_limit": 0, "load_limit": 8_000,
     }  # fmt: skip
-    assert answer(row, **settings) == "done"
+    assert answer(row, settings) == "done"
     now = supply(scene)
     assert (now.state, now.credit_unit, PursePrice.objects.get(supply_point=now).price) == ("open", "CNY", PRICE)
     assert of(scene, AccountKind.DEFERRED_INCOME) == 1_250, "money is worth itself"
@@ -278,7 +281,7 @@ def test_opening_takes_money_over_writes_the_price_and_says_what_was_read_back(s
 
 def test_money_found_in_the_meter_can_be_cleared(scene: Scene) -> None:
     row = opened(scene, act=Opening.Act.CLEAR)
-    assert answer(row, **PURSE, balance=1_250) == "clearing"
+    assert answer(row, PURSE, balance=1_250) == "clearing"
     assert answer(row) == "writing"
     assert answer(row) == "done"
     assert CircuitCredit.objects.get(circuit=scene.circuits[0]).purchase_count == 4
@@ -304,9 +307,9 @@ def test_what_the_purse_cannot_count_is_refused_before_anything_is_written(
 
 def test_closing_is_refused_while_money_is_in_the_meter_and_releases_the_rest_at_zero(scene: Scene) -> None:
     row = closings.close_contract(supply(scene), key="c1", till=scene.w1, actor=scene.bob, at=AT)
-    assert (answer(row, **PURSE, balance=40), row.code) == ("refused", "credit_unsettled")
+    assert (answer(row, PURSE, balance=40), row.code) == ("refused", "credit_unsettled")
     row = closings.close_contract(supply(scene), key="c2", till=scene.w1, actor=scene.bob, at=AT)
-    assert answer(row, **PURSE, balance=0) == "done"
+    assert answer(row, PURSE, balance=0) == "done"
 
 
 # the price
@@ -395,8 +398,8 @@ def swapped(scene: Scene, profile: str) -> Swap:
     meter = scene.circuits[0].meter
     return swap(
         SwapCommand(
-            key="x1", meter=meter, number=str(NUMBER + 90), profile=profile, line=scene.line, unit=meter.unit, ct_ratio=1,
-            reason="the display is dead", till=scene.api, actor=scene.bob, at=AT + 3 * HOUR,
+            key="x1", meter=meter, number=str(NUMBER + 90), profile=profile, line=scene.line, unit=meter.unit,
+            ct_ratio=1, reason="the display is dead", till=scene.api, actor=scene.bob, at=AT + 3 * HOUR,
         )
     )  # fmt: skip
 
@@ -413,10 +416,10 @@ def test_money_goes_on_into_the_meter_that_takes_its_place_with_the_price(scene:
     part = SwapPart.objects.select_related("opening").get(swap=made)
     assert (part.credit, part.value_minor) == (6_320, 6_320)
     later = AT + 4 * HOUR
-    assert answer(part.opening, later, meter_number=NUMBER + 90, purchase_count=0, balance=0) == "writing"
+    assert answer(part.opening, {"meter_number": NUMBER + 90, "purchase_count": 0}, at=later, balance=0) == "writing"
     part.opening.refresh_from_db()
     assert part.opening.job is not None and part.opening.job.payload["settings"]["price_flat"] == 920_000
-    assert answer(part.opening, later) == "done"
+    assert answer(part.opening, at=later) == "done"
     swap_steps.sweep(at=later)
     part = SwapPart.objects.select_related("delivery", "new_supply").get(pk=part.pk)
     assert part.delivery is not None and (part.delivery.amount, part.delivery.value_minor) == (6_320, 6_320)
