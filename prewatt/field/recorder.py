@@ -1,12 +1,14 @@
-"""What is said on the lines of a site, with times, as JSON lines: written while it is played or read, and replayed later.
+"""What is said on the lines of a site, with times, as JSON lines: written while it is played or read, and replayed
+later.
 
     {"format": "prewatt-record-1"}
     {"line": "1", "transport": "rtu-over-tcp", "host": "127.0.0.1", "port": 15021, "baud": 9600}
     {"line": "1", "at": 1772424000000, "to": "meter", "hex": "010300000001840A"}
     {"line": "1", "at": 1772424000062, "to": "office", "hex": "0103020001..."}
 
-`at` is in ms since 1970 UTC and never runs backward on a line. Bytes are those of the bus: of Modbus TCP with its header,
-of whoever dials in without the texts and frames around them. A line that dialled in is played by one that listens.
+`at` is in ms since 1970 UTC and never runs backward on a line. Bytes are those of the bus: of Modbus TCP with its
+header, of whoever dials in without the texts and frames around them. A line that dialled in is played by one that
+listens.
 """
 
 import json

@@ -203,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
     made["headend"].add_argument(
         "--name", help="name unique among head-ends (default: host and process)", type=_headend_name
     )
-    made["headend"].add_argument("--record", type=Path, metavar="PATH", help="write what is said on the lines to a new file")
+    made["headend"].add_argument("--record", type=Path, metavar="PATH", help="write what the lines say to a new file")
     made["migrate"].add_argument("--no-backup", action="store_true", help="do not back up first")
     for name in ("backup", "restore"):
         made[name].add_argument("file", metavar="FILE", help="sealed with PREWATT_BACKUP_KEY")

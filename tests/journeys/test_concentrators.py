@@ -1,5 +1,5 @@
-"""Selling behind power-line and radio concentrators in virtual time: seconds for each reply, loss in bursts, replies late
-and twice. PREWATT_SEED replays a run."""
+"""Selling behind power-line and radio concentrators in virtual time: seconds for each reply, loss in bursts, replies
+late and twice. PREWATT_SEED replays a run."""
 
 import asyncio
 from collections import Counter

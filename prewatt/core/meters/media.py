@@ -1,10 +1,10 @@
 """What lies between a line's gateway and its meters where that is not a wire: the mains (载波) or the air (无线).
 
-A concentrator passes a request on from meter to meter until it arrives, and the reply the same way back: seconds instead
-of milliseconds, one at a time, lost in bursts, late or twice where two ways lead to the same meter. It repeats by itself
-what got lost, and whoever repeats on top of that fills the line for everybody; so does a request that all meters answer
-or pass on. The figures are assumptions (no maker publishes them): those of a low-voltage network in which each hop takes
-up to `hop_ms` each way.
+A concentrator passes a request on from meter to meter until it arrives, and the reply the same way back: seconds
+instead of milliseconds, one at a time, lost in bursts, late or twice where two ways lead to the same meter. It repeats
+by itself what got lost, and whoever repeats on top of that fills the line for everybody; so does a request that all
+meters answer or pass on. The figures are assumptions (no maker publishes them): those of a low-voltage network in
+which each hop takes up to `hop_ms` each way.
 """
 
 from collections.abc import Mapping

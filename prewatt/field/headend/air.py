@@ -11,8 +11,7 @@ from typing import Final
 
 from prewatt.core.meters.media import AIRS, Medium
 from prewatt.core.wire.checks import crc16_modbus
-from prewatt.core.wire.dlt645 import Decoder
-from prewatt.core.wire.dlt645.address import is_wildcard
+from prewatt.core.wire.dlt645 import BROADCAST, Decoder, is_wildcard
 from prewatt.field.headend.limits import (
     DRAIN_MAX_S,
     DUPLICATE_WITHIN_S,
@@ -23,7 +22,6 @@ from prewatt.field.headend.limits import (
 from prewatt.field.headend.transports import Transport
 
 BROADCAST_UNIT: Final = 0
-BROADCAST_ADDRESS: Final = "9" * 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,4 +67,4 @@ def heard_by_all(data: bytes) -> bool:
     """Is this a frame that more than one meter answers or passes on?"""
     if crc16_modbus(data) == 0:
         return data[0] == BROADCAST_UNIT
-    return any(each.address == BROADCAST_ADDRESS or is_wildcard(each.address) for each in Decoder().receive(data))
+    return any(each.address == BROADCAST or is_wildcard(each.address) for each in Decoder().receive(data))

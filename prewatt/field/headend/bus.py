@@ -185,8 +185,8 @@ class Bus:
         self._clear_at = due_at + max(timeout_s, self._late.value_s(due_at))
 
     async def _clear(self) -> None:
-        """Wait for quiet. What arrives meanwhile moves the end, but never beyond what a reply can be late, nor the quiet
-        after opening."""
+        """Wait for quiet. What arrives meanwhile moves the end, but never beyond what a reply can be late, nor the
+        quiet after opening."""
         latest = self._now() + max(self._patience.drain_s, self._patience.opening_s)
         while self.link is not None:
             until = min(self._clear_at, latest)

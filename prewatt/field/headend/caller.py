@@ -1,8 +1,8 @@
 """One who called: a connection that says who it is, then carries the bus of a line.
 
-Three kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside; what
-a serial server sends is the bus itself between its texts. To the line both are a bus. An Acrel gateway has several, and
-must prove who it is first (`gateway_call`).
+Three kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside;
+what a serial server sends is the bus itself between its texts. To the line both are a bus. An Acrel gateway has
+several, and must prove who it is first (`gateway_call`).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from prewatt.core.meters.mailbox import Call, Known, LinePlan
 from prewatt.core.wire import acrel4g, serialserver
 from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports
 from prewatt.core.wire.acrel4g.frame import START
-from prewatt.core.wire.acrel_gateway.frame import HEAD
+from prewatt.core.wire.acrel_gateway import HEAD
 from prewatt.field.headend.gateway_call import GatewayCall
 from prewatt.field.headend.limits import (
     KEEPALIVE_EVERY_S,
@@ -58,8 +58,9 @@ class Caller(asyncio.Protocol):
     """A connection that came in; to its line it is a link."""
 
     __slots__ = (
-        "_asked", "_claims", "_desk", "_gate", "_head", "_listener", "_loop", "_pause", "_plan", "_registration", "_session", "_texts",
-        "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer", "until",
+        "_asked", "_claims", "_desk", "_gate", "_head", "_listener", "_loop", "_pause", "_plan", "_registration",
+        "_session", "_texts", "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer",
+        "until",
     )  # fmt: skip
 
     def __init__(self, desk: Desk) -> None:

@@ -1,8 +1,9 @@
 """A caller that is an Acrel gateway: it proves that it knows its secret, reports, and tunnels to its serial ports.
 
-To each line behind it a port of the gateway is a link. A request leaves as a command (F1) with port and address in front
-of the frame, and what comes back (F2) goes to the line of its port; the frames are Modbus RTU or DL/T 645 as they are
-on the bus. The gateway reads its meters too, so a bus is not ours alone, and what it read it reports by itself.
+To each line behind it a port of the gateway is a link. A request leaves as a command (F1) with port and address in
+front of the frame, and what comes back (F2) goes to the line of its port; the frames are Modbus RTU or DL/T 645 as
+they are on the bus. The gateway reads its meters too, so a bus is not ours alone, and what it read it reports by
+itself.
 """
 
 import logging

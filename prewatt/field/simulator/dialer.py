@@ -2,8 +2,8 @@
 
 A serial server sends its registration text, then the bus as it is with heartbeat texts between. An Acrel 4G meter
 registers, asks the time, sends heartbeats and reports, and carries Modbus in frames of its own; its answer to a write
-holds its serial alone, as that of real ones may. An Acrel gateway logs in and carries its bus in a tunnel (`gateway_box`).
-Whoever hangs up is called again.
+holds its serial alone, as that of real ones may. An Acrel gateway logs in and carries its bus in a tunnel
+(`gateway_box`). Whoever hangs up is called again.
 """
 
 import asyncio

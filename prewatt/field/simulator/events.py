@@ -1,11 +1,11 @@
-"""What happens to a meter from outside or inside, by name: POST /meters/{number}/events {"event": "cover_open", "index": 1}.
+"""What happens to a meter from outside or inside, by name: POST /meters/{number}/events {"event": "hang", "index": 1}.
 
 | event | what happens | what the meter does |
 | --- | --- | --- |
 | overload | a load of one and a half times the limit is connected | trips after its delay; the key closes it |
 | malicious_load | a resistive step as large as the forbidden one (a heater) | trips at once; the key closes it |
 | motor | the same step with a poor power factor (a motor) | nothing: only a resistive step is forbidden |
-| reverse, reverse_end | energy comes back from the circuit (a roof with panels) | power below zero, counted apart, credit untouched |
+| reverse, reverse_end | energy comes back (panels on the roof) | power below zero, counted apart, credit untouched |
 | cover_open, cover_closed | somebody opens the cover | says so in its status; the platform does not close then |
 | voltage_high, voltage_low, voltage_normal | the mains leave their limits | shows the voltage |
 | hang | its processor hangs | answers nobody until its watchdog starts it again, remembering everything |

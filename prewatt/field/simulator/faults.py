@@ -2,12 +2,12 @@
 
     "faults": {"seed": 7, "lose_reply": 0.2, "late_reply": 0.05, "late_ms": 1500}     # a bad wire
     "faults": {"seed": 7, "profile": "plc"}                                          # a power-line concentrator (载波)
-    "faults": {"seed": 7, "profile": "radio", "lose_reply": 0.3}                     # a radio one (无线), worse than usual
+    "faults": {"seed": 7, "profile": "radio", "lose_reply": 0.3}    # a radio one (无线), worse than usual
 
-A profile is a set of values for everything else; what is named beside it counts instead. Behind a concentrator a request
-is passed on over `hops` meters, there and back, each taking up to `hop_ms`, and something holds it up for `tail_ms` on
-average; the concentrator does one thing at a time, so it is busy all the while. A burst of noise loses everything for
-about `burst_ms`.
+A profile is a set of values for everything else; what is named beside it counts instead. Behind a concentrator a
+request is passed on over `hops` meters, there and back, each taking up to `hop_ms`, and something holds it up for
+`tail_ms` on average; the concentrator does one thing at a time, so it is busy all the while. A burst of noise loses
+everything for about `burst_ms`.
 """
 
 from collections.abc import Mapping

@@ -10,8 +10,7 @@ from typing import Final
 
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire import acrel_gateway
-from prewatt.core.wire.acrel_gateway import LoginStep, MeterReport, Report, Tunnelled, Type
-from prewatt.core.wire.acrel_gateway.frame import MAX_BODY
+from prewatt.core.wire.acrel_gateway import MAX_BODY, LoginStep, MeterReport, Report, Tunnelled, Type
 from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
 from prewatt.field.gateway_seal import seal_of
 from prewatt.field.simulator.dialing import Dialing

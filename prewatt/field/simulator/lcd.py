@@ -163,7 +163,8 @@ def page(meter: Meter, lang: str, at_ms: int) -> str:
             f"<tr><th>{escape(label)}</th><td class=n>{escape(value)}</td></tr>"
             for label, value in lines(meter, index, lang, at_ms)
         )
-        parts.append(f'<h2>{_w("circuit", lang)} {index}</h2><div class="scroll"><table class="lcd">{rows}</table></div>')
+        table = f'<div class="scroll"><table class="lcd">{rows}</table></div>'
+        parts.append(f"<h2>{_w('circuit', lang)} {index}</h2>{table}")
     body = (
         f'<meta http-equiv="refresh" content="{2 * DISPLAY_S}">'
         f'<p><a href="/visit/{meter.number}?lang={lang}">{_w("back", lang)}</a></p><div class="meter">'

@@ -286,9 +286,8 @@ def _possible(circuit: Circuit, lang: str) -> list[tuple[str, str, str]]:
         Event.COVER_CLOSED: not state.tamper,
         Event.VOLTAGE_NORMAL: state.volts_permille == 1_000,
     }
-    return [
-        ("event", event.value, escape(words[lang == "en"])) for event, words in _EVENTS.items() if not not_now.get(event)
-    ]
+    possible = [(event, words) for event, words in _EVENTS.items() if not not_now.get(event)]
+    return [("event", event.value, escape(words[lang == "en"])) for event, words in possible]
 
 
 def _orders(world: World, meter: Meter, index: int, lang: str) -> str:

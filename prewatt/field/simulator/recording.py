@@ -95,11 +95,12 @@ def _fields(text: str, where: str) -> Fields:
 
 def _line(fields: Fields) -> LineSite:
     transport = fields.choice("transport", Transport)
+    port = fields.integer("port", 0, 65_535, 0)
     return LineSite(
         id=(line_id := fields.matching("line", _ID)), name=line_id, gateway="record",
         transport=Transport.RTU_OVER_TCP if transport is Transport.DIAL_IN else transport,
         host=fields.text("host", "127.0.0.1"), baud=fields.integer("baud", 300, 4_000_000, 9600),
-        port=0 if transport is Transport.DIAL_IN and fields.left.pop("port", 0) else fields.integer("port", 0, 65_535, 0),
+        port=0 if transport is Transport.DIAL_IN else port,
     )  # fmt: skip
 
 

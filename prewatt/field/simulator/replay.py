@@ -1,7 +1,8 @@
 """A recorded line that answers as it did: the n-th time a request comes, what came the n-th time, as late as then.
 
-Asked more often than it was recorded it says the last again; asked what was never recorded it is silent, as a bus without
-that meter is, and the log says once what was asked. No socket and no clock: the face is that of `line.SimulatedLine`.
+Asked more often than it was recorded it says the last again; asked what was never recorded it is silent, as a bus
+without that meter is, and the log says once what was asked. No socket and no clock: the face is that of
+`line.SimulatedLine`.
 """
 
 import heapq

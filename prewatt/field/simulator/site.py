@@ -1,9 +1,9 @@
 """The site file: which lines, meters and loads the simulator plays, and how each meter starts.
 
-One JSON object, or the same keys as TOML in a file named .toml. The demo loader writes one, the simulator reads it at start. What a meter *holds* is
-taken from here on its very first start only; from then on its own durable memory counts, and a changed
-opening in the file changes nothing. Unknown keys, missing keys and values out of range are refused with
-a `SiteError` that names the place.
+One JSON object, or the same keys as TOML in a file named .toml. The demo loader writes one, the simulator reads it at
+start. What a meter *holds* is taken from here on its very first start only; from then on its own durable memory
+counts, and a changed opening in the file changes nothing. Unknown keys, missing keys and values out of range are
+refused with a `SiteError` that names the place.
 
     {
       "format": "prewatt-site-1",

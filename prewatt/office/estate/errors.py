@@ -85,8 +85,8 @@ register(
             zh="每个拨入连接是一条总线：请为每个连接各登记一个网关。什么都没有保存。",
         ),
         "gateway_secret_malformed": Text(
-            en="The key of an Acrel gateway has 16 ASCII characters without a space, and only one that dials in has a key."
-            " Nothing was saved.",
+            en="The key of an Acrel gateway has 16 ASCII characters without a space, and only one that dials in has a"
+            " key. Nothing was saved.",
             zh="安科瑞网关的密钥为 16 个 ASCII 字符，不含空格；只有拨入的网关才有密钥。什么都没有保存。",
         ),
         "gateway_port_out_of_range": Text(

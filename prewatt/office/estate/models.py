@@ -98,8 +98,8 @@ class Station(models.Model):
 
 
 class Gateway(models.Model):
-    """Serial server or manager. We connect to its `host`, or it dials in and says its `identity`; an Acrel gateway proves
-    it by its `secret`, and each of its serial ports is a line."""
+    """Serial server or manager. We connect to its `host`, or it dials in and says its `identity`; an Acrel gateway
+    proves it by its `secret`, and each of its serial ports is a line."""
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     code = models.CharField(max_length=16)

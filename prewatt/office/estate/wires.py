@@ -266,9 +266,9 @@ def edit_gateway(
 def edit_line(
     line: Line, *, transport: str, port: int, baud: int, medium: str | None = None, actor: str, at: datetime
 ) -> None:
-    """Another transport, port, speed or medium (None: as it was) of a bus. Refuses transport_unknown, port_out_of_range,
-    dial_in_has_no_host, dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken, medium_unknown,
-    meter_needs_transparent_line."""
+    """Another transport, port, speed or medium (None: as it was) of a bus. Refuses transport_unknown,
+    port_out_of_range, dial_in_has_no_host, dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken,
+    medium_unknown, meter_needs_transparent_line."""
     _check_way(line.gateway, transport, port, line)
     medium = line.medium if medium is None else medium
     _check_medium(medium)

@@ -401,7 +401,8 @@ WHERE g.id = %s ORDER BY l.id, m.unit
 """
 
 _CALLED: LiteralString = """
-SELECT c.identity, c.gateway_id, c.refused, coalesce(g.secret, ''), coalesce(g.sealed, true), coalesce(s.timezone, 'UTC')
+SELECT c.identity, c.gateway_id, c.refused, coalesce(g.secret, ''), coalesce(g.sealed, true),
+    coalesce(s.timezone, 'UTC')
 FROM metering_called(%s, %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s, %s) c
 LEFT JOIN estate_gateway g ON g.id = c.gateway_id LEFT JOIN estate_site s ON s.id = g.site_id
 """

@@ -74,7 +74,8 @@ class MeterFilters:
 
 SORTS: Final = {
     "line": (
-        "coalesce(coalesce(st.code || ' ', '~') || g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000') || to_char(c.index, 'FM00')", "text"
+        "coalesce(coalesce(st.code || ' ', '~') || g.code || ' ' || n.code, '~') || ' ' || to_char(m.unit, 'FM000')"
+        " || to_char(c.index, 'FM00')", "text"
     ),
     "number": ("m.number", "text"),
     "room": ("coalesce(b.code, '~') || coalesce(r.code, m.number)", "text"),
@@ -216,7 +217,8 @@ def lines(operator_id: int, site_id: int) -> list[LineHealth]:
             """
 SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '' AND g.secret = '',
   coalesce(n.id, 0), coalesce(n.code, ''), coalesce(n.transport, ''),
-  coalesce(n.port, 0), coalesce(n.baud, 0), coalesce(n.medium, ''), coalesce(ls.up, false), ls.line_id IS NOT NULL, coalesce(ls.error, ''),
+  coalesce(n.port, 0), coalesce(n.baud, 0), coalesce(n.medium, ''), coalesce(ls.up, false),
+  ls.line_id IS NOT NULL, coalesce(ls.error, ''),
   ls.since, ls.at, coalesce(ls.replies, 0), coalesce(ls.timeouts, 0), ls.last_reply_at,
   (SELECT count(*) FROM estate_meter m WHERE m.line_id = n.id AND m.removed_at IS NULL),
   (SELECT count(*) FROM estate_meter m JOIN metering_meterstate ms ON ms.meter_id = m.id

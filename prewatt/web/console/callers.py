@@ -43,8 +43,9 @@ def _row(each: Caller, ask: Ask) -> dict[str, object]:
 
 
 def kind_word(kind: str) -> str:
-    words = {ACREL_4G: _("Acrel 4G meter"), wires.ACREL_GATEWAY: _("Acrel gateway"), "serial-server": _("Serial server")}
-    return words.get(kind, kind)
+    return {
+        ACREL_4G: _("Acrel 4G meter"), wires.ACREL_GATEWAY: _("Acrel gateway"), "serial-server": _("Serial server"),
+    }.get(kind, kind)  # fmt: skip
 
 
 def _caller_or_404(identity: str) -> Caller:
@@ -74,7 +75,10 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
         ),
         Field(
             name="profile", label=_("Model"), kind="select", value=USUAL if meter else "",
-            options=[("", "—", ""), *((each.code, f"{each.maker} {each.name}", "") for each in offered(ask.site.id).values())],
+            options=[
+                ("", "—", ""),
+                *((each.code, f"{each.maker} {each.name}", "") for each in offered(ask.site.id).values()),
+            ],
         ),
         Field(name="unit", label=_("Address on the bus"), kind="number", value="1", most=3),
         Field(name="ratio", label=_("CT ratio"), kind="number", value="1", most=5),

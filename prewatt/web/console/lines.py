@@ -138,8 +138,8 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
         required=gateway is not None,
         most=96,
         hint=_(
-            "Instead of a host: the registration text of a serial server, the serial of a meter with a modem, or the id of "
-            "an Acrel gateway."
+            "Instead of a host: the registration text of a serial server, the serial of a meter with a modem, or "
+            "the id of an Acrel gateway."
         ),
     )
     fields = [

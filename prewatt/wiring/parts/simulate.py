@@ -1,5 +1,5 @@
-"""Simulated sites: that of the demo, any other by its file, or a recorded one. On loopback unless the file says otherwise,
-and without any sight of our database."""
+"""Simulated sites: that of the demo, any other by its file, or a recorded one. On loopback unless the file says
+otherwise, and without any sight of our database."""
 
 import argparse
 import asyncio

@@ -112,4 +112,5 @@ def test_an_acrel_gateway_is_entered_with_its_key_which_is_never_shown_again(
     for shown in (ada.get(place), ada.get("/console/lines"), ada.get("/console/settings/trail")):
         assert shown.status_code == 200
         assert key not in shown.content.decode() and "fedcba9876543210" not in shown.content.decode()
-    assert refused(ada, "/console/lines/gateways/new", code="G8", host="10.0.0.1", secret=key) == "gateway_secret_malformed"
+    new = "/console/lines/gateways/new"
+    assert refused(ada, new, code="G8", host="10.0.0.1", secret=key) == "gateway_secret_malformed"

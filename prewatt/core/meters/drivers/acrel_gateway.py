@@ -61,7 +61,7 @@ def told_by_gateway(meter: MeterReport) -> dict[Quantity, int]:
 
 
 def place_of(meter: str) -> tuple[int, int] | None:
-    """Port and address of a meter's id in a report ("01012": port 1, address 12); None where it is written otherwise."""
+    """Port and address of a meter's id in a report ("01012": port 1, address 12); None where it is no such."""
     if len(meter) != 5 or not (meter.isascii() and meter.isdecimal()):
         return None
     return int(meter[:2]), int(meter[2:])

@@ -1,6 +1,16 @@
 """Acrel gateways that dial in over TCP, both ends, sans-IO: bytes in, values out."""
 
-from prewatt.core.wire.acrel_gateway.frame import HEADER, MAX_BODY, MAX_LOGIN, Decoder, Frame, Type, decode, encode
+from prewatt.core.wire.acrel_gateway.frame import (
+    HEAD,
+    HEADER,
+    MAX_BODY,
+    MAX_LOGIN,
+    Decoder,
+    Frame,
+    Type,
+    decode,
+    encode,
+)
 from prewatt.core.wire.acrel_gateway.messages import (
     LoginStep,
     MeterReport,
@@ -32,6 +42,7 @@ from prewatt.core.wire.acrel_gateway.session import (
 from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 __all__ = [
+    "HEAD",
     "HEADER",
     "MAX_BODY",
     "MAX_LOGIN",
