@@ -8,6 +8,8 @@ import pytest
 from prewatt.core.meters.jobs import Intent, Outcome, Verdict
 from prewatt.core.refusals import Refused, texts
 from prewatt.core.sts import ManagementKind, MeterProfile
+from prewatt.office.changes.by_token import TokenOpening, TokenTerms, open_by_token
+from prewatt.office.estate import wires
 from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.metering.models import JobRow, MeterState
 from prewatt.office.staff.models import AuditRow
@@ -258,14 +260,28 @@ def test_a_queue_that_nobody_moves_on_is_found(scene: TokenScene) -> None:
     assert token_wire.sweep(at=SOON) == 0
 
 
-def test_the_loop_of_a_meter_without_a_keypad_is_sold_to_by_token_and_written_to_its_own_place(
-    scene: TokenScene,
-) -> None:
+def test_the_loops_of_a_meter_without_a_keypad_are_sold_to_by_token_each_at_its_own_place(scene: TokenScene) -> None:
+    """Twenty digits name a meter and no loop: where somebody could type them, more than one loop is refused."""
     meter = Meter.objects.get(pk=scene.circuit.meter_id)
+    second = Circuit.objects.create(site_id=scene.site_id, meter=meter, index=2)
+    command = TokenOpening(
+        key="o2", circuit=second, customer=scene.contract.customer, contract=None, registers=None,
+        terms=TokenTerms(plan=scene.tokens.cast.plan, hoarding_limit=0), till=scene.tokens.cast.window,
+        actor=scene.bob, at=NOON,
+    )  # fmt: skip
+    with pytest.raises(Refused, match="token_one_circuit"):
+        open_by_token(command)
     Meter.objects.filter(pk=meter.pk).update(profile="pilot-spm2506-6")
-    Circuit.objects.create(site_id=scene.site_id, meter=meter, index=2)
-    assert token_wire.way(meter.pk) is not None
+    opened = open_by_token(command)
     silent(scene)
-    request = request_of(scene.sell())
+    request = request_of(scene.sell(contract_number=opened.contract.number, circuit_id=second.pk))
     assert entry(request.pk).state == "sending", "there is no keypad: it waits for the line"
-    assert open_jobs()[0].payload["circuit_index"] == 1
+    assert open_jobs()[0].payload["circuit_index"] == 2
+
+
+def test_a_keypad_meter_cannot_be_hung_on_a_line(scene: TokenScene) -> None:
+    meter = Meter.objects.select_related("site").get(pk=scene.circuit.meter_id)
+    Meter.objects.filter(pk=meter.pk).update(line=None, unit=0, profile="sts-keypad")
+    meter.refresh_from_db()
+    with pytest.raises(Refused, match="meter_without_wire"):
+        wires.move_meter(meter, scene.tokens.cast.line, unit=9, actor="system", at=NOON)
