@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {False: ROOT / "requirements.lock", True: ROOT / "requirements-dev.lock"}
 OLDEST = (3, 11)
 # Left to be compiled when they are imported: two thirds of the time for what no process of ours loads
-SELDOM_IMPORTED = r"/(pip|setuptools|locale|tests?|testing|gis|mypy|mypyc|typeshed|django-stubs|playwright|numba|llvmlite)/"
+SELDOM_IMPORTED = (
+    r"/(pip|setuptools|locale|tests?|testing|gis|mypy|mypyc|typeshed|django-stubs|playwright|numba|llvmlite)/"
+)
 # Read by sh first and by Python then: a "#!" line may hold neither blanks nor more than some 120 characters.
 ENTRY = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"

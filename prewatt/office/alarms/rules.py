@@ -184,6 +184,7 @@ WHERE a.cleared_at IS NULL AND NOT EXISTS (
 
 _RAISE = """
 INSERT INTO alarms_alarm (site_id, kind, circuit_id, line_id, station_id, raised_at, seen_by, "values")
-SELECT site_id, kind, circuit_id, line_id, station_id, %(at)s, '', jsonb_strip_nulls(jsonb_build_object('balance', balance))
+SELECT site_id, kind, circuit_id, line_id, station_id, %(at)s, '',
+    jsonb_strip_nulls(jsonb_build_object('balance', balance))
 FROM alarm_due WHERE NOT hold ON CONFLICT DO NOTHING
 """

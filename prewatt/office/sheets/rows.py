@@ -193,7 +193,8 @@ class SupplyRow:
 
 
 Parsed = (
-    BuildingRow | RoomRow | StationRow | GatewayRow | MeterRow | StsRow | CircuitRow | PlanRow | CustomerRow | ContractRow | SupplyRow
+    BuildingRow | RoomRow | StationRow | GatewayRow | MeterRow | StsRow | CircuitRow | PlanRow | CustomerRow
+    | ContractRow | SupplyRow
 )
 _COLUMN: Final = {
     ("CustomerRow", "reference"): "id", ("CustomerRow", "customer_class"): "class", ("SupplyRow", "valid_from"): "from",

@@ -110,7 +110,7 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
     named_contracts = Contract.objects.filter(number__in=list(contracts)).select_related("customer")
     contract_rows = {each.number: each for each in named_contracts if each.site_id == site.pk}
     supplies, past = _supplies(site)
-    sts = list(StsMeter.objects.filter(Q(site=site) | Q(meter_pan__in=list(pans))).select_related("meter"))
+    sts, taken = _sts(site, pans)
     return Standing(
         site=site, zone=zone,
         buildings={code: BuildingRow(code=code, name=each.name) for code, each in buildings.items()},
@@ -120,10 +120,7 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
             for key, each in rooms.items()
         },
         room_rows=rooms,
-        stations={
-            code: StationRow(code=code, name=each.name, place=each.place, equipment=each.equipment)
-            for code, each in stations.items()
-        },
+        stations={code: _station(each) for code, each in stations.items()},
         station_rows=stations,
         gateways={code: _gateway(code, found[0]) for code, found in lines.items() if found},
         identities={
@@ -136,28 +133,44 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
         units={
             (each.line.gateway.code, each.unit): number for number, each in meter_rows.items() if each.line is not None
         },
-        sts={each.meter.number: row_of(each.meter.number, attributes_of(each)) for each in sts if each.site_id == site.pk},
-        pans={each.meter_pan: each.meter.number for each in sts},
+        sts=sts,
+        pans=taken,
         circuits={key: _circuit(each) for key, each in circuits.items()},
         circuit_rows=circuits,
         plans=plans,
         versions=versions,
-        customers={
-            reference: CustomerRow(
-                reference=reference, name=each.name, customer_class=each.customer_class, phone=each.phone
-            )
-            for reference, each in customers.items()
-        },
+        customers={reference: _customer(each) for reference, each in customers.items()},
         customer_rows=customers,
-        contracts={
-            number: ContractRow(number=number, customer=each.customer.reference, opened_on=each.opened_on)
-            for number, each in contract_rows.items()
-        },
+        contracts={number: _contract(each) for number, each in contract_rows.items()},
         contract_rows=contract_rows,
         strange_contracts={each.number for each in named_contracts if each.site_id != site.pk},
         supplies=supplies,
         past_supplies=past,
     )  # fmt: skip
+
+
+def _sts(site: Site, pans: Iterable[str]) -> tuple[dict[str, StsRow], dict[str, str]]:
+    """Attributes by meter number, of this site; and whose a PAN is, of this site or one of those written."""
+    rows = list(StsMeter.objects.filter(Q(site=site) | Q(meter_pan__in=list(pans))).select_related("meter"))
+    mine = [each for each in rows if each.site_id == site.pk]
+    held = {each.meter.number: row_of(each.meter.number, attributes_of(each)) for each in mine}
+    return held, {each.meter_pan: each.meter.number for each in rows}
+
+
+def _station(station: Station) -> StationRow:
+    return StationRow(code=station.code, name=station.name, place=station.place, equipment=station.equipment)
+
+
+def _customer(customer: Customer) -> CustomerRow:
+    return CustomerRow(
+        reference=customer.reference, name=customer.name, customer_class=customer.customer_class, phone=customer.phone
+    )
+
+
+def _contract(contract: Contract) -> ContractRow:
+    return ContractRow(
+        number=contract.number, customer=contract.customer.reference, opened_on=contract.opened_on
+    )
 
 
 def _gateway(code: str, line: Line) -> GatewayRow:

@@ -125,8 +125,8 @@ class _Writing:
                 stations.assign(gateway, there.station_rows[row.station], actor=self._actor, at=self._at)
             there.lines[row.code] = [
                 wires.add_line(
-                    gateway, code=LINE, transport=row.transport, port=row.port, baud=row.baud or BAUD, actor=self._actor,
-                    at=self._at,
+                    gateway, code=LINE, transport=row.transport, port=row.port, baud=row.baud or BAUD,
+                    actor=self._actor, at=self._at,
                 )
             ]  # fmt: skip
         meters = [

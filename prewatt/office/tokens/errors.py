@@ -113,8 +113,8 @@ register(
             zh="这块电表未来 {minutes} 分钟的令牌时间都已用完。什么都没有生成。请稍后再试。",
         ),
         "token_after_restore": Text(
-            en="The books were restored from a backup a short while ago: until a day has passed, a meter gets one token "
-            "for each minute since. Nothing was made. Try again in a minute.",
+            en="The books were restored from a backup a short while ago: until a day has passed, a meter gets one "
+            "token for each minute since. Nothing was made. Try again in a minute.",
             zh="系统刚从备份恢复：恢复后的一天内，每块电表每过一分钟才能多签发一个令牌。什么都没有生成。请一分钟后再试。",
         ),
         "token_reserved_used": Text(

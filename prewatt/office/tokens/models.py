@@ -218,7 +218,7 @@ class TokenRequest(models.Model):
 
 
 class TidFloor(models.Model):
-    """What a restore has taken out of use: every token identifier of a time up to `until`, for all meters. Append-only."""
+    """What a restore has taken out of use: each token identifier of a time up to `until`, for all meters."""
 
     until = models.DateTimeField()  # a whole minute
     set_at = models.DateTimeField()
