@@ -32,8 +32,8 @@ register(
             zh="代号 {taken} 已被其他项目或公司使用。什么都没有保存。请另取一个代号。",
         ),
         "profile_of_company": Text(
-            en="Models for all sites are kept by those who see the whole company. Nothing was saved. Give yours another "
-            "code.",
+            en="Models for all sites are kept by those who see the whole company. Nothing was saved. Give yours "
+            "another code.",
             zh="全公司可用的表型只能由能看到全公司的人保存。什么都没有保存。请另取一个代号。",
         ),
         "profile_unchanged": Text(
