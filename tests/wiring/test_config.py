@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from prewatt.core.refusals import CHINESE, ENGLISH
+from prewatt.wiring import links
 from prewatt.wiring.config import NAMES, read
 from prewatt.wiring.refusals import Exit, StartRefused, language
 
@@ -109,3 +110,14 @@ def test_an_address_that_is_none_is_a_matter_of_the_settings(value: str) -> None
 )
 def test_the_language_follows_the_terminal_unless_told(environ: dict[str, str], lang: str) -> None:
     assert language(environ) == lang
+
+
+@pytest.mark.parametrize("name", ["PREWATT_LINK_CA_FILE", "PREWATT_LINK_CERTIFICATE_FILE"])
+def test_a_file_of_tls_that_cannot_be_read_is_refused_by_its_name(name: str, tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("no certificate")
+    for path in (nonsense, tmp_path / "missing.pem"):
+        with pytest.raises(StartRefused) as refused:
+            links.transports(read({"PREWATT_HOME": str(tmp_path), name: str(path)}))
+        assert refused.value.code == "setting_invalid" and name in refused.value.message("en")
+    assert "serial-8e1" in links.transports(read({"PREWATT_HOME": str(tmp_path)}))

@@ -94,6 +94,11 @@ register(
             en="This line speaks Modbus TCP only: meters of DL/T 645 cannot be asked through it. Nothing was begun.",
             zh="该线路仅支持 Modbus TCP，无法查询 DL/T 645 电表。没有开始扫描。",
         ),
+        "scan_concentrator": Text(
+            en="Behind a concentrator each question takes seconds and goes through every meter: it has a list of its "
+            "meters, read that. Nothing was begun.",
+            zh="集中器之后每次查询需要数秒并经各表转发：请查看集中器自带的表计档案。没有开始扫描。",
+        ),
         "scan_interrupted": Text(
             en="The head-end that scanned was replaced or restarted. Start the scan again.",
             zh="执行扫描的前置机已重启或被替换。请重新开始扫描。",

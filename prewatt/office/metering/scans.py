@@ -56,7 +56,8 @@ def begin(
     bauds: Sequence[int] = (), actor: str, at: datetime,
 ) -> LineScan:  # fmt: skip
     """Ask for a scan; the head-end begins it within seconds. `bauds`: to try beside the line's own, where the speed is
-    ours to set. Refuses scan_nothing_chosen, scan_range, scan_speed_fixed, scan_transparent, scan_running."""
+    ours to set. Refuses scan_nothing_chosen, scan_range, scan_speed_fixed, scan_transparent, scan_concentrator,
+    scan_running."""
     if not protocols:
         raise Refused("scan_nothing_chosen")
     if not FIRST_UNIT <= first <= last <= LAST_UNIT:
@@ -64,6 +65,8 @@ def begin(
     others = [baud for baud in dict.fromkeys(bauds) if baud != line.baud][: MAX_BAUDS - 1]
     if others and line.transport not in links.OWN_SPEED:
         raise Refused("scan_speed_fixed")
+    if line.medium:
+        raise Refused("scan_concentrator")
     if Protocol.DLT645 in protocols and line.transport in links.MODBUS_TCP:
         raise Refused("scan_transparent")
     plan = {

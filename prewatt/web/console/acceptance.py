@@ -156,7 +156,8 @@ def _printed(row: Accepted, ask: Ask, names: dict[str, str]) -> Printed:
         first=f"{formats.energy(row.first_wh)} kWh" if row.first_wh is not None else _("none yet"),
         first_at=_said(row.first_at, ask),
         clock=_("%+d s") % row.clock_ahead_s if row.clock_ahead_s is not None else formats.DASH,
-        relay=relay if row.relay_at else _("not tried"), quality=_("%(good)d of %(all)d") % {"good": row.replies, "all": row.asked},
+        relay=relay if row.relay_at else _("not tried"),
+        quality=_("%(good)d of %(all)d") % {"good": row.replies, "all": row.asked},
         poor=row.replies * 10 < row.asked * 9,
     )  # fmt: skip
 

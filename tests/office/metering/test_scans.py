@@ -142,6 +142,8 @@ def test_what_cannot_be_scanned_is_refused(line: Line) -> None:
     assert LineScan.objects.count() == 1
     line.transport = "modbus-tcp"
     assert code_of(line) == "scan_transparent"
+    line.medium = "plc"
+    assert code_of(line) == "scan_concentrator"
 
 
 def test_the_last_twenty_scans_of_a_line_are_kept(line: Line) -> None:

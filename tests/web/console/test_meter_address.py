@@ -114,6 +114,9 @@ def test_a_speed_is_offered_where_the_line_can_follow(cast: Cast, meter: Meter, 
     assert 9600 in addresses.speeds(meter) and 2400 not in addresses.speeds(meter)
     addresses.change_baud(meter, baud=9600, reason="", actor=of_operator(erin), request_key="b", at=NOON)
     assert decode(JobRow.objects.get().payload).baud == 9600
+    ended(meter, "unknown", "write_unanswered")
+    alone.refresh_from_db()
+    assert alone.baud == 2400, "the line follows only a meter that answered"
 
 
 def test_who_may_not_enter_meters_writes_no_address(cast: Cast, meter: Meter) -> None:
