@@ -3,6 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import QuerySet
+
 from prewatt.core.meters import Profile
 from prewatt.core.meters.registers import encode_value
 from prewatt.core.meters.wallet import prices_for
@@ -41,11 +43,21 @@ def check_plan_fits(profile: Profile, plan: Plan, *, at: datetime) -> None:
         check_price_fits(profile, price)
 
 
-def check_meters_take(plan: Plan, price: Decimal) -> None:
-    """Whether every purse in money that a plan holds for can drain by its new price. Raises Refused as above."""
-    supplied = PlanAssignment.objects.filter(
+def _supplied(plan: Plan) -> "QuerySet[PlanAssignment]":
+    """Purses in money that a plan was given to."""
+    return PlanAssignment.objects.filter(
         plan=plan, supply_point__custody=Custody.METER, supply_point__valid_to=None
     ).exclude(supply_point__credit_unit=WH)
+
+
+def purses_of(plan: Plan) -> int:
+    """How many meters that hold money a plan was given to: they drain by its price themselves."""
+    return _supplied(plan).values("supply_point").distinct().count()
+
+
+def check_meters_take(plan: Plan, price: Decimal) -> None:
+    """Whether every purse in money that a plan holds for can drain by its new price. Raises Refused as above."""
+    supplied = _supplied(plan)
     for code in supplied.values_list("supply_point__circuit__meter__profile", flat=True).distinct():
         profile = all_profiles().get(code)
         if profile is not None:

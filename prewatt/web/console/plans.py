@@ -12,8 +12,10 @@ from prewatt.core.refusals import Refused
 from prewatt.core.units import format_price, parse_price
 from prewatt.office.estate import plans
 from prewatt.office.estate.models import Company, Plan, PlanAssignment, PlanVersion
+from prewatt.office.estate.money_purses import purses_of
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.staff.roles import Act
+from prewatt.office.vending.purse_prices import holds_money
 from prewatt.web.console.contracts import contract_or_404, points_of
 from prewatt.web.console.contracts_plot import price_unit
 from prewatt.web.console.lists import number
@@ -159,6 +161,11 @@ def version(ask: Ask, plan_id: int) -> HttpResponse:
         "price": format_price(now.price.normalize()) if now else formats.DASH,
         "unit": price_unit(ask.site.currency),
     }
+    if in_money := purses_of(plan):
+        says += _(
+            " %(n)d of them hold money in the meter: the price is written into these and read back, and their money "
+            "drains by it from then on."
+        ) % {"n": in_money}
     return form_page(
         ask,
         title=_("New price: %s") % plan.name,
@@ -222,7 +229,8 @@ def assign(ask: Ask, contract_number: str) -> HttpResponse:
         says=_(
             "Credit in the meter stays as it is; what is sold, or charged by the office, from then on has the new "
             "plan's price."
-        ),
+        )
+        + (_(" Money in a meter drains by it once it is written there.") if any(map(holds_money, points)) else ""),
     )
 
 
