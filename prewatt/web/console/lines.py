@@ -36,7 +36,7 @@ def _shown(each: LineHealth, ask: Ask) -> dict[str, object]:
         "success": f"{permille // 10}.{permille % 10}%" if permille is not None else formats.DASH,
         "since_at": formats.when(each.since, ask.at, ask.zone) if each.since else "",
         "error": _error(each.error),
-        "medium": medium_word(each.medium) if each.medium else "",
+        "medium": {"plc": _("power line"), "radio": _("radio")}.get(each.medium, each.medium),
         "answering": each.meters - each.silent if each.up else 0,
     }
 
