@@ -205,8 +205,10 @@ class _Examination:
                 )):  # fmt: skip
                     return wrong
                 held = there.gateways.get(value.code)
-                if value.station and held is not None and held.station != value.station:
-                    return [_refusal(row, "exists_with_other_values", what=value.code, columns="station")]
+                for column in ("station", "baud"):  # not said: it stays as it stands
+                    said = getattr(value, column)
+                    if said and held is not None and getattr(held, column) != said:
+                        return [_refusal(row, "exists_with_other_values", what=value.code, columns=column)]
                 wrong = self._same(row, value, there.gateways.get(value.code), value.code)
                 if value.transport == DIAL_IN and there.identities.setdefault(value.host, value.code) != value.code:
                     return wrong or [_refusal(row, "identity_taken", text=value.host)]

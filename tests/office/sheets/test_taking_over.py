@@ -162,6 +162,9 @@ WRONG: list[tuple[str, int, dict[str, object], str]] = [
     ("gateways", 0, {"host": "10.0.0.256"}, "host_malformed"),
     ("gateways", 0, {"host": "a b"}, "host_malformed"),
     ("gateways", 0, {"port": 70000}, "whole_number_needed"),
+    ("gateways", 0, {"baud": "9000"}, "baud_unknown"),
+    ("gateways", 0, {"transport": "serial-8e1"}, "serial_port_malformed"),
+    ("gateways", 0, {"host": "/dev/ttyUSB0"}, "host_malformed"),
     ("meters", 0, {"number": "12ab"}, "meter_number_malformed"),
     ("meters", 0, {"profile": "no-such"}, "meter_profile_unknown"),
     ("meters", 0, {"gateway": "G9"}, "gateway_not_found"),
@@ -220,6 +223,22 @@ def test_a_gateway_that_dials_in_has_its_name_where_others_have_their_host(site:
     content["gateways"].append(second)
     (wrong,) = taken(site, folder(tmp_path, content)).refusals
     assert (wrong.sheet, wrong.row, wrong.code) == ("gateways", 3, "identity_taken")
+
+
+@pytest.mark.parametrize("transport", ["rtu-over-udp", "rtu-over-tls", "modbus-tls", "serial-8n1", "serial-8e1"])
+def test_a_link_of_every_kind_is_taken_over_with_its_speed(site: Site, transport: str) -> None:
+    content = estate()
+    serial = transport.startswith("serial")
+    told = {"host": "/dev/ttyUSB0", "port": 0} if serial else {"host": "10.0.0.9", "port": 4001}
+    content["gateways"][0] |= {"transport": transport, **told, "baud": 1200}
+    assert taken(site, workbook(content)).refusals == ()
+    line = Line.objects.select_related("gateway").get()
+    assert (line.transport, line.gateway.host, line.port, line.baud) == (transport, told["host"], told["port"], 1200)
+    content["gateways"][0]["baud"] = ""
+    assert not any(taken(site, workbook(content)).created.values()), "not said: it stays as it is"
+    content["gateways"][0]["baud"] = 2400
+    (wrong,) = taken(site, workbook(content)).refusals
+    assert (wrong.code, wrong.params["columns"]) == ("exists_with_other_values", "baud")
 
 
 def test_gateways_stand_at_stations(site: Site) -> None:
