@@ -136,7 +136,9 @@ def run_chaos(site: Running, seconds: float, seed: int) -> Tally:
     tally, until = Tally(), time.monotonic() + seconds
     with ThreadPoolExecutor(SELLERS) as pool:
         sellers = [
-            pool.submit(sell_until, site, shops[each + 1 :: SELLERS + 1] + money * MONEY_ODDS, until, seed + each, tally)
+            pool.submit(
+                sell_until, site, shops[each + 1 :: SELLERS + 1] + money * MONEY_ODDS, until, seed + each, tally
+            )
             for each in range(SELLERS)
         ]
         kill_until(site, shops[:: SELLERS + 1], until, seed, tally)
