@@ -33,7 +33,8 @@ def test_every_page_is_accessible_and_clean(
         f"/console/circuits/{shop.pk}/relay?wish=trip", f"/console/circuits/{shop.pk}/relay?wish=keep_on",
         "/console/settings/plans", "/console/settings/trail", "/console/settings/sales", "/console/customers?q=nothing",
         f"/console/meters/{shop.meter_id}/try", f"/console/circuits/{shop.pk}/settings",
-        "/console/settings/second-factor", "/console/settings/sessions",
+        "/console/settings/second-factor", "/console/settings/sessions", "/console/meters/models",
+        "/console/meters/models/pilot-spm9511",
     ):  # fmt: skip
         answer = page.goto(address)
         assert answer is not None and answer.status == 200, address
