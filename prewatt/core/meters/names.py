@@ -103,6 +103,8 @@ INTENTS: Final[Mapping[Intent, Text]] = MappingProxyType(
         Intent.RELAY: Text("relay", "继电器控制"),
         Intent.WRITE_SETTINGS: Text("write settings", "写参数"),
         Intent.SET_CLOCK: Text("set the clock", "对时"),
+        Intent.READDRESS: Text("write its address", "写入地址"),
+        Intent.CHANGE_BAUD: Text("write its speed", "写入速率"),
         Intent.TRY: Text("try it", "试读"),
         Intent.ENTER_TOKEN: Text("enter a token", "下发令牌"),
         Intent.READ_FREEZES: Text("read freezes", "抄读冻结"),
