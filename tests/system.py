@@ -14,6 +14,13 @@ import pytest
 # What only root can be shown cannot be installed: a user who is not root passes these by, also in CI
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the rights of other users are at stake")
 
+
+
+def with_right(given: bool, reason: str) -> pytest.MarkDecorator:
+    """For a test that needs a right of the machine which, as root's, no package brings."""
+    return pytest.mark.skipif(not given, reason=reason)
+
+
 # program -> the Debian package that brings it
 PACKAGE_OF = {
     "chromium": "chromium",

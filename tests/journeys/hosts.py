@@ -50,7 +50,8 @@ def site_of(gateways: int, meters_each: int) -> dict[str, Any]:
         "purchased_total_wh": 2 * OPENING_WH, "last_order": {"kind": "purchase", "amount_wh": 5_000},
     }  # fmt: skip
     load = {"kind": "none", "annual_kwh": 0, "peak_w": 0, "seed": 1}
-    circuit = {"index": 1, "opening": opening, "settings": {"hoarding_limit_wh": 900_000_000}, "load": load, "relay": {}}
+    settings = {"hoarding_limit_wh": 900_000_000}
+    circuit = {"index": 1, "opening": opening, "settings": settings, "load": load, "relay": {}}
     meters = [
         {"number": f"26{n:010d}", "profile": "pilot-spm9511", "unit": 1 + (n - 1) % meters_each,
          "line": f"L{1 + (n - 1) // meters_each}", "circuits": [circuit]}
@@ -106,7 +107,8 @@ class Hosts:
 
     def headend(self, name: str, host: Host) -> "subprocess.Popen[bytes]":
         """Start a head-end on a host, as `prewatt headend` is started there."""
-        there = f"postgresql://prewatt@{DATABASE}:{DATABASE_PORT}/{psycopg.conninfo.conninfo_to_dict(self.dsn)['dbname']}"
+        name_there = psycopg.conninfo.conninfo_to_dict(self.dsn)["dbname"]
+        there = f"postgresql://prewatt@{DATABASE}:{DATABASE_PORT}/{name_there}"
         environment = {
             **self.stands.environment(there), "PREWATT_POLL_S": "2", "PREWATT_REGISTER_S": "1800",
             "PREWATT_LOG_LEVEL": "WARNING", "PYTHONPATH": str(ROOT),
@@ -197,8 +199,8 @@ import asyncio, sys, time
 from pathlib import Path
 from prewatt.field.simulator import run
 async def main():
-    await run(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]),
-              now_ms=lambda: time.time_ns() // 1_000_000, stop=asyncio.Event(), ready=lambda told: print("ready", flush=True))
+    await run(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), stop=asyncio.Event(),
+              now_ms=lambda: time.time_ns() // 1_000_000, ready=lambda told: print("ready", flush=True))
 asyncio.run(main())
 """
 
@@ -247,7 +249,8 @@ def hosts(directory: Path) -> Iterator[Hosts]:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(_GATEWAYS.encode())
             connection.execute(
-                "UPDATE metering_latest SET balance = %s, purchase_count = %s, energy_wh = 1000000, relay = 1, status = 0",
+                "UPDATE metering_latest SET balance = %s, purchase_count = %s, energy_wh = 1000000, relay = 1,"
+                " status = 0",
                 [OPENING_WH, OPENING_COUNT],
             )
         found = Hosts(dsn=dsn, home=directory, stands=stands, site=site, first=first, second=second)

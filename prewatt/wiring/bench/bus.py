@@ -26,7 +26,8 @@ PROFILE: Final = "pilot-spm9511"  # of every meter of `estate.sql`; it wants to 
 COMMANDS_PER_S: Final = 50
 _ASK: Final = """
 SELECT metering_enqueue('bench:' || %s::text || ':' || c.id, c.id, 'read_status',
-    '{"intent": "read_status", "circuit_index": 1}'::jsonb, 1::smallint, clock_timestamp(), NULL, '', '{}'::jsonb, 'bench')
+    '{"intent": "read_status", "circuit_index": 1}'::jsonb, 1::smallint, clock_timestamp(), NULL, '', '{}'::jsonb,
+    'bench')
 FROM estate_circuit c WHERE c.id = %s
 """
 _TOLD: Final = """
@@ -79,7 +80,8 @@ def _asked(
         raise BenchFailed(f"{len(told)} of {count} commands were carried out")
     p99 = told[min(len(told) - 1, len(told) * 99 // 100)]
     sys.stderr.write(
-        f"commands: {len(told)}, median {statistics.median(told):.0f} ms, 99 of 100 {p99:.0f} ms, last {told[-1]:.0f} ms\n"
+        f"commands: {len(told)}, median {statistics.median(told):.0f} ms, 99 of 100 {p99:.0f} ms,"
+        f" last {told[-1]:.0f} ms\n"
     )
     return p99
 
