@@ -50,7 +50,8 @@ def listed(site_id: int, circuit_id: int, kind: FreezeKind, *, most: int = LISTE
     """What is kept of a circuit, the youngest first."""
     return [Frozen(at=at, energy_wh=wh, rates_wh=rates, read_at=read) for at, wh, rates, read in _rows(
         "SELECT at, energy_wh, rates_wh, read_at FROM metering_freeze"
-        " WHERE site_id = %s AND circuit_id = %s AND kind = %s ORDER BY at DESC LIMIT %s", [site_id, circuit_id, kind.value, most],
+        " WHERE site_id = %s AND circuit_id = %s AND kind = %s ORDER BY at DESC LIMIT %s",
+        [site_id, circuit_id, kind.value, most],
     )]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ SPM = catalogue()["pilot-spm9511"]
 MONEY = catalogue()["acrel-dtsy1352-nk-purse"]  # the amounts are fen there
 PURSES = [pytest.param(SPM, id="energy"), pytest.param(MONEY, id="money")]
 ACREL = catalogue()["acrel-ddsy1352"]
-MODBUS = [each for each in catalogue().values() if each.protocol is Protocol.MODBUS]
+MODBUS = [each for each in catalogue().values() if each.protocol is Protocol.MODBUS and each.wired]
 DDS238 = catalogue()["hiking-dds238-zn-sr"]
 PURCHASE = Order(count=24, kind=OrderKind.PURCHASE, amount=543_480)
 CREDIT = Job(intent=Intent.CREDIT, order=PURCHASE)

@@ -17,7 +17,12 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(max_length=80)),
                 ("at", models.DateTimeField()),
                 ("line", models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to="estate.line")),
-                ("site", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="estate.site")),
+                (
+                    "site",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="estate.site"
+                    ),
+                ),
             ],
             options={
                 "db_table": "metering_acceptance",
