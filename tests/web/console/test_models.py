@@ -5,6 +5,7 @@ from django.test import Client
 
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job
+from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import Quantity
 from prewatt.office.estate.models import Meter
 from prewatt.office.metering.models import JobRow
@@ -31,7 +32,8 @@ def test_every_model_of_the_catalogue_has_a_page(cast: Cast) -> None:
     client = as_(cast.alice)
     for code, profile in catalogue().items():
         page = page_of(cast, client, code)
-        assert ("none: cannot be cut" in page) == (profile.relay is None), code
+        assert ("none: cannot be cut" in page) == (profile.switch is Switch.NONE), code
+        assert (profile.relay is None) == (profile.switch is Switch.NONE) or not profile.wired, code
         assert all(register.place(0) in page for register in profile.registers.values()), code
 
 
