@@ -296,7 +296,7 @@ def _says(ask: Ask, full: SaleFull, row: BoardRow | None) -> str:
     repaid = sale.repaid_overdraft + sale.repaid_past_zero
     added = with_unit(sale.credit - repaid, sale.credit_unit, ask.site.exponent)
     if sale.credit_unit == "Wh":  # said aloud: whole kWh
-        added = f"{formats.scaled(sale.credit - repaid, 3, 0)} kWh"
+        added = pgettext("said aloud", "%s kWh") % formats.scaled(sale.credit - repaid, 3, 0)
     if now.state is DeliveryState.CONFIRMED:
         relay = now.delivery.confirmed_values.get("relay", row.relay if row else None)
         if relay == 0:

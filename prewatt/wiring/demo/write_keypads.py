@@ -96,13 +96,15 @@ def _beside(estate: Estate) -> Line:
 def round_readings(
     estate: Estate, wanted: Sequence[KeypadPlace], tokens: Tokens, *, now: datetime
 ) -> Iterator[PastReading]:
-    """What somebody who went round three hours ago read on the displays: all that is known of meters on no line."""
+    """What somebody who went round three hours ago read on the displays: all that is known of meters on no line. The
+    one on a line was polled just now."""
     for place in wanted:
-        used_wh = use_wh(place, READ_BEFORE_H)
+        before_h = 0 if place.wired else READ_BEFORE_H
+        used_wh = use_wh(place, before_h)
         bought = sum(each.room == place.room for each in tokens.purchases)
         yield PastReading(
             site_id=estate.site.pk, circuit_id=tokens.circuits[place.room].pk,
-            at=now - timedelta(hours=READ_BEFORE_H), energy_wh=energy_wh(place) - used_wh, power_w=0,
+            at=now - timedelta(hours=before_h), energy_wh=energy_wh(place) - used_wh, power_w=0,
             balance=place.balance_wh + used_wh,
             purchase_count=bought - (place.room in IN_HAND), relay=1, status=0,
         )  # fmt: skip
