@@ -54,6 +54,7 @@ def test_the_plot_of_a_contract_is_drawn_and_its_table_stands_behind_it(
 def test_read_now_on_the_board_is_asked_and_told_in_place(mall: Scene, page: Page, login: Login) -> None:
     login("cashier")
     page.goto(f"/console/live?circuit={mall.circuits['A-112'].pk}")
+    expect(page.locator("#pw-panel h2")).to_contain_text("A-112")  # the panel comes after the page
     with page.expect_response("**/read"):
         page.keyboard.press("r")
     result = page.locator('#pw-told [data-test="read-result"]')
