@@ -22,6 +22,7 @@ from prewatt.office.staff.audit import audit
 DIAL_IN: Final = "dial-in"
 TRANSPORTS: Final = (*links.OPENED, DIAL_IN)
 ACREL_GATEWAY: Final = "acrel-gateway"  # a serial port of an Acrel gateway, which dials in and proves its secret
+CALLING: Final = (DIAL_IN, ACREL_GATEWAY)
 GATEWAY_PORTS: Final = range(1, 100)
 _SECRET = re.compile(r"[!-~]{16}")
 _NUMBER = re.compile(r"[0-9]{6,20}")
@@ -40,7 +41,7 @@ def add_gateway(
     the serial of a meter with its own modem, or the id of an Acrel gateway, which has a `secret`). Refuses name_needed,
     code_taken, identity_malformed, identity_taken, heartbeat_malformed, gateway_secret_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
-    _check_secret(secret, identity)
+    check_secret(secret, identity)
     if not code.strip() or bool(host.strip()) == bool(identity):
         raise Refused("name_needed")
     _check_identity_free(identity)
@@ -71,7 +72,9 @@ def _texts(identity: str, heartbeat: str) -> tuple[str, str]:
     return told[0], told[1]
 
 
-def _check_secret(secret: str, identity: str) -> None:
+def check_secret(secret: str, identity: str) -> None:
+    """Whether a gateway of this identity ("": it does not dial in) can have this key. Refuses
+    gateway_secret_malformed."""
     if secret and not (identity and _SECRET.fullmatch(secret)):
         raise Refused("gateway_secret_malformed")
 
@@ -93,7 +96,7 @@ def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = 
     gateway_port_taken."""
     if transport not in (*TRANSPORTS, ACREL_GATEWAY):
         raise Refused("transport_unknown", transport=transport)
-    if (transport if transport in (DIAL_IN, ACREL_GATEWAY) else "") != transport_of(gateway):
+    if (transport if transport in CALLING else "") != transport_of(gateway):
         raise Refused("dial_in_has_no_host")
     if transport == ACREL_GATEWAY:
         if port not in GATEWAY_PORTS:
@@ -237,7 +240,7 @@ def edit_gateway(
     dialling in, and only an Acrel gateway has a secret. Refuses name_needed, identity_malformed, identity_taken,
     heartbeat_malformed, gateway_secret_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
-    _check_secret(secret, gateway.secret)
+    check_secret(secret, gateway.secret)
     host = "" if gateway.identity else host.strip()
     identity, heartbeat = (identity, heartbeat) if gateway.identity else ("", "")
     if not host and not identity:
