@@ -92,6 +92,7 @@ class CircuitState:
     hoarding_limit_wh: int = 0
     load_limit_w: int = 0
     malicious_step_w: int = 0
+    malicious_off: bool = False  # told not to watch for forbidden loads
     warning_trip: bool = False
     warning_trip_1: bool = False
     force: str = Force.AUTOMATIC.value
@@ -150,6 +151,7 @@ def first_state(site: CircuitSite, *, purse: bool, at_ms: int, wallet: Wallet | 
         hoarding_limit_wh=settings.hoarding_limit_wh,
         load_limit_w=settings.load_limit_w,
         malicious_step_w=settings.malicious_step_w,
+        malicious_off=not settings.malicious_step_w,
         warning_trip=settings.warning_trip,
         warning_trip_1=settings.warning_trip_1,
         force=force.value,
@@ -358,7 +360,7 @@ class Circuit:
         """Before a stretch of constant load: a forbidden step trips at once, an overload starts its delay."""
         s = self.state
         known = s.last_load_w != UNKNOWN_W
-        forbidden = s.resistive and 0 < s.malicious_step_w <= load_w - s.last_load_w
+        forbidden = s.resistive and not s.malicious_off and 0 < s.malicious_step_w <= load_w - s.last_load_w
         if known and forbidden and self.relay_closed():
             s.malicious_tripped = True
         s.last_load_w = load_w

@@ -198,7 +198,7 @@ class WantedSetting(models.Model):
     circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT, db_index=False)
     quantity = models.CharField(max_length=32)  # core.meters.quantities.Quantity
     value = models.BigIntegerField()  # in the quantity's unit
-    before = models.BigIntegerField()  # what was agreed until then
+    before = models.BigIntegerField(null=True)  # what was agreed until then; null: nothing was, nor was it read
     reason = models.CharField(max_length=255)
     actor = models.CharField(max_length=80)
     set_at = models.DateTimeField()
