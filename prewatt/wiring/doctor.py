@@ -142,6 +142,16 @@ CHECKS: dict[str, _Check] = {
         ),
         look=diagnosis.key_vault,
     ),
+    "own_models": _Check(
+        title=("meter models of the sites", "自建表型"),
+        mend=(
+            "meters of a model named are not read: on Settings, Meter models copy it, correct what is said, save it as"
+            " the next version and give it to its meters (docs/recipes/meter-model.md)",
+            "所列表型的电表不会被抄读：请在“设置 · 表型”中复制该表型，按提示更正后存为新版本，再分配给这些电表（见"
+            " docs/recipes/meter-model.md）",
+        ),
+        look=diagnosis.own_models,
+    ),
     "log_in": _Check(
         title=("log-in of who moves money", "经手资金人员的登录"),
         mend=(
