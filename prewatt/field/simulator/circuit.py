@@ -15,6 +15,7 @@ are opening + sum of accepted orders = balance + drained.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from prewatt.core.meters.behaviour import Reverse
 from prewatt.core.meters.jobs import Order, OrderKind
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.meters.wallet import Wallet, affordable_wh, drained
@@ -170,6 +171,7 @@ class Circuit:
         self.state = state
         self._power_until = power_until
         self._rate_at = rate_at
+        self.reverse = Reverse.SEPARATE  # as the profile says; a model of which nothing is known keeps a counter apart
 
     # what can be seen
 
@@ -250,9 +252,11 @@ class Circuit:
                 s.last_load_w, s.overload_since_ms = UNKNOWN_W, NEVER
                 s.as_of_ms = at_ms
                 return
-            end_ms = min(until_ms, at_ms, self._next_event_ms(load_w))
-            self._count(load_w * (end_ms - s.as_of_ms))
-            whole, s.export_watt_ms = divmod(s.export_watt_ms + s.reverse_w * (end_ms - s.as_of_ms), WATT_MS_PER_WH)
+            counted_w = load_w + (s.reverse_w if self.reverse is Reverse.ADDS else 0)
+            end_ms = min(until_ms, at_ms, self._next_event_ms(counted_w))
+            self._count(counted_w * (end_ms - s.as_of_ms))
+            apart_w = s.reverse_w if self.reverse is Reverse.SEPARATE else 0
+            whole, s.export_watt_ms = divmod(s.export_watt_ms + apart_w * (end_ms - s.as_of_ms), WATT_MS_PER_WH)
             s.export_wh += whole
             s.as_of_ms = end_ms
             self._judge()

@@ -125,6 +125,9 @@ class Meter:
             state = MeterState(clock_set_ms=at_ms, silent=site.silent, order_results=[0] * len(states))
             state.next_freeze_ms = self._next_midnight(state, at_ms)
         self.state = state
+        if profile.behaviour is not None:
+            for circuit in self.circuits.values():
+                circuit.reverse = profile.behaviour.reverse
 
     # time
 
