@@ -36,7 +36,7 @@ from prewatt.core.meters.mailbox import (
 from prewatt.core.meters.own import OwnVersion, load_own, parted
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.refusals import Refused
-from prewatt.office.metering.jobs import decode, frame_json, retold
+from prewatt.office.metering.jobs import decode, frame_json, retold, schedule_read_json
 from prewatt.office.metering.scan_post import exchange
 
 LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
@@ -247,6 +247,9 @@ class PostgresMailbox:
                 if row is not None and row[0] and outcome.frames:
                     said = json.dumps([frame_json(each) for each in outcome.frames])
                     connection.execute(_FRAMES, [said, claimed.job_id])
+                if row is not None and row[0] and outcome.schedule is not None:
+                    shown = json.dumps(schedule_read_json(outcome.schedule))
+                    connection.execute(_SCHEDULE, [shown, claimed.job_id])
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
@@ -371,6 +374,7 @@ def shows_local_time(version: OwnVersion) -> bool:
 _OWN: LiteralString = """
 SELECT code || '@' || version, text FROM estate_profileversion WHERE code || '@' || version = ANY (%s::text[])
 """
+_SCHEDULE: LiteralString = "UPDATE metering_job SET schedule = %s::jsonb WHERE id = %s"
 _FRAMES: LiteralString = "UPDATE metering_job SET frames = %s::jsonb WHERE id = %s"
 
 
