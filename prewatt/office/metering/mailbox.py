@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Outcome
 from prewatt.core.meters.mailbox import (
+    NOT_PROVED,
     Call,
     CircuitPlan,
     ClaimedJob,
@@ -144,7 +145,12 @@ class PostgresMailbox:
     def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
         columns = [[getattr(call, name) for call in calls] for name in ("identity", "kind", "peer", "detail", "fresh")]
         with self._lock:
-            rows = self._connect().execute(_CALLED, [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT])
+            told = [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT]
+            rows = self._connect().execute(_CALLED, told).fetchall()
+            wrong = [call for call in calls if not call.proved]
+            if wrong:
+                names = [[getattr(call, name) for call in wrong] for name in ("identity", "kind", "peer")]
+                self._connect().execute(_NOT_PROVED, [NOT_PROVED, headend, *names])
             return [
                 Known(identity=identity, gateway_id=gateway, refused=no, secret=secret, sealed=sealed, timezone=zone)
                 for identity, gateway, no, secret, sealed, zone in rows
@@ -409,6 +415,16 @@ SELECT c.identity, c.gateway_id, c.refused, coalesce(g.secret, ''), coalesce(g.s
     coalesce(s.timezone, 'UTC')
 FROM metering_called(%s, %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s, %s) c
 LEFT JOIN estate_gateway g ON g.id = c.gateway_id LEFT JOIN estate_site s ON s.id = g.site_id
+"""
+
+# beside the strangers: the name is a gateway's, so these are never more than there are gateways
+_NOT_PROVED: LiteralString = """
+INSERT INTO metering_caller (identity, kind, peer, detail, headend, first_at, last_at, calls)
+SELECT a.identity, a.kind, a.peer, %s, %s, clock_timestamp(), clock_timestamp(), 1
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS a(identity, kind, peer)
+JOIN estate_gateway g ON g.identity = a.identity AND g.secret <> ''
+ON CONFLICT (identity) DO UPDATE SET detail = excluded.detail, kind = excluded.kind, peer = excluded.peer,
+    headend = excluded.headend, last_at = excluded.last_at
 """
 
 _DUE_NOW: LiteralString = """

@@ -261,7 +261,8 @@ class Gap(models.Model):
 class Caller(models.Model):
     """Somebody who dialled in and is no gateway of ours: he waits until a person takes him over or refuses him.
 
-    Written by `metering_called`; one row for each name he gave, whoever gave it.
+    Written by `metering_called`; one row for each name he gave, whoever gave it. With `detail` NOT_PROVED it is that
+    of a gateway that stands, and he said a wrong key.
     """
 
     identity = models.CharField(max_length=96, primary_key=True)  # as `core.wire.serialserver.shown` writes it

@@ -30,6 +30,7 @@ def shown(ask: Ask) -> dict[str, list[dict[str, object]]]:
     return {
         "callers": [_row(each, ask) for each in callers.waiting()],
         "callers_refused": [_row(each, ask) for each in callers.refused()],
+        "callers_not_proved": [_row(each, ask) for each in callers.not_proved(ask.site.id, at=ask.at)],
     }
 
 
