@@ -1,7 +1,7 @@
 """Times of use: what is refused before a byte leaves, how sets lie in meters, and what a write ends as under faults."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +13,7 @@ from prewatt.core.meters.schedule import (
     Schedule,
     ScheduleTable,
     Zone,
+    block_words,
     check_schedule,
     period_bytes,
     read_periods,
@@ -23,7 +24,8 @@ from prewatt.core.meters.schedule import (
 )
 from prewatt.core.refusals import Refused
 from prewatt.core.wire.dlt645 import Frame, refuse, reply
-from tests.core.meters.bench import FakeMeter, Line
+from prewatt.core.wire.modbus import ReadReply, ReadRequest, Reply, Request, WriteMultiple, WriteReply
+from tests.core.meters.bench import FakeMeter, Fault, Line
 from tests.core.meters.bench645 import DataLine, DataMeter
 
 DTZY = catalogue()["ningju-dtzy1218"]
@@ -215,3 +217,62 @@ def test_a_model_without_a_standby_set_is_never_written_to(profile: str, code: s
     line = Line(FakeMeter(catalogue()[profile]))
     outcome = line.run(WRITE, number="")
     assert (outcome.verdict, outcome.code, line.sends) == (Verdict.REFUSED, code, 0)
+
+
+# --- Modbus under faults ---------------------------------------------------------------------
+
+
+@dataclass
+class BlockMeter(FakeMeter):
+    """Keeps the blocks of its table by their first register."""
+
+    blocks: dict[int, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        table = self.profile.schedule
+        assert table is not None
+        for places in table.sets:
+            zones = zone_bytes(OLD.zones, table.most_zones, data=False)
+            self.blocks[places.zones] = zones.ljust(block_words(table, places.zones) * 2, b"\0")
+            for address in places.tables:
+                self.blocks[address] = period_bytes(OLD.tables[0], table.most_periods, data=False)
+        self.blocks |= {address: bytes(4) for address in table.swaps}
+
+    def handle(self, request: Request) -> Reply:
+        if request.address not in self.blocks:
+            return super().handle(request)
+        if isinstance(request, ReadRequest):
+            assert request.count * 2 == len(self.blocks[request.address])
+            return ReadReply(function=request.function, data=self.blocks[request.address])
+        assert isinstance(request, WriteMultiple)
+        self.writes += 1
+        self.blocks[request.address] = request.data
+        return WriteReply(function=request.function, address=request.address, count=request.count)
+
+
+@pytest.mark.parametrize("profile", ["pilot-spm9513", "acrel-dtsy1352-nk-purse"])
+@pytest.mark.parametrize("fault", list(Fault))
+def test_whatever_one_exchange_suffers_nothing_is_claimed_that_is_not_so(profile: str, fault: Fault) -> None:
+    made = catalogue()[profile]
+    table = made.schedule
+    assert table is not None
+    for place in range(40):
+        meter = BlockMeter(made)
+        kept = {address: meter.blocks[address] for address in (table.sets[0].zones, *table.sets[0].tables)}
+        line = Line(meter, faults={place: fault})
+        outcome = line.run(WRITE)
+        standby = (meter.blocks[table.sets[1].zones], *(meter.blocks[each] for each in table.sets[1].tables))
+        whole = read_zones(standby[0][: table.most_zones * 3], data=False) == NEW.zones and all(
+            read_periods(held, data=False) == wanted for held, wanted in zip(standby[1:], NEW.tables, strict=True)
+        )
+        swap = read_swap(meter.blocks[table.swaps[0]], data=False)
+        assert kept == {address: meter.blocks[address] for address in kept}  # what is in force was never touched
+        assert swap is None or (whole and swap == SWAP), (place, fault)
+        assert (outcome.verdict is not Verdict.DONE) or (whole and swap == SWAP), (place, fault)
+        assert outcome.verdict is not Verdict.SILENT or not outcome.sent
+        if outcome.verdict is not Verdict.DONE:  # the next one finds out, whatever was left half done
+            again = Line(meter).run(WRITE)
+            assert again.verdict is Verdict.DONE and Line(meter).run(READ).verdict is Verdict.DONE, (place, again)
+        if place > line.sends:
+            break
