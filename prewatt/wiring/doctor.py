@@ -179,6 +179,15 @@ CHECKS: dict[str, _Check] = {
         look=links.look,
         needed=False,
     ),
+    "mqtt": _Check(
+        title=("MQTT broker of meters", "电表的 MQTT 服务器"),
+        mend=(
+            "start the broker, or mend PREWATT_MQTT_URL, its user, password file or certificate (docs/recipes/mqtt.md)",
+            "请启动 MQTT 服务器，或修正 PREWATT_MQTT_URL、用户、密码文件或证书（见 docs/recipes/mqtt.md）",
+        ),
+        look=links.look_at_broker,
+        needed=False,
+    ),
     "ports": _Check(
         title=("ports", "端口"),
         mend=(

@@ -44,7 +44,7 @@ class LinePlan:
 
     line_id: int
     site_id: int
-    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" | "acrel-gateway"
+    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" | "acrel-gateway" | "mqtt"
     host: str
     port: int
     baud: int
@@ -138,7 +138,7 @@ class Call:
     """Somebody dialled in and said who he is. `detail` is for a person who must decide about a stranger."""
 
     identity: str
-    kind: str  # "acrel-4g" | "acrel-gateway" | "serial-server"
+    kind: str  # "acrel-4g" | "acrel-gateway" | "serial-server" | "acrel-mqtt"
     peer: str  # address he calls from
     detail: str = ""
     fresh: bool = True  # a new connection, not one that is asked about again

@@ -349,9 +349,10 @@ class Line:
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
         if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE):
             job = replace(job, clock=int(self._ground.clock().timestamp()))
+        meter = target.meter
         conversation = converse(
             spoken(job, target.profile),
-            MeterAddress(unit=target.meter.unit, number=target.meter.number, neighbours=self._numbers),
+            MeterAddress(unit=meter.unit, number=meter.number, neighbours=self._numbers, identity=self.plan.identity),
             job,
             transport=self._transport.framing,
             baud=self.plan.baud,

@@ -10,7 +10,7 @@ from prewatt.core.meters import Profile
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Custody, Site
 from prewatt.office.estate.profiles import site_profiles
-from prewatt.office.estate.wires import ACREL_GATEWAY, CALLING, check_link
+from prewatt.office.estate.wires import ACREL_GATEWAY, CALLING, MQTT, check_link
 from prewatt.office.sheets.keypads import judged, wrong_with
 from prewatt.office.sheets.rows import (
     BuildingRow,
@@ -287,9 +287,17 @@ class _Examination:
             for gateway in gateways:
                 if gateway.code == value.gateway:
                     check_link(value.profile, gateway.transport)
+                    if gateway.transport == MQTT and not self._alone(value):
+                        raise Refused("mqtt_one_meter")
         except Refused as refused:
             return [_refusal(row, refused.code, **refused.params)]
         return []
+
+    def _alone(self, value: MeterRow) -> bool:
+        """Is it the only meter of its gateway, without a ratio, as one over MQTT must be?"""
+        besides = [*self._standing.meters.items(), *self._new_meters.items()]
+        others = [number for number, each in besides if each.gateway == value.gateway and number != value.number]
+        return value.ratio == 1 and not others
 
     def _profile_of(self, meter: str) -> Profile | None:
         """The profile of a meter that stands or comes with this file."""

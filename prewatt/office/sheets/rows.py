@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from prewatt.core.meters.media import Medium
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR, parse_price
+from prewatt.core.wire.acrel_mqtt import IDENTITY as MQTT_IDENTITY
+from prewatt.core.wire.acrel_mqtt import place_of_identity
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate.links import BAUDS, SERIAL, is_port_name
@@ -21,6 +23,7 @@ from prewatt.office.estate.wires import (
     CALLING,
     DIAL_IN,
     GATEWAY_PORTS,
+    MQTT,
     TRANSPORTS,
     check_meter,
     check_secret,
@@ -324,14 +327,14 @@ def _station(cells: _Cells) -> StationRow:
 
 def _gateway(cells: _Cells) -> GatewayRow:
     transport = cells.text("transport", 16).lower()
-    dials_in, serial, acrel = transport == DIAL_IN, transport in SERIAL, transport == ACREL_GATEWAY
+    dials_in, serial, acrel = transport in (DIAL_IN, MQTT), transport in SERIAL, transport == ACREL_GATEWAY
     ports = (GATEWAY_PORTS[0], GATEWAY_PORTS[-1]) if acrel else PORTS
     row = GatewayRow(
         code=cells.text("code", 16), name=cells.text("name", 64, needed=False), transport=transport,
         host=cells.text("host", 253), port=0 if dials_in or serial else cells.whole("port", *ports), baud=_baud(cells),
         station=cells.text("station", 16, needed=False), medium=_medium(cells), secret=_key(cells, acrel),
     )  # fmt: skip
-    if row.transport and row.transport not in (*TRANSPORTS, ACREL_GATEWAY):
+    if row.transport and row.transport not in (*TRANSPORTS, *CALLING):
         cells.refuse("transport_unknown", transport=row.transport)
     if transport in CALLING:
         return replace(row, host=_identity(cells, row.host))
@@ -374,6 +377,11 @@ def _key(cells: _Cells, acrel: bool) -> str:
 
 def _identity(cells: _Cells, text: str) -> str:
     """What a gateway dials in as stands where others have their host."""
+    mqtt, told = text.startswith(MQTT_IDENTITY), cells.text("transport", 16).lower() == MQTT
+    if text and (mqtt or told):
+        if not (mqtt and told) or place_of_identity(text) is None:
+            cells.refuse("identity_malformed", text=text)
+        return text
     try:
         return shown(bytes_of(text)) if text else ""
     except LocalProtocolError:
