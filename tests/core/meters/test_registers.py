@@ -237,7 +237,7 @@ def test_a_write_that_cuts_a_register_is_no_write_of_values() -> None:
     assert image.values(0x200, bytes(4)) == {1: {Quantity.ALARM_LEVEL_1: 0}}
     assert image.values(0x201, bytes(4)) is None
     assert image.values(0x200, bytes(6)) is None
-    assert image.values(0x20A, bytes(2)) is None
+    assert image.values(0x20E, bytes(2)) is None
 
 
 @given(st.data())
