@@ -71,8 +71,8 @@ METER_NUMBER: Final = 'quantity = "meter_number"\n'
         ("trip = [1, 1]", "explode = [1, 1]", "profile_value"),
         ("warning_trip = 1", "warning_trip = 0", "profile_value"),
         ("warning_trip = 1", "coffee_ready = 1", "profile_value"),
-        ('writable = [\n  "alarm_level_1"', 'writable = ["voltage_c"', "profile_missing"),
-        ('writable = [\n  "alarm_level_1"', 'writable = ["balance", "alarm_level_1"', "profile_not_writable"),
+        ('writable = ["alarm_level_1"', 'writable = ["voltage_c"', "profile_missing"),
+        ('writable = ["alarm_level_1"', 'writable = ["balance", "alarm_level_1"', "profile_not_writable"),
     ],
 )  # fmt: skip
 def test_a_profile_with_a_fault_is_refused(old: str, new: str, code: str) -> None:
