@@ -19,7 +19,8 @@ def main() -> int:
     if uv is None:
         print("error uv_missing: install uv to compile the locks", file=sys.stderr)
         return 2
-    for name in ("requirements", "requirements-pkcs11", "requirements-compiled", "requirements-dev"):
+    for extra in ("", "-pkcs11", "-mqtt", "-compiled", "-dev"):
+        name = f"requirements{extra}"
         command = [uv, "pip", "compile", *OPTIONS.split(), "--only-binary", ":all:", "--quiet", *sys.argv[1:]]
         subprocess.run([*command, f"{name}.in", "-o", f"{name}.lock"], cwd=ROOT, check=True)
     return 0

@@ -12,6 +12,7 @@ from prewatt.office.alarms.notifiers import NONE, NOTIFIERS
 from prewatt.wiring.refusals import StartRefused
 
 PORT_MIN, PORT_MAX = 1, 65535
+MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 POLL_MIN_S, POLL_MAX_S = 1, 24 * 3600  # below a second a bus cannot follow, above a day nothing is live
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$")
 _YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
@@ -29,6 +30,9 @@ NAMES = frozenset(
         "PREWATT_LINK_CA_FILE",
         "PREWATT_LINK_CERTIFICATE_FILE",
         "PREWATT_LINK_VERIFY",
+        "PREWATT_MQTT_URL",
+        "PREWATT_MQTT_USER",
+        "PREWATT_MQTT_PASSWORD_FILE",
         "PREWATT_DEMO",
         "PREWATT_DATABASE_URL",
         "PREWATT_POLL_S",
@@ -79,6 +83,9 @@ class Config:
     link_ca_file: str = ""  # whom gateways over TLS are believed by: PEM; empty: the system's authorities
     link_certificate_file: str = ""  # PEM with our certificate and its key, for gateways that ask for one
     link_verify: bool = True
+    mqtt_url: str = ""  # mqtt://host[:port] or mqtts://host[:port], where meters speak at a broker; empty: nowhere
+    mqtt_user: str = ""
+    mqtt_password_file: str = ""
     public_url: str = ""  # where browsers find the console through a proxy: scheme and host, no path
     security: str = "none"  # who makes the check codes of State Grid meters: "none", or "simulated" in a demo
     plain_http: bool = False  # said outright: sessions may cross this network in the clear
@@ -126,6 +133,9 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         link_ca_file=env.get("PREWATT_LINK_CA_FILE", "").strip(),
         link_certificate_file=env.get("PREWATT_LINK_CERTIFICATE_FILE", "").strip(),
         link_verify=_switch(env, "PREWATT_LINK_VERIFY", True),
+        mqtt_url=_mqtt_url(env),
+        mqtt_user=env.get("PREWATT_MQTT_USER", "").strip(),
+        mqtt_password_file=env.get("PREWATT_MQTT_PASSWORD_FILE", "").strip(),
         public_url=_public_url(env),
         plain_http=_switch(env, "PREWATT_PLAIN_HTTP", False),
         security=_security(env),
@@ -179,6 +189,19 @@ def _public_url(env: Mapping[str, str]) -> str:
     name, _, port = host.partition(":")
     if scheme not in ("http", "https") or not _HOST.match(name) or (port and not port.isdigit()):
         raise _invalid("PREWATT_PUBLIC_URL", f"{text!r} is not like https://power.example")
+    return text
+
+
+def _mqtt_url(env: Mapping[str, str]) -> str:
+    text = env.get("PREWATT_MQTT_URL", "").strip().rstrip("/")
+    if not text:
+        return ""
+    scheme, _, place = text.partition("://")
+    name, _, port = place.partition(":")
+    if scheme not in MQTT_PORTS or not _HOST.match(name) or (port and not re.fullmatch(r"[0-9]{1,5}", port)):
+        raise _invalid("PREWATT_MQTT_URL", "not like mqtts://broker.example:8883; user and password have their own")
+    if port and not PORT_MIN <= int(port) <= PORT_MAX:
+        raise _invalid("PREWATT_MQTT_URL", f"{port} is not within {PORT_MIN}..{PORT_MAX}")
     return text
 
 

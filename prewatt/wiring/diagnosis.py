@@ -21,7 +21,7 @@ from prewatt.wiring.embedded.owner import database_owner
 from prewatt.wiring.embedded.place import SYSTEM_ROOT, home_hash
 from prewatt.wiring.home import LOCK_NAME
 from prewatt.wiring.parts.ground import running_database, set_up_django
-from prewatt.wiring.refusals import StartRefused
+from prewatt.wiring.refusals import StartRefused, language
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OLDEST_PYTHON = (3, 11)
@@ -211,6 +211,26 @@ def key_vault(config: Config) -> str:
         raise Wrong("; ".join(seen.wrong[:_NAMES_SHOWN]))
     named = [f"{each.row.sgc} {each.row.krn} ({each.row.check_value})" for each in seen.keys[:_NAMES_SHOWN]]
     return "; ".join([*(f"{each.provider} {each.state}" for each in seen.vaults), *named]) or "-"
+
+
+def own_models(config: Config) -> str:
+    """This release takes every meter model that sites made their own; one without meters harms nobody."""
+    if not config.database_url and not instance_runs(config):
+        return "embedded, at rest"
+    dsn = running_database(config)
+    with outside.connect(dsn) as connection:
+        if recorded.missing(connection):
+            return "-"  # told under "migrations"
+    set_up_django(config, dsn)
+    from prewatt.office.estate.profiles import refused_versions
+
+    named = [
+        f"{each.name} ({each.meters}): {each.refused.code}, {each.refused.message(language())}"
+        for each in refused_versions() if each.meters
+    ]  # fmt: skip
+    if named:
+        raise Wrong("; ".join([*named[:_NAMES_SHOWN], *(["..."] if len(named) > _NAMES_SHOWN else [])]))
+    return "-"
 
 
 def log_in(config: Config) -> str:

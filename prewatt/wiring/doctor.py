@@ -142,6 +142,16 @@ CHECKS: dict[str, _Check] = {
         ),
         look=diagnosis.key_vault,
     ),
+    "own_models": _Check(
+        title=("meter models of the sites", "自建表型"),
+        mend=(
+            "meters of a model named are not read: on Settings, Meter models copy it, correct what is said, save it as"
+            " the next version and give it to its meters (docs/recipes/meter-model.md)",
+            "所列表型的电表不会被抄读：请在“设置 · 表型”中复制该表型，按提示更正后存为新版本，再分配给这些电表（见"
+            " docs/recipes/meter-model.md）",
+        ),
+        look=diagnosis.own_models,
+    ),
     "log_in": _Check(
         title=("log-in of who moves money", "经手资金人员的登录"),
         mend=(
@@ -167,6 +177,15 @@ CHECKS: dict[str, _Check] = {
             "请接好串口适配器，并允许前置机用户打开它（dialout 组），或修正所列的设置",
         ),
         look=links.look,
+        needed=False,
+    ),
+    "mqtt": _Check(
+        title=("MQTT broker of meters", "电表的 MQTT 服务器"),
+        mend=(
+            "start the broker, or mend PREWATT_MQTT_URL, its user, password file or certificate (docs/recipes/mqtt.md)",
+            "请启动 MQTT 服务器，或修正 PREWATT_MQTT_URL、用户、密码文件或证书（见 docs/recipes/mqtt.md）",
+        ),
+        look=links.look_at_broker,
         needed=False,
     ),
     "ports": _Check(

@@ -1,12 +1,15 @@
 """How the head-end opens links on this machine: whom TLS believes, and what `prewatt doctor` sees of it."""
 
+import asyncio
+import importlib.util
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from prewatt.field.headend import Transport, Trust, context_of, transports_of
+from prewatt.field.headend import Broker, Transport, Trust, answers, context_of, transports_of
 from prewatt.wiring import database as outside
 from prewatt.wiring import diagnosis
-from prewatt.wiring.config import Config
+from prewatt.wiring.config import MQTT_PORTS, Config
 from prewatt.wiring.parts.ground import running_database
 from prewatt.wiring.refusals import StartRefused
 
@@ -19,6 +22,41 @@ def transports(config: Config) -> Mapping[str, Transport]:
     """All ways that the head-end opens. Refuses `setting_invalid` where a file of TLS cannot be read."""
     _check_files(config)
     return transports_of(_trust(config))
+
+
+def broker(config: Config) -> Broker | None:
+    """The MQTT broker where meters speak; None: none is named. Refuses `setting_invalid` where a file cannot be read,
+    `mqtt_package_missing`."""
+    if not config.mqtt_url:
+        return None
+    if importlib.util.find_spec("aiomqtt") is None:
+        raise StartRefused("mqtt_package_missing")
+    password = ""
+    if config.mqtt_password_file:
+        try:
+            password = Path(config.mqtt_password_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as fault:
+            name = "PREWATT_MQTT_PASSWORD_FILE"
+            raise StartRefused("setting_invalid", name=name, detail=type(fault).__name__) from None
+    _check_files(config)
+    scheme, _, place = config.mqtt_url.partition("://")
+    host, _, port = place.partition(":")
+    return Broker(
+        host=host, port=int(port) if port else MQTT_PORTS[scheme], user=config.mqtt_user, password=password,
+        tls=context_of(_trust(config)) if scheme == "mqtts" else None,
+    )  # fmt: skip
+
+
+def look_at_broker(config: Config) -> str:
+    """The broker is reached, lets us in, and answers."""
+    there = broker(config)
+    if there is None:
+        return "-"
+    try:
+        asyncio.run(answers(there))
+    except OSError as fault:
+        raise diagnosis.Wrong(f"{config.mqtt_url}: {fault}") from None
+    return config.mqtt_url
 
 
 def _check_files(config: Config) -> None:

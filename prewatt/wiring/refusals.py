@@ -47,6 +47,11 @@ _REFUSALS: Mapping[str, _Refusal] = {
         zh="环境变量 {name} 的值无效：{detail}",
         en="the environment variable {name} has a value that cannot be used: {detail}",
     ),
+    "mqtt_package_missing": _Refusal(
+        exit=Exit.USAGE,
+        zh="PREWATT_MQTT_URL 需要附加软件包：pip install --require-hashes -r requirements-mqtt.lock",
+        en="PREWATT_MQTT_URL needs an extra: pip install --require-hashes -r requirements-mqtt.lock",
+    ),
     "ports_overlap": _Refusal(
         exit=Exit.USAGE,
         zh="网页、数据流和模拟站点的端口必须互不相同：{detail}",

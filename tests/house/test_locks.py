@@ -7,7 +7,10 @@ import pytest
 
 from tests.house.reading import ROOT, Violation, files, told
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-pkcs11.lock", "requirements-compiled.lock")
+LOCKS = (
+    "requirements.lock", "requirements-dev.lock", "requirements-pkcs11.lock", "requirements-compiled.lock",
+    "requirements-mqtt.lock",
+)  # fmt: skip
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^ ;\\]+)( ; [^\\]+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 # File names of locks that record an address on each line, whatever their content
@@ -55,8 +58,9 @@ def test_a_lock_holds_what_its_input_names(name: str) -> None:
 
 
 def test_the_development_lock_holds_the_run_lock_unchanged() -> None:
-    run, dev, optional, compiled = (pins(name) for name in LOCKS)
-    assert {name: dev.get(name) for name in run | optional | compiled} == run | optional | compiled
+    run, dev, optional, compiled, mqtt = (pins(name) for name in LOCKS)
+    pinned = run | optional | compiled | mqtt
+    assert {name: dev.get(name) for name in pinned} == pinned
 
 
 def test_what_compiles_fits_the_run_lock() -> None:

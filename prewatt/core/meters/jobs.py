@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from prewatt.core.meters.freezes import Freeze, FreezeSpan
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.schedule import Schedule, ScheduleRead
 
 
 class Intent(StrEnum):
@@ -25,6 +26,8 @@ class Intent(StrEnum):
     TRY = "try"  # read every block once and keep the frames: what a person looks at who sets a meter up
     ENTER_TOKEN = "enter_token"  # type twenty digits in over the line
     READ_FREEZES = "read_freezes"  # what the meter kept when days or months ended
+    READ_SCHEDULE = "read_schedule"  # times of use: the set in force, the standby set, and when they swap
+    WRITE_SCHEDULE = "write_schedule"  # the standby set and then the swap time; each read back
     READDRESS = "readdress"  # commissioning: another address on its bus
     CHANGE_BAUD = "change_baud"  # commissioning: another speed of its port
 
@@ -83,11 +86,13 @@ class Job:
     settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
     with_energy: bool = False  # READ_STATUS of a server-held circuit: the total energy too, which is charged by
     with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
-    zone_s: int = 0  # SET_CLOCK: what local time is ahead of UTC, for meters that keep local time
-    clock: int | None = None  # SET_CLOCK: seconds since 1970-01-01 UTC when the line begins it; the line says so
+    zone_s: int = 0  # SET_CLOCK, WRITE_SCHEDULE: what local time is ahead of UTC, for meters that keep local time
+    clock: int | None = None  # SET_CLOCK, WRITE_SCHEDULE: seconds since 1970 UTC when the line begins it; it says so
     freezes: FreezeSpan | None = None  # READ_FREEZES
     token: str = field(default="", repr=False)  # ENTER_TOKEN: twenty digits; whoever reads them can have the credit
     again: bool = False  # ENTER_TOKEN, READDRESS: an earlier try may have reached the meter
+    schedule: Schedule | None = None  # WRITE_SCHEDULE
+    swap_at: int = 0  # WRITE_SCHEDULE: wall time of the site counted as if it were UTC, a whole minute
     unit: int = 0  # READDRESS over Modbus: the new address; over DL/T 645 it is that of the meter's number
     baud: int = 0  # CHANGE_BAUD: the new speed
 
@@ -125,3 +130,4 @@ class Outcome:
     sent: bool = False
     frames: tuple[Frame, ...] = ()  # TRY alone
     freezes: tuple[Freeze, ...] = ()  # READ_FREEZES alone, the oldest first
+    schedule: ScheduleRead | None = None  # READ_SCHEDULE and WRITE_SCHEDULE alone: what the meter showed last

@@ -59,7 +59,7 @@ def marked(readings: Sequence[Reading], *, rollover_wh: int | None, ratio: int =
         if last is not None and mark is Mark.GOOD:
             apart = each.at - last.at
             moved = each.wh != last.wh
-            watts = 0 if moved or apart > GAP else min(abs(last.power_w or 0), abs(each.power_w or 0))
+            watts = 0 if moved or apart > GAP else max(0, min(last.power_w or 0, each.power_w or 0))
             still = 0 if moved else still + watts * int(apart.total_seconds())
             if still >= STILL_WH * ratio * HOUR_S:
                 mark = Mark.FROZEN

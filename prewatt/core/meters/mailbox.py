@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from prewatt.core.meters.jobs import Job, Outcome
 from prewatt.core.meters.own import OwnVersion
@@ -44,7 +44,7 @@ class LinePlan:
 
     line_id: int
     site_id: int
-    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" | "acrel-gateway"
+    transport: str  # "rtu-over-tcp" | "modbus-tcp" | "dial-in" | "acrel-gateway" | "mqtt"
     host: str
     port: int
     baud: int
@@ -129,15 +129,20 @@ class LineHealth:
     error: str | None = None  # stable code: connect_refused, connect_timeout, closed, silent
 
 
+# who said the name of a gateway and a wrong key is kept with this, beside the strangers
+NOT_PROVED: Final = "caller_not_proved"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """Somebody dialled in and said who he is. `detail` is for a person who must decide about a stranger."""
 
     identity: str
-    kind: str  # "acrel-4g" | "acrel-gateway" | "serial-server"
+    kind: str  # "acrel-4g" | "acrel-gateway" | "serial-server" | "acrel-mqtt"
     peer: str  # address he calls from
     detail: str = ""
     fresh: bool = True  # a new connection, not one that is asked about again
+    proved: bool = True  # False: he said a gateway's name and a wrong key; he is gone, and people are told
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from prewatt.core.meters.credit import Credit
 from prewatt.core.meters.freezes import Freezes
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.schedule import ScheduleTable
 from prewatt.core.meters.token_face import TokenFace
 from prewatt.core.meters.wallet import Wallet
 from prewatt.core.wire.dlt645 import Access, Command
@@ -258,6 +259,7 @@ class Profile:
     token: TokenFace | None = None  # takes STS tokens
     behaviour: Behaviour | None = None  # None: nothing is known of it
     freezes: Freezes | None = None  # what it keeps when days and months end
+    schedule: ScheduleTable | None = None  # its times of use
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
     @cached_property

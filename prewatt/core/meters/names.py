@@ -108,6 +108,8 @@ INTENTS: Final[Mapping[Intent, Text]] = MappingProxyType(
         Intent.TRY: Text("try it", "试读"),
         Intent.ENTER_TOKEN: Text("enter a token", "下发令牌"),
         Intent.READ_FREEZES: Text("read freezes", "抄读冻结"),
+        Intent.READ_SCHEDULE: Text("read times of use", "抄读时段表"),
+        Intent.WRITE_SCHEDULE: Text("write times of use", "写时段表"),
     }
 )
 ORDER_KINDS: Final[Mapping[OrderKind, Text]] = MappingProxyType(

@@ -30,6 +30,7 @@ from prewatt.core.meters.model import (
 )
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.scales import provenance, scale_of, units_of
+from prewatt.core.meters.schedule import schedule_of
 from prewatt.core.meters.tables import Table
 from prewatt.core.meters.token_face import token_face_of
 from prewatt.core.meters.wallet import PRICES, wallet_of
@@ -354,6 +355,9 @@ def load(text: str) -> Profile:
             root, modbus=protocol is Protocol.MODBUS, credit_unit=credit_unit, circuits=held.circuits,
             max_block=held.max_block, taken=_taken(held, protocol),
         ),
+        schedule=schedule_of(
+            root, modbus=protocol is Protocol.MODBUS, max_block=held.max_block, taken=_taken(held, protocol)
+        ),
         wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
         credit=credit_of(root) if protocol is Protocol.DLT645 else None,
         bus=bus_address_of(root) if protocol is Protocol.MODBUS else None,
@@ -363,11 +367,8 @@ def load(text: str) -> Profile:
     root.done()
     if not profile.custody:
         raise model.refuse("custody", "[]")
-    _check_blocks(profile)
-    _check_witness(profile)
-    _check_settings(profile)
-    _check_relay(profile)
-    _check_token(profile)
+    for check in (_check_blocks, _check_witness, _check_settings, _check_relay, _check_token):
+        check(profile)
     return profile
 
 

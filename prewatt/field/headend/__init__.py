@@ -4,7 +4,10 @@ Face: `HeadEnd(mailbox, name=..., catalogue=..., clock=...).run(stop)`, or `main
 """
 
 from prewatt.field.headend.advice import Advice, Adviser, no_adviser
+from prewatt.field.headend.boards import Board, Boards
 from prewatt.field.headend.headend import Fence, HeadEnd, steady_clock
+from prewatt.field.headend.mqtt_board import MqttBoard
+from prewatt.field.headend.mqtt_post import Broker, BrokerPost, answers
 from prewatt.field.headend.process import main
 from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.threads import PoolThread, Thread
@@ -15,6 +18,12 @@ __all__ = [
     "TRANSPORTS",
     "Advice",
     "Adviser",
+    "Board",
+    "Boards",
+    "Broker",
+    "BrokerPost",
+    "MqttBoard",
+    "answers",
     "Fence",
     "HeadEnd",
     "Link",

@@ -20,6 +20,7 @@ from prewatt.core.wire import acrel4g, serialserver
 from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports
 from prewatt.core.wire.acrel4g.frame import START
 from prewatt.core.wire.acrel_gateway import HEAD
+from prewatt.core.wire.acrel_mqtt import IDENTITY as MQTT_IDENTITY
 from prewatt.field.headend.gateway_call import GatewayCall
 from prewatt.field.headend.limits import (
     KEEPALIVE_EVERY_S,
@@ -170,6 +171,9 @@ class Caller(asyncio.Protocol):
         if self.identity and self.identity != identity:
             log.warning("caller_changed_name gateway=%s peer=%s", self.gateway_id, self.peer)
             self.hang_up()
+            return
+        if identity.startswith(MQTT_IDENTITY):
+            self.hang_up("refused")  # a name of those at a broker, who do not dial in
             return
         if not self.identity:
             self.identity = identity

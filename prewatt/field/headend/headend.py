@@ -17,6 +17,7 @@ from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LinePlan, Mailbox, PollSettings
 from prewatt.field.headend.advice import Adviser, no_adviser
+from prewatt.field.headend.boards import Board
 from prewatt.field.headend.ground import Ground
 from prewatt.field.headend.limits import (
     CLAIM_IDLE_S,
@@ -41,7 +42,6 @@ from prewatt.field.headend.line import Line
 from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.scans import ScanPost
 from prewatt.field.headend.shelf import Shelf
-from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.threads import PoolThread, Thread
 from prewatt.field.headend.transports import TRANSPORTS, Transport
 from prewatt.field.headend.waiter import Waiter
@@ -103,7 +103,7 @@ class HeadEnd:
     `catalogue`  profiles by code
     `clock`      aware UTC wall time, for what is stored
     `lease_s`    how long the office keeps a gateway for a head-end that does not tick
-    `switchboard`  where meters and serial servers dial in, if they may
+    `switchboard`  where meters and serial servers come to by themselves, if they may
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class HeadEnd:
         chance: Callable[[], float] = random.random,
         desk: Thread | None = None,
         ear: Thread | None = None,
-        switchboard: Switchboard | None = None,
+        switchboard: Board | None = None,
         around: Callable[[str, Transport], Transport] = lambda _, transport: transport,
         adviser: Adviser = no_adviser,
     ) -> None:

@@ -49,7 +49,7 @@ from prewatt.field.headend.transports import LinkError
 log = logging.getLogger("prewatt.headend")
 
 POLLS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
-READS = frozenset({Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.READ_FREEZES, Intent.TRY})
+READS = frozenset(each for each in Intent if each.value.startswith("read_") or each is Intent.TRY)
 
 
 class Line:
@@ -347,11 +347,12 @@ class Line:
         replies = self._bus.replies
         # replies of an earlier conversation must not carry a transaction number of this one
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
-        if job.intent is Intent.SET_CLOCK:
+        if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE):
             job = replace(job, clock=int(self._ground.clock().timestamp()))
+        meter = target.meter
         conversation = converse(
             spoken(job, target.profile),
-            MeterAddress(unit=target.meter.unit, number=target.meter.number, neighbours=self._numbers),
+            MeterAddress(unit=meter.unit, number=meter.number, neighbours=self._numbers, identity=self.plan.identity),
             job,
             transport=self._transport.framing,
             baud=self.plan.baud,

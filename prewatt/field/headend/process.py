@@ -9,9 +9,9 @@ from typing import TextIO
 from prewatt.core.meters import Profile
 from prewatt.core.meters.mailbox import Mailbox
 from prewatt.field.headend.advice import Adviser, no_adviser
+from prewatt.field.headend.boards import Board
 from prewatt.field.headend.headend import HeadEnd
 from prewatt.field.headend.recorded import recorded
-from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.transports import TRANSPORTS, Transport
 from prewatt.field.recorder import Recorder
 
@@ -34,7 +34,7 @@ def main(
     clock: Callable[[], datetime],
     lease_s: float = 10.0,
     started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None] | None = None,
-    switchboard: Switchboard | None = None,
+    switchboard: Board | None = None,
     transports: Mapping[str, Transport] = TRANSPORTS,
     adviser: Adviser = no_adviser,
     record: TextIO | None = None,

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from prewatt.core.meters.mailbox import Call, Known, LinePlan
@@ -62,6 +63,7 @@ class Switchboard:
         self._unnamed: dict[Caller, None] = {}  # in the order of their calls
         self._named: dict[str, Caller] = {}  # by identity
         self._to_ask: dict[str, list[Caller]] = {}  # several may say one name, where it must be proved
+        self._not_proved: dict[str, Call] = {}  # the last of each name, until the office has heard of it
         self._strangers: set[Caller] = set()
         self._say_strangers_at = 0.0
         self._addresses: Counter[str] = Counter()
@@ -116,17 +118,19 @@ class Switchboard:
     @property
     def waiting(self) -> bool:
         """Is there somebody to ask the office about?"""
-        return bool(self._to_ask)
+        return bool(self._to_ask or self._not_proved)
 
     def to_ask(self) -> list[Call]:
         """Whom to ask about now; `answered` must follow."""
-        return [callers[-1].call() for callers in list(self._to_ask.values())[:ASK_ROWS]]
+        told = {identity: callers[-1].call() for identity, callers in self._to_ask.items()}
+        return list({**told, **self._not_proved}.values())[:ASK_ROWS]
 
     def answered(self, known: Sequence[Known]) -> bool:
         """What the office said; True when a gateway's connection is here that was not."""
         gained = False
         now = asyncio.get_running_loop().time()
         for each in known:
+            self._not_proved.pop(each.identity, None)
             for caller in self._to_ask.pop(each.identity, []):
                 caller.fresh = False
                 if each.refused:
@@ -207,7 +211,9 @@ class Switchboard:
         self._gained()
 
     def not_proved(self, caller: Caller) -> None:
-        """Somebody says a name whose secret he does not know: said in the log, however often he tries."""
+        """Somebody says a name whose secret he does not know: said in the log and to the office, however often he
+        tries."""
+        self._not_proved[caller.identity] = replace(caller.call(), proved=False)
         now = asyncio.get_running_loop().time()
         if now >= self._say_strangers_at:
             self._say_strangers_at = now + SAY_STRANGERS_S

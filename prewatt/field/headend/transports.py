@@ -58,15 +58,15 @@ class LinkError(Exception):
         self.code = code
 
 
-Framing = Literal["rtu", "tcp"]
+Framing = Literal["rtu", "tcp", "mqtt"]
 Opener = Callable[[LinePlan, Listener], Awaitable[Link]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transport:
-    """`opener` moves bytes; `framing` ("rtu" | "tcp") says how the driver must wrap them; `link_ms` is what the way
-    adds to a reply. `sole`: the link is the only way to its bus, so nobody else can speak there while we have it, and
-    a reply may be awaited for longer than the lease is certain."""
+    """`opener` moves bytes; `framing` ("rtu" | "tcp" | "mqtt") says how the driver must wrap them; `link_ms` is what
+    the way adds to a reply. `sole`: the link is the only way to its bus, so nobody else can speak there while we have
+    it, and a reply may be awaited for longer than the lease is certain."""
 
     opener: Opener
     framing: Framing

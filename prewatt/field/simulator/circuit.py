@@ -15,6 +15,7 @@ are opening + sum of accepted orders = balance + drained.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from prewatt.core.meters.behaviour import Reverse
 from prewatt.core.meters.jobs import Order, OrderKind
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.meters.wallet import Wallet, affordable_wh, drained
@@ -92,6 +93,7 @@ class CircuitState:
     hoarding_limit_wh: int = 0
     load_limit_w: int = 0
     malicious_step_w: int = 0
+    malicious_off: bool = False  # told not to watch for forbidden loads
     warning_trip: bool = False
     warning_trip_1: bool = False
     force: str = Force.AUTOMATIC.value
@@ -150,6 +152,7 @@ def first_state(site: CircuitSite, *, purse: bool, at_ms: int, wallet: Wallet | 
         hoarding_limit_wh=settings.hoarding_limit_wh,
         load_limit_w=settings.load_limit_w,
         malicious_step_w=settings.malicious_step_w,
+        malicious_off=not settings.malicious_step_w,
         warning_trip=settings.warning_trip,
         warning_trip_1=settings.warning_trip_1,
         force=force.value,
@@ -168,6 +171,7 @@ class Circuit:
         self.state = state
         self._power_until = power_until
         self._rate_at = rate_at
+        self.reverse = Reverse.SEPARATE  # as the profile says; a model of which nothing is known keeps a counter apart
 
     # what can be seen
 
@@ -248,9 +252,11 @@ class Circuit:
                 s.last_load_w, s.overload_since_ms = UNKNOWN_W, NEVER
                 s.as_of_ms = at_ms
                 return
-            end_ms = min(until_ms, at_ms, self._next_event_ms(load_w))
-            self._count(load_w * (end_ms - s.as_of_ms))
-            whole, s.export_watt_ms = divmod(s.export_watt_ms + s.reverse_w * (end_ms - s.as_of_ms), WATT_MS_PER_WH)
+            counted_w = load_w + (s.reverse_w if self.reverse is Reverse.ADDS else 0)
+            end_ms = min(until_ms, at_ms, self._next_event_ms(counted_w))
+            self._count(counted_w * (end_ms - s.as_of_ms))
+            apart_w = s.reverse_w if self.reverse is Reverse.SEPARATE else 0
+            whole, s.export_watt_ms = divmod(s.export_watt_ms + apart_w * (end_ms - s.as_of_ms), WATT_MS_PER_WH)
             s.export_wh += whole
             s.as_of_ms = end_ms
             self._judge()
@@ -358,7 +364,7 @@ class Circuit:
         """Before a stretch of constant load: a forbidden step trips at once, an overload starts its delay."""
         s = self.state
         known = s.last_load_w != UNKNOWN_W
-        forbidden = s.resistive and 0 < s.malicious_step_w <= load_w - s.last_load_w
+        forbidden = s.resistive and not s.malicious_off and 0 < s.malicious_step_w <= load_w - s.last_load_w
         if known and forbidden and self.relay_closed():
             s.malicious_tripped = True
         s.last_load_w = load_w

@@ -94,6 +94,8 @@ class DataMeter(Meter):
     def _item(self, di: int, at_ms: int) -> bytes | None:
         if di in _CLOCKS:
             return clock_bytes(self._wall(at_ms), _CLOCKS[di])
+        if self.timetable is not None and (times := self.timetable.fetch(self.state.schedule, di)) is not None:
+            return times
         for blocks in self.profile.blocks.values():
             for block in blocks:
                 if block.address == di:
@@ -118,6 +120,7 @@ class DataMeter(Meter):
         to over the line, the second one stands for commands that come over it."""
         circuit = self.circuits[1]
         word = 0 if circuit.relay_closed() else 1 << RELAY_OPEN | 1 << COMMAND_OPEN
+        word |= 0 if self.timetable is None else self.timetable.status_bits(self.state.schedule)
         credit = self.profile.credit
         if credit is not None and circuit.state.force == Force.AUTOMATIC and circuit.out_of_credit():
             word &= ~(1 << COMMAND_OPEN)
@@ -197,6 +200,8 @@ class DataMeter(Meter):
             if value is not None:
                 self._set(self.circuits[1], {quantity: value}, at_ms)
                 return HandledFrame(reply=reply(frame, self.address), kept=True)
+        if self.keep_times(frame.di or 0, frame.data[WRITE_HEAD:], at_ms):
+            return HandledFrame(reply=reply(frame, self.address), kept=True)
         return HandledFrame(reply=self._refuse(frame, NO_DATA))
 
     def _take_time(self, frame: Frame, at_ms: int) -> bool:

@@ -63,7 +63,7 @@ def _check(circuit: Circuit, event: Event) -> None:
     state = circuit.state
     if event is Event.OVERLOAD and not state.load_limit_w:
         raise SiteError("event_needs", "event", "the circuit has no load limit")
-    if event in (Event.MALICIOUS_LOAD, Event.MOTOR) and not state.malicious_step_w:
+    if event in (Event.MALICIOUS_LOAD, Event.MOTOR) and (state.malicious_off or not state.malicious_step_w):
         raise SiteError("event_needs", "event", "the circuit knows no forbidden step")
 
 

@@ -40,6 +40,7 @@ from prewatt.field.simulator.circuit import (
 from prewatt.field.simulator.frozen import ring_words
 from prewatt.field.simulator.reckoned import reckoned
 from prewatt.field.simulator.site import Force, MeterSite
+from prewatt.field.simulator.timetable import Timetable
 from prewatt.field.simulator.town import LiveLoad, RateClock
 
 PPM: Final = 1_000_000
@@ -53,10 +54,16 @@ _SETTINGS: Final[Mapping[Quantity, str]] = {
     Quantity.OVERDRAFT_LIMIT: "overdraft_limit_wh",
     Quantity.HOARDING_LIMIT: "hoarding_limit_wh",
     Quantity.LOAD_LIMIT: "load_limit_w",
+    Quantity.MALICIOUS_STEP: "malicious_step_w",
     **{price: price.value for price in PRICES},
 }
+_FLAGS: Final[Mapping[Quantity, tuple[str, bool]]] = {  # and whether a 1 sets them
+    Quantity.MALICIOUS_SWITCH: ("malicious_off", False),
+    Quantity.ALARM_TRIPS_1: ("warning_trip_1", True),
+    Quantity.ALARM_TRIPS_2: ("warning_trip", True),
+}
 _FORCES: Final = frozenset({Quantity.FORCE_CONTROL, Quantity.FORCED_STATE})
-_SWITCHING: Final = _FORCES | {Quantity.RELAY}
+_SWITCHING: Final = _FORCES | {Quantity.RELAY} | _FLAGS.keys()  # 0 or 1
 _FORCE_WORDS: Final[Mapping[str, tuple[int, int]]] = {
     Force.AUTOMATIC.value: (0, 0),
     Force.KEEP_ON.value: (1, 0),
@@ -76,6 +83,7 @@ class MeterState:
     restarts: int = 0  # how often that was
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
     charge: dict[str, Any] = field(default_factory=dict)  # `charging.ChargeState`; replaced as a whole, never changed
+    schedule: dict[str, Any] = field(default_factory=dict)  # `timetable.Held`; likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,17 +118,32 @@ class Meter:
             first_state(each, purse=self.has_purse, at_ms=at_ms, wallet=profile.wallet) for each in site.circuits
         ]
         assert len(states) == len(site.circuits), site.number
-        rates = RateClock(zone)
+        self._works_rates = RateClock(zone)
+        self.timetable = None if profile.schedule is None else Timetable(profile.schedule)
         self.circuits = {
-            each.index: Circuit(held, LiveLoad(each.load, zone), rates)
+            each.index: Circuit(held, LiveLoad(each.load, zone), self._rate_at)
             for each, held in zip(site.circuits, states, strict=True)
         }
         if state is None:
             state = MeterState(clock_set_ms=at_ms, silent=site.silent, order_results=[0] * len(states))
             state.next_freeze_ms = self._next_midnight(state, at_ms)
         self.state = state
+        if profile.behaviour is not None:
+            for circuit in self.circuits.values():
+                circuit.reverse = profile.behaviour.reverse
 
     # time
+
+    def _wall_s(self, at_ms: int) -> int:
+        """What local clocks show, counted as if it were UTC."""
+        return int(datetime.fromtimestamp(at_ms // 1_000, self.zone).replace(tzinfo=UTC).timestamp())
+
+    def _rate_at(self, at_ms: int) -> int:
+        if self.timetable is not None and self.state.schedule:
+            rate = self.timetable.rate(self.state.schedule, self._wall_s(at_ms))
+            if rate is not None:
+                return rate
+        return self._works_rates(at_ms)
 
     def clock_ms(self, at_ms: int) -> int:
         """What the meter takes for the time."""
@@ -137,6 +160,8 @@ class Meter:
             self.state.next_freeze_ms = self._next_midnight(self.state, midnight_ms)
         for circuit in self.circuits.values():
             circuit.settle(at_ms)
+        if self.timetable is not None and self.state.schedule.get("waits"):
+            self.state.schedule = dict(self.timetable.settled(self.state.schedule, self._wall_s(at_ms)))
 
     def take_time(self, clock_s: int, at_ms: int) -> None:
         """Set the clock, as a server tells it to a meter that asked."""
@@ -219,15 +244,29 @@ class Meter:
             data = ring_words(
                 self.profile.freezes, states, request.address, request.count, zone=self.zone, ratio=self._ratio()
             )
+        if data is None and self.timetable is not None:
+            data = self.timetable.fetch(self.state.schedule, request.address)
+            data = data if data is not None and len(data) == request.count * 2 else None
         if data is None:
             return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS))
         return ReadReply(function=request.function, data=data)
+
+    def keep_times(self, address: int, data: bytes, at_ms: int) -> bool:
+        """A write to the standby set or a swap time; False: it is refused."""
+        table = self.timetable
+        held = None if table is None else table.put(self.state.schedule, address, data, self._wall_s(at_ms))
+        if held is None:
+            return False
+        self.state.schedule = dict(held)
+        return True
 
     def _write(self, address: int, data: bytes, done: Reply, at_ms: int) -> Handled:
         function = int(done.function)
         written = decode_order(self.profile, address, data)
         if written is not None and written.circuit_index in self.circuits:
             return self._order(written, done)
+        if self.keep_times(address, data, at_ms):
+            return Handled(reply=done, kept=True)
         values = self._image.values(address, data)
         if values is None or any(index not in self.circuits for index in values):
             return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS)))
@@ -269,6 +308,9 @@ class Meter:
         for quantity, value in values.items():
             if quantity in _SETTINGS:
                 setattr(circuit.state, _SETTINGS[quantity], value)
+            elif quantity in _FLAGS:
+                name, sets = _FLAGS[quantity]
+                setattr(circuit.state, name, bool(value) is sets)
         if Quantity.CLOCK in values:
             self.state.clock_offset_ms = values[Quantity.CLOCK] * 1_000 - at_ms
             self.state.clock_set_ms = at_ms

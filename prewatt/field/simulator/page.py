@@ -278,8 +278,8 @@ def _possible(circuit: Circuit, lang: str) -> list[tuple[str, str, str]]:
     state = circuit.state
     not_now = {
         Event.OVERLOAD: not state.load_limit_w,
-        Event.MALICIOUS_LOAD: not state.malicious_step_w,
-        Event.MOTOR: not state.malicious_step_w,
+        Event.MALICIOUS_LOAD: state.malicious_off or not state.malicious_step_w,
+        Event.MOTOR: state.malicious_off or not state.malicious_step_w,
         Event.REVERSE: state.reverse_w > 0,
         Event.REVERSE_END: state.reverse_w == 0,
         Event.COVER_OPEN: state.tamper,

@@ -13,7 +13,7 @@ def reckoned(state: CircuitState) -> dict[Quantity, int]:
     """Values in the units of `Quantity`; `UNKNOWN` days where nothing was used lately."""
     return {
         Quantity.DAYS_LEFT: _days_left(state),
-        Quantity.MALICIOUS_SWITCH: int(state.malicious_step_w > 0),
+        Quantity.MALICIOUS_SWITCH: int(not state.malicious_off),
         Quantity.MALICIOUS_STEP: state.malicious_step_w,
         Quantity.ALARM_TRIPS_1: int(state.warning_trip_1),
         Quantity.ALARM_TRIPS_2: int(state.warning_trip),

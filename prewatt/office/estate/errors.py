@@ -97,6 +97,16 @@ register(
             en="Serial port {port} of this gateway is a line already. Nothing was saved.",
             zh="该网关的 {port} 号串口已登记为一条总线。什么都没有保存。",
         ),
+        "mqtt_needs_server_held": Text(
+            en="Over MQTT an Acrel meter of one circuit whose credit the server holds can be read, not {profile}: no "
+            "credit can be put into a meter this way. Nothing was saved.",
+            zh="MQTT 只支持单回路、由系统计费的安科瑞电表，不支持 {profile}：这种方式不能向电表写入购电。什么都没有保存。",
+        ),
+        "mqtt_one_meter": Text(
+            en="Over MQTT a line is one meter, and one without a CT ratio: nobody says on which side its values are. "
+            "Nothing was saved.",
+            zh="MQTT 线路只能有一块电表，且互感器倍率须为 1：协议未说明数值是一次侧还是二次侧。什么都没有保存。",
+        ),
         "medium_unknown": Text(
             en="A line goes over a wire, the mains (plc) or the air (radio), not over “{medium}”. Nothing was saved.",
             zh="总线的介质为有线、载波（plc）或无线（radio），没有“{medium}”。什么都没有保存。",

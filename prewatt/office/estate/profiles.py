@@ -6,6 +6,7 @@ an act (`changes.profiles`). Nothing is kept that `core.meters.own.check_own` re
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -39,6 +40,28 @@ def _read(pk: int, created_at: datetime, name: str) -> Profile | None:
     except Refused as refused:
         logger.error("own profile %s cannot be read: %s", name, refused.code)
         return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedVersion:
+    """An own version that this release does not take, and how many meters that stand have it."""
+
+    name: str
+    refused: Refused
+    meters: int
+
+
+def refused_versions() -> list[RefusedVersion]:
+    """Every own version that an older release kept and this one refuses: those of meters first."""
+    found = []
+    for row in ProfileVersion.objects.order_by("code", "version").iterator(chunk_size=_KEPT):
+        name = name_of(row.code, row.version)
+        try:
+            load_own(OwnVersion(code=name, text=row.text))
+        except Refused as refused:
+            meters = Meter.objects.filter(profile=name, removed_at=None).count()
+            found.append(RefusedVersion(name=name, refused=refused, meters=meters))
+    return sorted(found, key=lambda each: -each.meters)
 
 
 class Known(Mapping[str, Profile]):

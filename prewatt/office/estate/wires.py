@@ -7,10 +7,12 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from prewatt.core.meters import Profile
+from prewatt.core.meters import Custody, Profile
 from prewatt.core.meters.media import Medium
 from prewatt.core.meters.profile import Protocol
 from prewatt.core.refusals import Refused
+from prewatt.core.wire.acrel_mqtt import IDENTITY as MQTT_IDENTITY
+from prewatt.core.wire.acrel_mqtt import MAX_IDENTITY, place_of_identity
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
@@ -22,6 +24,8 @@ from prewatt.office.staff.audit import audit
 DIAL_IN: Final = "dial-in"
 TRANSPORTS: Final = (*links.OPENED, DIAL_IN)
 ACREL_GATEWAY: Final = "acrel-gateway"  # a serial port of an Acrel gateway, which dials in and proves its secret
+MQTT: Final = "mqtt"  # an Acrel meter that is heard at our broker
+CALLING: Final = (DIAL_IN, ACREL_GATEWAY, MQTT)
 GATEWAY_PORTS: Final = range(1, 100)
 _SECRET = re.compile(r"[!-~]{16}")
 _NUMBER = re.compile(r"[0-9]{6,20}")
@@ -40,7 +44,7 @@ def add_gateway(
     the serial of a meter with its own modem, or the id of an Acrel gateway, which has a `secret`). Refuses name_needed,
     code_taken, identity_malformed, identity_taken, heartbeat_malformed, gateway_secret_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
-    _check_secret(secret, identity)
+    check_secret(secret, identity)
     if not code.strip() or bool(host.strip()) == bool(identity):
         raise Refused("name_needed")
     _check_identity_free(identity)
@@ -64,6 +68,9 @@ def _texts(identity: str, heartbeat: str) -> tuple[str, str]:
     """Both as a box's bytes are shown. Refuses identity_malformed, heartbeat_malformed."""
     told = []
     for text, code in ((identity, "identity_malformed"), (heartbeat, "heartbeat_malformed")):
+        if code == "identity_malformed" and text.strip().startswith(MQTT_IDENTITY):
+            told.append(_mqtt_identity(text.strip()))
+            continue
         try:
             told.append(shown(bytes_of(text.strip())) if text.strip() else "")
         except LocalProtocolError:
@@ -71,13 +78,24 @@ def _texts(identity: str, heartbeat: str) -> tuple[str, str]:
     return told[0], told[1]
 
 
-def _check_secret(secret: str, identity: str) -> None:
-    if secret and not (identity and _SECRET.fullmatch(secret)):
+def _mqtt_identity(text: str) -> str:
+    """mqtt/product/serial, as they stand in the topics. Refuses identity_malformed."""
+    if place_of_identity(text) is None:
+        raise Refused("identity_malformed", text=text[:MAX_IDENTITY])
+    return text
+
+
+def check_secret(secret: str, identity: str) -> None:
+    """Whether a gateway of this identity ("": it does not dial in) can have this key. Refuses
+    gateway_secret_malformed."""
+    if secret and not (identity and not identity.startswith(MQTT_IDENTITY) and _SECRET.fullmatch(secret)):
         raise Refused("gateway_secret_malformed")
 
 
 def transport_of(gateway: Gateway) -> str:
     """What every line of a gateway that dials in has; "" where we connect to it."""
+    if gateway.identity.startswith(MQTT_IDENTITY):
+        return MQTT
     return (ACREL_GATEWAY if gateway.secret else DIAL_IN) if gateway.identity else ""
 
 
@@ -91,9 +109,9 @@ def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = 
     """Whether this gateway can have such a line. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
     dial_in_has_one_line, serial_port_malformed, host_is_a_port, serial_has_one_line, gateway_port_out_of_range,
     gateway_port_taken."""
-    if transport not in (*TRANSPORTS, ACREL_GATEWAY):
+    if transport not in (*TRANSPORTS, *CALLING):
         raise Refused("transport_unknown", transport=transport)
-    if (transport if transport in (DIAL_IN, ACREL_GATEWAY) else "") != transport_of(gateway):
+    if (transport if transport in CALLING else "") != transport_of(gateway):
         raise Refused("dial_in_has_no_host")
     if transport == ACREL_GATEWAY:
         if port not in GATEWAY_PORTS:
@@ -101,7 +119,7 @@ def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = 
         if Line.objects.filter(gateway=gateway, port=port).exclude(pk=line.pk if line else 0).exists():
             raise Refused("gateway_port_taken", port=port)
         return
-    if transport == DIAL_IN:
+    if transport in (DIAL_IN, MQTT):
         if Line.objects.filter(gateway=gateway).exclude(pk=line.pk if line else 0).exists():
             raise Refused("dial_in_has_one_line")
         return
@@ -126,7 +144,7 @@ def add_line(
     gateway_port_out_of_range, gateway_port_taken, medium_unknown."""
     _check_way(gateway, transport, port)
     _check_medium(medium)
-    port = 0 if transport in (DIAL_IN, *links.SERIAL) else port
+    port = 0 if transport in (DIAL_IN, MQTT, *links.SERIAL) else port
     try:
         with transaction.atomic():
             line = Line.objects.create(
@@ -170,12 +188,26 @@ def check_link(profile: str, transport: str) -> None:
         check_speaks(known, transport)
 
 
+def _heard_over_mqtt(profile: Profile) -> bool:
+    return profile.maker == "Acrel" and profile.circuits == 1 and profile.custody == {Custody.SERVER}
+
+
 def check_speaks(profile: Profile, transport: str) -> None:
-    """The same of a profile that no meter has yet. Refuses meter_without_wire too: a keypad meter has no line."""
+    """The same of a profile that no meter has yet. Refuses meter_without_wire too: a keypad meter has no line; and
+    mqtt_needs_server_held: what is told over MQTT has no command for credit."""
     if not profile.wired:
         raise Refused("meter_without_wire", profile=profile.name)
+    if transport == MQTT and not _heard_over_mqtt(profile):
+        raise Refused("mqtt_needs_server_held", profile=profile.name)
     if profile.protocol is not Protocol.MODBUS and transport in links.MODBUS_TCP:
         raise Refused("meter_needs_transparent_line", profile=profile.name)
+
+
+def check_alone(line: Line, ct_ratio: int) -> None:
+    """Whether this line has room for a meter of such a ratio. Refuses mqtt_one_meter: over MQTT a line is one meter,
+    and nobody says on which side of a ratio its values are."""
+    if line.transport == MQTT and (ct_ratio != 1 or Meter.objects.filter(line=line, removed_at=None).exists()):
+        raise Refused("mqtt_one_meter")
 
 
 def add_meter(
@@ -186,6 +218,7 @@ def add_meter(
     unit_out_of_range, unit_taken, ratio_out_of_range, meter_needs_transparent_line."""
     known = check_meter(number=number, profile=profile, unit=unit, ct_ratio=ct_ratio)
     check_link(profile, line.transport)
+    check_alone(line, ct_ratio)
     if Meter.objects.filter(number=number).exists():
         raise Refused("meter_number_taken", number=number)
     site = line.gateway.site
@@ -237,11 +270,13 @@ def edit_gateway(
     dialling in, and only an Acrel gateway has a secret. Refuses name_needed, identity_malformed, identity_taken,
     heartbeat_malformed, gateway_secret_malformed."""
     identity, heartbeat = _texts(identity, heartbeat)
-    _check_secret(secret, gateway.secret)
+    check_secret(secret, gateway.secret)
     host = "" if gateway.identity else host.strip()
     identity, heartbeat = (identity, heartbeat) if gateway.identity else ("", "")
     if not host and not identity:
         raise Refused("name_needed")
+    if identity.startswith(MQTT_IDENTITY) != gateway.identity.startswith(MQTT_IDENTITY):
+        raise Refused("identity_malformed", text=identity)  # its line would be of another kind
     for transport in Line.objects.filter(gateway=gateway).values_list("transport", flat=True) if host else ():
         links.check_host(host, transport)
     _check_identity_free(identity, besides=gateway)
@@ -272,7 +307,7 @@ def edit_line(
     _check_way(line.gateway, transport, port, line)
     medium = line.medium if medium is None else medium
     _check_medium(medium)
-    port = 0 if transport in (DIAL_IN, *links.SERIAL) else port
+    port = 0 if transport in (DIAL_IN, MQTT, *links.SERIAL) else port
     for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
         check_link(profile, transport)
     fields = ["transport", "port", "baud", "medium"]
@@ -298,6 +333,8 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
     if line.gateway.site_id != meter.site_id:
         raise Refused("line_other_site")
     check_link(meter.profile, line.transport)
+    if meter.line_id != line.pk:
+        check_alone(line, meter.ct_ratio)
     left = meter.line
     before = {"line": meter.line_id, "unit": meter.unit}
     try:

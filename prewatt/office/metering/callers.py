@@ -5,11 +5,12 @@ all of it, and a name is all that it shows of anybody.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
 
+from prewatt.core.meters.mailbox import NOT_PROVED
 from prewatt.core.refusals import Refused
 from prewatt.office.estate import wires
 from prewatt.office.estate.models import Gateway, Room, Site
@@ -18,12 +19,21 @@ from prewatt.office.metering.models import Caller
 from prewatt.office.staff.audit import audit
 
 SHOWN_MOST: Final = 200
+WRONG_KEY_SHOWN: Final = timedelta(days=1)  # a gateway that knows its key by now is no longer spoken of
 LINE: Final = "1"  # code of the one line of a gateway that dials in
 
 
 def waiting() -> Sequence[Caller]:
     """Those nobody has decided about, the last to call first; at most SHOWN_MOST."""
-    return list(Caller.objects.filter(refused_at=None).order_by("-last_at", "identity")[:SHOWN_MOST])
+    rows = Caller.objects.filter(refused_at=None).exclude(detail=NOT_PROVED)
+    return list(rows.order_by("-last_at", "identity")[:SHOWN_MOST])
+
+
+def not_proved(site_id: int, *, at: datetime) -> Sequence[Caller]:
+    """Who said the name of a gateway of this site and a wrong key within the last day, the last first."""
+    names = Gateway.objects.filter(site_id=site_id).exclude(secret="").values("identity")
+    rows = Caller.objects.filter(detail=NOT_PROVED, identity__in=names, last_at__gt=at - WRONG_KEY_SHOWN)
+    return list(rows.order_by("-last_at", "identity")[:SHOWN_MOST])
 
 
 def refused() -> Sequence[Caller]:

@@ -94,6 +94,10 @@ register(
             en="This line speaks Modbus TCP only: meters of DL/T 645 cannot be asked through it. Nothing was begun.",
             zh="该线路仅支持 Modbus TCP，无法查询 DL/T 645 电表。没有开始扫描。",
         ),
+        "scan_mqtt": Text(
+            en="Over MQTT there is no bus to scan: each meter says itself who it is. Nothing was begun.",
+            zh="MQTT 没有可扫描的总线：每块电表自行上报身份。没有开始扫描。",
+        ),
         "scan_concentrator": Text(
             en="Behind a concentrator each question takes seconds and goes through every meter: it has a list of its "
             "meters, read that. Nothing was begun.",

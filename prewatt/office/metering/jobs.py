@@ -12,6 +12,7 @@ from prewatt.core.meters.freezes import FreezeKind, FreezeSpan
 from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Wish
 from prewatt.core.meters.own import check_own
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.schedule import Period, Schedule, ScheduleRead, Zone
 from prewatt.core.refusals import Refused
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 
@@ -28,6 +29,8 @@ PRIORITY = {
     Intent.READDRESS: 2,
     Intent.CHANGE_BAUD: 2,
     Intent.READ_FREEZES: 2,
+    Intent.READ_SCHEDULE: 1,
+    Intent.WRITE_SCHEDULE: 2,
 }
 READ_NOW_LIFE = timedelta(seconds=120)  # nobody waits longer at a counter for a reading
 
@@ -47,6 +50,8 @@ def encode(job: Job) -> dict[str, Any]:
         payload |= {"token": job.token, "again": job.again}
     if job.freezes is not None:
         payload["freezes"] = {**asdict(job.freezes), "kind": job.freezes.kind.value}
+    if job.schedule is not None:
+        payload |= {"schedule": schedule_json(job.schedule), "swap_at": job.swap_at}
     if job.unit:
         payload |= {"unit": job.unit, "again": job.again}
     if job.baud:
@@ -69,6 +74,8 @@ def decode(payload: Mapping[str, Any]) -> Job:
         token=payload.get("token", ""),
         again=payload.get("again", False),
         freezes=_span(payload["freezes"]) if "freezes" in payload else None,
+        schedule=schedule_of(payload["schedule"]) if "schedule" in payload else None,
+        swap_at=payload.get("swap_at", 0),
         draft=payload.get("draft", ""),
         unit=payload.get("unit", 0),
         baud=payload.get("baud", 0),
@@ -78,6 +85,42 @@ def decode(payload: Mapping[str, Any]) -> Job:
 def _span(held: Mapping[str, Any]) -> FreezeSpan:
     return FreezeSpan(
         kind=FreezeKind(held["kind"]), since=held["since"], until=held["until"], local=held["local"],
+    )  # fmt: skip
+
+
+def schedule_json(schedule: Schedule) -> dict[str, Any]:
+    """Times of use as a row carries them: zones as [month, day, table], periods as [minute, rate]."""
+    return {
+        "zones": [[each.month, each.day, each.table] for each in schedule.zones],
+        "tables": [[[each.minute, each.rate] for each in periods] for periods in schedule.tables],
+    }
+
+
+def schedule_of(held: Mapping[str, Any]) -> Schedule:
+    """The times of use in a row."""
+    return Schedule(
+        zones=tuple(Zone(month=month, day=day, table=table) for month, day, table in held["zones"]),
+        tables=tuple(
+            tuple(Period(minute=minute, rate=rate) for minute, rate in periods) for periods in held["tables"]
+        ),
+    )
+
+
+def schedule_read_json(read: ScheduleRead) -> dict[str, Any]:
+    """What a meter showed, as the row of the job that read it carries it."""
+    return {
+        "in_force": None if read.in_force is None else schedule_json(read.in_force),
+        "standby": None if read.standby is None else schedule_json(read.standby),
+        "swap_at": read.swap_at,
+    }
+
+
+def schedule_read_of(held: Mapping[str, Any]) -> ScheduleRead:
+    """The same out of a row."""
+    in_force, standby = held["in_force"], held["standby"]
+    return ScheduleRead(
+        in_force=None if in_force is None else schedule_of(in_force),
+        standby=None if standby is None else schedule_of(standby), swap_at=held["swap_at"],
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Outcome
 from prewatt.core.meters.mailbox import (
+    NOT_PROVED,
     Call,
     CircuitPlan,
     ClaimedJob,
@@ -36,7 +37,7 @@ from prewatt.core.meters.mailbox import (
 from prewatt.core.meters.own import OwnVersion, load_own, parted
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.refusals import Refused
-from prewatt.office.metering.jobs import decode, frame_json, retold
+from prewatt.office.metering.jobs import decode, frame_json, retold, schedule_read_json
 from prewatt.office.metering.scan_post import exchange
 
 LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
@@ -144,7 +145,12 @@ class PostgresMailbox:
     def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
         columns = [[getattr(call, name) for call in calls] for name in ("identity", "kind", "peer", "detail", "fresh")]
         with self._lock:
-            rows = self._connect().execute(_CALLED, [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT])
+            told = [headend, *columns, MAX_STRANGERS_LISTED, STRANGERS_KEPT]
+            rows = self._connect().execute(_CALLED, told).fetchall()
+            wrong = [call for call in calls if not call.proved]
+            if wrong:
+                names = [[getattr(call, name) for call in wrong] for name in ("identity", "kind", "peer")]
+                self._connect().execute(_NOT_PROVED, [NOT_PROVED, headend, *names])
             return [
                 Known(identity=identity, gateway_id=gateway, refused=no, secret=secret, sealed=sealed, timezone=zone)
                 for identity, gateway, no, secret, sealed, zone in rows
@@ -247,6 +253,9 @@ class PostgresMailbox:
                 if row is not None and row[0] and outcome.frames:
                     said = json.dumps([frame_json(each) for each in outcome.frames])
                     connection.execute(_FRAMES, [said, claimed.job_id])
+                if row is not None and row[0] and outcome.schedule is not None:
+                    shown = json.dumps(schedule_read_json(outcome.schedule))
+                    connection.execute(_SCHEDULE, [shown, claimed.job_id])
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
@@ -371,6 +380,7 @@ def shows_local_time(version: OwnVersion) -> bool:
 _OWN: LiteralString = """
 SELECT code || '@' || version, text FROM estate_profileversion WHERE code || '@' || version = ANY (%s::text[])
 """
+_SCHEDULE: LiteralString = "UPDATE metering_job SET schedule = %s::jsonb WHERE id = %s"
 _FRAMES: LiteralString = "UPDATE metering_job SET frames = %s::jsonb WHERE id = %s"
 
 
@@ -405,6 +415,16 @@ SELECT c.identity, c.gateway_id, c.refused, coalesce(g.secret, ''), coalesce(g.s
     coalesce(s.timezone, 'UTC')
 FROM metering_called(%s, %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s, %s) c
 LEFT JOIN estate_gateway g ON g.id = c.gateway_id LEFT JOIN estate_site s ON s.id = g.site_id
+"""
+
+# beside the strangers: the name is a gateway's, so these are never more than there are gateways
+_NOT_PROVED: LiteralString = """
+INSERT INTO metering_caller (identity, kind, peer, detail, headend, first_at, last_at, calls)
+SELECT a.identity, a.kind, a.peer, %s, %s, clock_timestamp(), clock_timestamp(), 1
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS a(identity, kind, peer)
+JOIN estate_gateway g ON g.identity = a.identity AND g.secret <> ''
+ON CONFLICT (identity) DO UPDATE SET detail = excluded.detail, kind = excluded.kind, peer = excluded.peer,
+    headend = excluded.headend, last_at = excluded.last_at
 """
 
 _DUE_NOW: LiteralString = """

@@ -92,6 +92,7 @@ class JobRow(models.Model):
     code = models.CharField(max_length=48, blank=True)
     values = models.JSONField(default=dict)  # what the last attempt read
     frames = models.JSONField(null=True)  # what was said on the line, of a try (`metering.jobs.frames_of`)
+    schedule = models.JSONField(null=True)  # the times of use that were read (`metering.jobs.schedule_read_of`)
     ever_sent = models.BooleanField(default=False)  # a frame that could change the meter may have left
     then_task = models.CharField(max_length=80, blank=True)
     then_args = models.JSONField(default=dict)
@@ -198,7 +199,7 @@ class WantedSetting(models.Model):
     circuit = models.ForeignKey(Circuit, on_delete=models.PROTECT, db_index=False)
     quantity = models.CharField(max_length=32)  # core.meters.quantities.Quantity
     value = models.BigIntegerField()  # in the quantity's unit
-    before = models.BigIntegerField()  # what was agreed until then
+    before = models.BigIntegerField(null=True)  # what was agreed until then; null: nothing was, nor was it read
     reason = models.CharField(max_length=255)
     actor = models.CharField(max_length=80)
     set_at = models.DateTimeField()
@@ -206,6 +207,23 @@ class WantedSetting(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["circuit", "quantity", "-id"], name="wanted_setting_newest")]
+
+
+class WantedSchedule(models.Model):
+    """One version of the times of use that somebody wanted of a meter (时段版本), and when its sets are to swap. Never
+    changed; the newest is what is wanted now.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, db_index=False)
+    schedule = models.JSONField()  # metering.jobs.schedule_json
+    swap_at = models.DateTimeField()
+    reason = models.CharField(max_length=255)
+    actor = models.CharField(max_length=80)
+    set_at = models.DateTimeField()
+    job = models.ForeignKey(JobRow, on_delete=models.PROTECT, db_index=False)  # commands are kept, reads are not
+
+    class Meta:
+        indexes = [models.Index(fields=["meter", "-id"], name="wanted_schedule_newest")]
 
 
 class Gap(models.Model):
@@ -243,7 +261,8 @@ class Gap(models.Model):
 class Caller(models.Model):
     """Somebody who dialled in and is no gateway of ours: he waits until a person takes him over or refuses him.
 
-    Written by `metering_called`; one row for each name he gave, whoever gave it.
+    Written by `metering_called`; one row for each name he gave, whoever gave it. With `detail` NOT_PROVED it is that
+    of a gateway that stands, and he said a wrong key.
     """
 
     identity = models.CharField(max_length=96, primary_key=True)  # as `core.wire.serialserver.shown` writes it

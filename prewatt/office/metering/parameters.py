@@ -116,6 +116,11 @@ def versions(circuit_id: int, *, most: int = MOST_VERSIONS) -> Sequence[WantedSe
     return list(WantedSetting.objects.filter(circuit_id=circuit_id).select_related("job").order_by("-pk")[:most])
 
 
+def shown(circuit_id: int) -> dict[Quantity, int]:
+    """What the meter showed last of each quantity that was ever read with its settings or its purse."""
+    return {quantity: value for quantity, (value, _at) in _reads(circuit_id).items()}
+
+
 def read_settings(circuit: Circuit, *, request_key: str, at: datetime, actor: str) -> int:
     """Ask the meter for its purse and settings: what resolves an unknown; the id of the job."""
     return enqueue(

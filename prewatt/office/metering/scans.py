@@ -16,7 +16,7 @@ from prewatt.core.meters.jobs import Frame
 from prewatt.core.meters.model import Protocol
 from prewatt.core.meters.scanning import FIRST_UNIT, LAST_UNIT, MAX_BAUDS
 from prewatt.core.refusals import Refused
-from prewatt.office.estate import links
+from prewatt.office.estate import links, wires
 from prewatt.office.estate.models import Line
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.jobs import frames_of
@@ -56,8 +56,8 @@ def begin(
     bauds: Sequence[int] = (), actor: str, at: datetime,
 ) -> LineScan:  # fmt: skip
     """Ask for a scan; the head-end begins it within seconds. `bauds`: to try beside the line's own, where the speed is
-    ours to set. Refuses scan_nothing_chosen, scan_range, scan_speed_fixed, scan_transparent, scan_concentrator,
-    scan_running."""
+    ours to set. Refuses scan_nothing_chosen, scan_range, scan_speed_fixed, scan_transparent, scan_mqtt,
+    scan_concentrator, scan_running."""
     if not protocols:
         raise Refused("scan_nothing_chosen")
     if not FIRST_UNIT <= first <= last <= LAST_UNIT:
@@ -65,6 +65,8 @@ def begin(
     others = [baud for baud in dict.fromkeys(bauds) if baud != line.baud][: MAX_BAUDS - 1]
     if others and line.transport not in links.OWN_SPEED:
         raise Refused("scan_speed_fixed")
+    if line.transport == wires.MQTT:
+        raise Refused("scan_mqtt")
     if line.medium:
         raise Refused("scan_concentrator")
     if Protocol.DLT645 in protocols and line.transport in links.MODBUS_TCP:

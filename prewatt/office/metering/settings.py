@@ -26,7 +26,7 @@ from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
 
-# what may be written by hand, and the column of the supply point that holds what was agreed
+# what is agreed with a contract and may be written by hand, and the column of the supply point that holds it
 WRITABLE: Final[Mapping[Quantity, str]] = {
     Quantity.ALARM_LEVEL_1: "alarm_1",
     Quantity.ALARM_LEVEL_2: "alarm_2",
@@ -34,21 +34,27 @@ WRITABLE: Final[Mapping[Quantity, str]] = {
     Quantity.HOARDING_LIMIT: "hoarding_limit",
     Quantity.LOAD_LIMIT: "load_limit_w",
 }
-OF_THE_METER: Final = frozenset({Quantity.LOAD_LIMIT})  # not its purse's: also where the books hold the credit
+# no contract says how these stand: what was agreed is what the meter showed last
+OWN: Final = (Quantity.MALICIOUS_SWITCH, Quantity.MALICIOUS_STEP, Quantity.ALARM_TRIPS_1, Quantity.ALARM_TRIPS_2)
+SWITCHES: Final = frozenset(OWN) - {Quantity.MALICIOUS_STEP}  # 0 or 1
+# not its purse's: also where the books hold the credit
+OF_THE_METER: Final = frozenset({Quantity.LOAD_LIMIT, Quantity.MALICIOUS_SWITCH, Quantity.MALICIOUS_STEP})
 LIFE: Final = timedelta(minutes=15)  # a setting that arrives hours later surprises whoever changed his mind
 PREFIX: Final = "settings:"  # of the keys of these jobs; an opening's have others
 TASK: Final = "metering.settings_done"
 
 
 def writable(circuit: Circuit) -> list[Quantity]:
-    """What this circuit's meter lets us write now, in the order of `WRITABLE`."""
+    """What this circuit's meter lets us write now, in the order of `WRITABLE` and `OWN`."""
     profile, supply = all_profiles().get(circuit.meter.profile), _supply(circuit)
     if profile is None or supply is None:
         return []
-    return [each for each in WRITABLE if _may_write(profile, supply, each)]
+    return [each for each in (*WRITABLE, *OWN) if _may_write(profile, supply, each)]
 
 
 def _may_write(profile: Profile, supply: SupplyPoint, quantity: Quantity) -> bool:
+    if quantity not in (*WRITABLE, *OWN):
+        return False
     return quantity in profile.settings and (supply.custody == Custody.METER or quantity in OF_THE_METER)
 
 
@@ -65,8 +71,14 @@ def supply_of(circuit: Circuit) -> SupplyPoint:
 
 
 def agreed_with(supply: SupplyPoint) -> dict[Quantity, int]:
-    """What is agreed of each parameter that is written by hand."""
+    """What is agreed with the contract of each parameter that is written by hand."""
     return {quantity: int(getattr(supply, column)) for quantity, column in WRITABLE.items()}
+
+
+def standing(supply: SupplyPoint) -> dict[Quantity, int]:
+    """What is agreed, and of the meter's own parameters what it showed last; those it never showed are left out."""
+    shown = parameters.shown(supply.circuit_id)
+    return agreed_with(supply) | {each: shown[each] for each in OWN if each in shown}
 
 
 def write(
@@ -87,10 +99,10 @@ def write(
         if known is not None:
             return int(known.pk)
         supply = supply_of(circuit)
-        agreed = agreed_with(supply)
+        agreed = standing(supply)
         if supply.custody != Custody.METER and not set(wanted) & OF_THE_METER:
             raise Refused("settings_not_open")
-        if profile is None or not all(each in WRITABLE and _may_write(profile, supply, each) for each in wanted):
+        if profile is None or not all(_may_write(profile, supply, each) for each in wanted):
             raise Refused("setting_not_supported")
         changed = _differing(circuit, wanted, agreed)
         if not changed:
@@ -99,7 +111,7 @@ def write(
         if after[Quantity.ALARM_LEVEL_1] < after[Quantity.ALARM_LEVEL_2]:
             raise Refused("settings_alarm_order")
         for quantity, value in changed.items():
-            if value < 0:
+            if value < 0 or (quantity in SWITCHES and value > 1):
                 raise Refused("value_out_of_range", quantity=quantity.value, value=value)
             encode_value(profile.registers[quantity], value)
         if running(circuit):
@@ -112,7 +124,7 @@ def write(
         WantedSetting.objects.bulk_create(
             [
                 WantedSetting(
-                    circuit=circuit, quantity=quantity.value, value=value, before=agreed[quantity], reason=reason,
+                    circuit=circuit, quantity=quantity.value, value=value, before=agreed.get(quantity), reason=reason,
                     actor=actor.key, set_at=at, job_id=job_id,
                 )
                 for quantity, value in changed.items()
@@ -121,8 +133,8 @@ def write(
         audit(
             at=at, actor=actor.key, action="metering.settings", site_id=circuit.site_id, object_type="circuit",
             object_id=str(circuit.pk), reason=reason,
-            before={WRITABLE[quantity]: agreed[quantity] for quantity in changed},
-            after={WRITABLE[quantity]: value for quantity, value in changed.items()},
+            before={WRITABLE.get(quantity, quantity.value): agreed.get(quantity) for quantity in changed},
+            after={WRITABLE.get(quantity, quantity.value): value for quantity, value in changed.items()},
         )  # fmt: skip
     return job_id
 

@@ -10,7 +10,7 @@ from prewatt.core.meters import Profile
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Custody, Site
 from prewatt.office.estate.profiles import site_profiles
-from prewatt.office.estate.wires import DIAL_IN, check_link
+from prewatt.office.estate.wires import ACREL_GATEWAY, CALLING, MQTT, check_link
 from prewatt.office.sheets.keypads import judged, wrong_with
 from prewatt.office.sheets.rows import (
     BuildingRow,
@@ -205,12 +205,14 @@ class _Examination:
                 )):  # fmt: skip
                     return wrong
                 held = there.gateways.get(value.code)
-                for column in ("station", "baud"):  # not said: it stays as it stands
-                    said = getattr(value, column)
-                    if said and held is not None and getattr(held, column) != said:
+                for name in ("station", "baud", "medium", "secret"):  # not said: it stays as it stands
+                    said, column = getattr(value, name), "key" if name == "secret" else name
+                    if said and held is not None and getattr(held, name) != said:
                         return [_refusal(row, "exists_with_other_values", what=value.code, columns=column)]
-                wrong = self._same(row, value, there.gateways.get(value.code), value.code)
-                if value.transport == DIAL_IN and there.identities.setdefault(value.host, value.code) != value.code:
+                wrong = self._same(row, value, held, value.code)
+                if value.transport == ACREL_GATEWAY and held is None and not value.secret:
+                    return [_refusal(row, "cell_needed", column="key")]
+                if value.transport in CALLING and there.identities.setdefault(value.host, value.code) != value.code:
                     return wrong or [_refusal(row, "identity_taken", text=value.host)]
                 return wrong
             case MeterRow():
@@ -285,9 +287,17 @@ class _Examination:
             for gateway in gateways:
                 if gateway.code == value.gateway:
                     check_link(value.profile, gateway.transport)
+                    if gateway.transport == MQTT and not self._alone(value):
+                        raise Refused("mqtt_one_meter")
         except Refused as refused:
             return [_refusal(row, refused.code, **refused.params)]
         return []
+
+    def _alone(self, value: MeterRow) -> bool:
+        """Is it the only meter of its gateway, without a ratio, as one over MQTT must be?"""
+        besides = [*self._standing.meters.items(), *self._new_meters.items()]
+        others = [number for number, each in besides if each.gateway == value.gateway and number != value.number]
+        return value.ratio == 1 and not others
 
     def _profile_of(self, meter: str) -> Profile | None:
         """The profile of a meter that stands or comes with this file."""

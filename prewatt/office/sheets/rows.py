@@ -9,13 +9,25 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from prewatt.core.meters.media import Medium
 from prewatt.core.refusals import Refused
 from prewatt.core.units import MAX_AMOUNT_MINOR, parse_price
+from prewatt.core.wire.acrel_mqtt import IDENTITY as MQTT_IDENTITY
+from prewatt.core.wire.acrel_mqtt import place_of_identity
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of, shown
 from prewatt.office.estate.links import BAUDS, SERIAL, is_port_name
 from prewatt.office.estate.models import Carrier, Custody
-from prewatt.office.estate.wires import DIAL_IN, TRANSPORTS, check_meter
+from prewatt.office.estate.wires import (
+    ACREL_GATEWAY,
+    CALLING,
+    DIAL_IN,
+    GATEWAY_PORTS,
+    MQTT,
+    TRANSPORTS,
+    check_meter,
+    check_secret,
+)
 from prewatt.office.sheets import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.sheets.shape import Row, RowRefusal
 
@@ -70,7 +82,7 @@ class StationRow:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayRow:
     """A gateway and its one line. Of one that dials in `host` is what it says of itself, of a serial port its name; of
-    both the port is 0."""
+    both the port is 0. Of an Acrel gateway `host` is its id and the port the number of its serial port."""
 
     code: str
     name: str
@@ -79,6 +91,8 @@ class GatewayRow:
     port: int
     baud: int = field(default=0, compare=False)  # 0: not said, and what stands stays
     station: str = field(default="", compare=False)  # a code; "": not said
+    medium: str = field(default="", compare=False)  # "": a wire, or not said
+    secret: str = field(default="", compare=False, repr=False)  # of an Acrel gateway; "": not said. Is never shown
 
     @property
     def key(self) -> Key:
@@ -313,15 +327,16 @@ def _station(cells: _Cells) -> StationRow:
 
 def _gateway(cells: _Cells) -> GatewayRow:
     transport = cells.text("transport", 16).lower()
-    dials_in, serial = transport == DIAL_IN, transport in SERIAL
+    dials_in, serial, acrel = transport in (DIAL_IN, MQTT), transport in SERIAL, transport == ACREL_GATEWAY
+    ports = (GATEWAY_PORTS[0], GATEWAY_PORTS[-1]) if acrel else PORTS
     row = GatewayRow(
         code=cells.text("code", 16), name=cells.text("name", 64, needed=False), transport=transport,
-        host=cells.text("host", 253), port=0 if dials_in or serial else cells.whole("port", *PORTS), baud=_baud(cells),
-        station=cells.text("station", 16, needed=False),
+        host=cells.text("host", 253), port=0 if dials_in or serial else cells.whole("port", *ports), baud=_baud(cells),
+        station=cells.text("station", 16, needed=False), medium=_medium(cells), secret=_key(cells, acrel),
     )  # fmt: skip
-    if row.transport and row.transport not in TRANSPORTS:
+    if row.transport and row.transport not in (*TRANSPORTS, *CALLING):
         cells.refuse("transport_unknown", transport=row.transport)
-    if dials_in:
+    if transport in CALLING:
         return replace(row, host=_identity(cells, row.host))
     if serial:
         if row.host and not is_port_name(row.host):
@@ -340,8 +355,33 @@ def _baud(cells: _Cells) -> int:
     return int(found.removesuffix(".0") or 0)
 
 
+def _medium(cells: _Cells) -> str:
+    """What lies between gateway and meters where that is no wire; "" where the sheet does not say."""
+    found = cells.text("medium", 40, needed=False).lower()
+    if found not in [each.value for each in Medium]:
+        cells.refuse("medium_unknown", medium=found[:40])
+        return ""
+    return found
+
+
+def _key(cells: _Cells, acrel: bool) -> str:
+    """The key of an Acrel gateway, which no refusal repeats; whether a new one needs it is seen where it stands."""
+    found = cells.row.cells.get("key", "")
+    try:
+        check_secret(found, "acrel" if acrel else "")
+    except Refused as refused:
+        cells.refuse(refused.code)
+        return ""
+    return found
+
+
 def _identity(cells: _Cells, text: str) -> str:
     """What a gateway dials in as stands where others have their host."""
+    mqtt, told = text.startswith(MQTT_IDENTITY), cells.text("transport", 16).lower() == MQTT
+    if text and (mqtt or told):
+        if not (mqtt and told) or place_of_identity(text) is None:
+            cells.refuse("identity_malformed", text=text)
+        return text
     try:
         return shown(bytes_of(text)) if text else ""
     except LocalProtocolError:

@@ -14,7 +14,7 @@ SHEETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "buildings": ("code", "name"),
         "rooms": ("building", "floor", "code", "name"),
         "stations": ("code", "name", "place", "equipment"),
-        "gateways": ("code", "name", "transport", "host", "port", "baud", "station"),
+        "gateways": ("code", "name", "transport", "host", "port", "baud", "station", "medium", "key"),
         "meters": ("number", "profile", "gateway", "unit", "ratio"),
         "sts": (
             "meter", "pan", "sgc", "krn", "kt", "ti", "ken", "base_date", "ea", "dkga", "tct", "credit_kind",
@@ -43,6 +43,8 @@ OPTIONAL: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("stations", "place"): "",
         ("stations", "equipment"): "",
         ("gateways", "station"): "",
+        ("gateways", "medium"): "",
+        ("gateways", "key"): "",
         ("sts", "kt"): "2",
         ("sts", "ken"): "255",
         ("sts", "ea"): "07",

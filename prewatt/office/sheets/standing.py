@@ -177,6 +177,7 @@ def _gateway(code: str, line: Line) -> GatewayRow:
     return GatewayRow(
         code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host or line.gateway.identity,
         port=line.port, baud=line.baud, station=line.gateway.station.code if line.gateway.station is not None else "",
+        medium=line.medium, secret=line.gateway.secret,
     )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ class _Writing:
                 at=self._at,
             )  # fmt: skip
         for _, row in self._draft.new["gateways"]:
-            way = {"identity" if row.transport == wires.DIAL_IN else "host": row.host}
+            way = {"identity" if row.transport in wires.CALLING else "host": row.host, "secret": row.secret}
             gateway = wires.add_gateway(
                 self._site, code=row.code, name=row.name, actor=self._actor, at=self._at, **way
             )
@@ -126,7 +126,7 @@ class _Writing:
             there.lines[row.code] = [
                 wires.add_line(
                     gateway, code=LINE, transport=row.transport, port=row.port, baud=row.baud or BAUD,
-                    actor=self._actor, at=self._at,
+                    medium=row.medium, actor=self._actor, at=self._at,
                 )
             ]  # fmt: skip
         meters = [

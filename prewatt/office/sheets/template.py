@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from secrets import token_hex
 from typing import Any, Final
 
 import xlsxwriter
@@ -11,11 +12,13 @@ from prewatt.office.sheets.shape import SHEETS
 
 NOTES: Final = "_notes"  # begins with "_": a take-over does not read it
 _WIDTH: Final = 18
+ANY_KEY: Final = "*" * 16  # each workbook says another one: an example that is taken over is no open door
 EXAMPLES: Final[Mapping[str, Sequence[Sequence[str | int]]]] = {
     "buildings": (("A", "东楼"),),
     "rooms": (("A", 1, "101", "星野烘焙"), ("A", 1, "102", ""), ("A", 1, "103", "")),
     "stations": (("S1", "东楼弱电间", "东楼 B1", "机柜、交换机、蓄电池"),),
-    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600, "S1"),),
+    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600, "S1", "", ""),
+                 ("G2", "安科瑞网关", "acrel-gateway", "ANET-0002", 1, 9600, "S1", "plc", ANY_KEY)),
     "meters": (("000000000101", "acrel-ddsy1352", "G1", 1, 1), ("000000000102", "acrel-dtsy1352", "G1", 2, 20),
                ("000000000103", "sts-keypad", "", "", 1)),
     "sts": (("000000000103", "01000000107", "600123", 1, 2, "01", 255, 2014, "07", "04", "02", 0, 0),),
@@ -49,6 +52,12 @@ _SAID: Final = (
      "gateways.baud：总线速率，留空为 9600（串口服务器另有设置，这里填相同的值）"),
     ("or dial-in: then host is its registration text or the serial of a meter with a modem, and port is 0",
      "或 dial-in（拨入）：host 填注册包或自带通信模块电表的序列号，port 填 0"),
+    ("or acrel-gateway (an Acrel gateway that dials in): host is its id, port the number of its serial port (1 to 99)",
+     "或 acrel-gateway（拨入的安科瑞网关）：host 填网关编号，port 填其串口号（1 到 99）"),
+    ("gateways.key: the 16 characters of an Acrel gateway's key, otherwise empty; it is never shown again",
+     "gateways.key：安科瑞网关的 16 位密钥，其他网关留空；导入后不再显示"),
+    ("gateways.medium: plc (power line) or radio between gateway and meters; empty is a wire",
+     "gateways.medium：网关与电表之间为 plc（载波）或 radio（无线）；留空为有线"),
     ("circuits.room: a room's code, or building/room; never_cut: 1 for fire pumps, lifts, emergency light",
      "circuits.room：房间代码，或 楼栋/房间；never_cut：消防泵、电梯、应急照明填 1"),
     ("plans.price: money per kWh, such as 0.9200", "plans.price：每千瓦时电价，如 0.9200"),
@@ -90,7 +99,7 @@ def template_xlsx(lang: str = CHINESE) -> bytes:
             sheet.write_string(0, place, column, head)
         for number, row in enumerate(EXAMPLES[name], 1):
             for place, value in enumerate(row):
-                sheet.write_string(number, place, str(value), text)
+                sheet.write_string(number, place, token_hex(8) if value == ANY_KEY else str(value), text)
     notes = book.add_worksheet(NOTES)
     for number, (en, zh) in enumerate(_SAID):
         notes.write_string(number, 0, zh if lang.lower().startswith("zh") else en, text)

@@ -22,6 +22,7 @@ from prewatt.web.ui import formats
 LINES = "/console/lines"
 PATH = f"{LINES}/callers"
 ACREL_4G = "acrel-4g"
+ACREL_MQTT = "acrel-mqtt"
 USUAL = "acrel-dtsy1352-4g"  # what an Acrel meter that dials in most likely is
 
 
@@ -30,6 +31,7 @@ def shown(ask: Ask) -> dict[str, list[dict[str, object]]]:
     return {
         "callers": [_row(each, ask) for each in callers.waiting()],
         "callers_refused": [_row(each, ask) for each in callers.refused()],
+        "callers_not_proved": [_row(each, ask) for each in callers.not_proved(ask.site.id, at=ask.at)],
     }
 
 
@@ -45,6 +47,7 @@ def _row(each: Caller, ask: Ask) -> dict[str, object]:
 def kind_word(kind: str) -> str:
     return {
         ACREL_4G: _("Acrel 4G meter"), wires.ACREL_GATEWAY: _("Acrel gateway"), "serial-server": _("Serial server"),
+        ACREL_MQTT: _("Acrel meter over MQTT"),
     }.get(kind, kind)  # fmt: skip
 
 
@@ -58,7 +61,7 @@ def _caller_or_404(identity: str) -> Caller:
 def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
     rooms = list(visible_to(ask.operator, Room).filter(building__site_id=ask.site.id).select_related("building"))
     rooms.sort(key=lambda each: (each.building.sort, each.floor, each.code))
-    meter = caller.kind == ACREL_4G
+    meter = caller.kind in (ACREL_4G, ACREL_MQTT)
     fields = [
         Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1.")),
         Field(name="name", label=_("Name"), most=64, hint=_("Where it stands.")),

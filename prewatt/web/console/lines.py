@@ -61,6 +61,7 @@ def _error(code: str) -> str:
         "port_gone": _("the serial adapter was pulled"),
         "silent": _("connected, but nothing answers"),
         "not_called": _("it has not called"),
+        "mqtt_meter": _("over MQTT a line is one meter without a CT ratio"),
         "replaced": _("it called again"),
         "idle": _("it said nothing for too long"),
     }.get(code, code)
@@ -178,6 +179,7 @@ def transport_word(transport: str) -> str:
         "serial-8n1": _("Serial port of the head-end's machine, 8N1"),
         "serial-8e1": _("Serial port of the head-end's machine, 8E1 (also infrared)"),
         "serial-8o1": _("Serial port of the head-end's machine, 8O1"),
+        wires.MQTT: _("Acrel meter over MQTT"),
     }.get(transport, transport)
 
 
@@ -281,7 +283,7 @@ def line_form(ask: Ask, gateway_id: int | None = None, line_id: int | None = Non
         def act() -> None:
             baud = whole(form, "baud", 9600)
             transport = wires.transport_of(gateway) or text(form, "transport", 16)
-            port = 0 if transport in (wires.DIAL_IN, *links.SERIAL) else whole(form, "port")
+            port = 0 if transport in (wires.DIAL_IN, wires.MQTT, *links.SERIAL) else whole(form, "port")
             if line is None:
                 wires.add_line(
                     gateway,

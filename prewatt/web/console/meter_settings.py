@@ -19,32 +19,48 @@ from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.web.console.circuits import circuit_or_404
 from prewatt.web.console.meters import meter_or_404
+from prewatt.web.console.meters_words import switch_words
 from prewatt.web.console.settings import told
-from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, reason, roles_of, text
+from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, reason, roles_of, text, whole
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
-HINTS = {Quantity.HOARDING_LIMIT, Quantity.LOAD_LIMIT}  # where 0 means none
+HINTS = {Quantity.HOARDING_LIMIT, Quantity.LOAD_LIMIT, Quantity.MALICIOUS_STEP}  # where 0 means none
+KILOWATTS = {Quantity.LOAD_LIMIT, Quantity.MALICIOUS_STEP}
 
 
 def _shown(quantity: Quantity, value: int, unit: str) -> str:
-    """A value as it is typed: kW and kWh with what decimals it has, money with its own."""
-    if quantity is Quantity.LOAD_LIMIT or unit == "Wh":
+    """A value as it is typed: kW and kWh with what decimals it has, money with its own; a switch is 0 or 1."""
+    if quantity in settings.SWITCHES:
+        return str(value)
+    if quantity in KILOWATTS or unit == "Wh":
         return f"{value // 1000}.{value % 1000:03d}".rstrip("0").rstrip(".")
     return format_amount(value, currency(unit)).replace(",", "")
 
 
 def _typed(form: QueryDict, quantity: Quantity, unit: str) -> int:
     """What was typed, in the unit of the quantity; kW have the three decimals of kWh."""
+    if quantity in settings.SWITCHES:
+        return whole(form, quantity.value)
     typed = form.get(quantity.value, "").strip() or "0"
-    if quantity is Quantity.LOAD_LIMIT or unit == "Wh":
+    if quantity in KILOWATTS or unit == "Wh":
         return parse_energy(typed)
     return parse_amount(typed, currency(unit))
 
 
 def _label(quantity: Quantity, unit: str, language: str) -> str:
     name = label(quantity, language, money=unit != "Wh")
-    return f"{name}, {'kW' if quantity is Quantity.LOAD_LIMIT else formats.credit_unit_word(unit) or unit}"
+    if quantity in settings.SWITCHES:
+        return name
+    return f"{name}, {'kW' if quantity in KILOWATTS else formats.credit_unit_word(unit) or unit}"
+
+
+def _options(quantity: Quantity, known: bool) -> list[tuple[str, str, str]]:
+    """How a switch can stand; where nobody knows how it stands, nothing is chosen."""
+    if quantity not in settings.SWITCHES:
+        return []
+    said = [(str(value), switch_words(quantity, value), "") for value in (0, 1)]
+    return said if known else [("", formats.DASH, ""), *said]
 
 
 def _fields(quantities: list[Quantity], agreed: Mapping[Quantity, int], unit: str) -> list[Field]:
@@ -53,10 +69,12 @@ def _fields(quantities: list[Quantity], agreed: Mapping[Quantity, int], unit: st
         Field(
             name=each.value,
             label=_label(each, unit, language),
-            kind="decimal",
-            value=_shown(each, agreed[each], unit),
+            kind="select" if each in settings.SWITCHES else "decimal",
+            value=_shown(each, agreed[each], unit) if each in agreed else "",
             most=12,
             hint=_("0: none.") if each in HINTS else "",
+            options=_options(each, each in agreed),
+            required=each in settings.OWN,
         )
         for each in quantities
     ] + [Field(name="reason", label=_("Reason"), required=True, most=255)]
@@ -78,7 +96,11 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
                                                    "do": "", "code": refused["code"]}}, status=409)  # fmt: skip
     if not quantities:
         raise Http404
-    agreed = settings.agreed_with(supply)
+    agreed = settings.standing(supply)
+    if ask.request.method == "POST":  # what was read since the form was shown is not in it
+        quantities = [each for each in quantities if each not in settings.OWN or each.value in ask.request.POST]
+    elif not only:  # what was never read is written by itself
+        quantities = [each for each in quantities if each in agreed]
     fields, refused = _fields(quantities, agreed, supply.credit_unit), {}
     if ask.request.method == "POST":
         form = ask.request.POST

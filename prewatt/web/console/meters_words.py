@@ -200,16 +200,21 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
             return formats.scaled(value, 3, 2), "Hz"
         case Quantity.DAYS_LEFT:
             return str(value), pgettext("span of time", "days")
-        case Quantity.MALICIOUS_SWITCH:
-            return (pgettext("watch", "on") if value else pgettext("watch", "off")), ""
-        case Quantity.ALARM_TRIPS_1 | Quantity.ALARM_TRIPS_2:
-            return (pgettext("alarm level", "trips as a warning") if value else pgettext("alarm level", "signals")), ""
+        case Quantity.MALICIOUS_SWITCH | Quantity.ALARM_TRIPS_1 | Quantity.ALARM_TRIPS_2:
+            return switch_words(quantity, value), ""
         case Quantity.CLOCK:
             return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S"), "UTC"
         case Quantity.METER_NUMBER:
             return f"{value:012d}", ""
         case _:
             return str(value), ""
+
+
+def switch_words(quantity: Quantity, value: int) -> str:
+    """How a switch of the meter's own stands."""
+    if quantity is Quantity.MALICIOUS_SWITCH:
+        return pgettext("watch", "on") if value else pgettext("watch", "off")
+    return pgettext("alarm level", "trips as a warning") if value else pgettext("alarm level", "signals")
 
 
 def _bits(status: int) -> str:

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from prewatt.core.meters.names import label
+from prewatt.office.metering.settings import OWN
 from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
 from prewatt.web.ui.states import ROLES
@@ -60,7 +63,12 @@ _WORDS: Final[Mapping[str, Mapping[str, str | Promise]]] = {
 CELL_MOST: Final = 200  # characters of a value
 
 
+_OWN: Final = {each.value: each for each in OWN}  # parameters of a meter that no contract has a column for
+
+
 def name_words(name: str) -> str:
+    if name in _OWN:
+        return label(_OWN[name], get_language() or "zh-hans")
     return str(NAMES.get(name, name))
 
 

@@ -12,11 +12,21 @@ from typing import TextIO
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.mailbox import PollSettings
 from prewatt.core.meters.simulated_security import NAME, SimulatedProvider
-from prewatt.field.headend import Advice, Adviser, Switchboard, main, no_adviser
+from prewatt.field.headend import (
+    Advice,
+    Adviser,
+    Board,
+    Boards,
+    BrokerPost,
+    MqttBoard,
+    Switchboard,
+    main,
+    no_adviser,
+)
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
 from prewatt.wiring.config import Config
 from prewatt.wiring.files import allow_files
-from prewatt.wiring.links import transports
+from prewatt.wiring.links import broker, transports
 from prewatt.wiring.parts.ground import running_database
 from prewatt.wiring.recording import recording
 
@@ -46,7 +56,7 @@ def _serve(config: Config, name: str | None, record: TextIO | None) -> int:
         clock=lambda: datetime.now(UTC),
         lease_s=LEASE_TTL.total_seconds(),
         started=_stop_on_signals,
-        switchboard=_switchboard(config),
+        switchboard=_boards(config),
         transports=transports(config),
         adviser=_adviser(config),
         record=record,
@@ -54,12 +64,17 @@ def _serve(config: Config, name: str | None, record: TextIO | None) -> int:
     return 0
 
 
-def _switchboard(config: Config) -> Switchboard | None:
-    if not config.dial_in_port:
-        return None
-    return Switchboard(
-        config.dial_in_bind, config.dial_in_port, clock=lambda: datetime.now(UTC), status_s=config.poll_s
-    )
+def _boards(config: Config) -> Board | None:
+    """Where meters come to by themselves: a port, a broker, both or neither."""
+    boards: list[Board] = []
+    if config.dial_in_port:
+        boards.append(Switchboard(
+            config.dial_in_bind, config.dial_in_port, clock=lambda: datetime.now(UTC), status_s=config.poll_s
+        ))
+    there = broker(config)
+    if there is not None:
+        boards.append(MqttBoard(BrokerPost(there), clock=lambda: datetime.now(UTC), status_s=config.poll_s))
+    return Boards(*boards) if boards else None
 
 
 def _adviser(config: Config) -> Adviser:

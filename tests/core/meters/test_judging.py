@@ -28,6 +28,7 @@ def readings(*told: tuple[int, int | None, int], every: timedelta = timedelta(mi
         ([(10, 0, 0), (9_000_000_000, 0, 2), (20, 0, 3), (21, 0, 4)], ["good", "jump", "repeated", "clock_off"]),
         ([(10, 6_000, 0), (10, 6_000, 0), (10, 6_000, 0), (11, 6_000, 0)], ["good", "good", "frozen", "good"]),
         ([(10, 0, 0), (10, 6_000, 0), (10, 0, 0), (10, 0, 0)], ["good"] * 4),  # no load all the time
+        ([(10, -6_000, 0), (10, -6_000, 0), (10, -6_000, 0)], ["good"] * 3),  # it flows back, and is counted elsewhere
         ([(10, None, 0), (10, None, 0), (10, None, 0)], ["good"] * 3),
     ],
 )

@@ -136,6 +136,7 @@ def test_who_does_not_know_the_secret_replaces_nobody_and_is_hung_up_on() -> Non
             assert await false.log_in("another secret..") == "fail"
             assert await false.hear() is None
             assert found.board.held == [1] and found.headend.lines
+            await until(lambda: any(not each.proved for each in found.office.calls), within_s=WITHIN_S)
             by_name = Gateway(*await asyncio.open_connection("127.0.0.1", found.board.port))
             by_name.writer.write(GATEWAY.encode())  # the text of a serial server: a name is no proof
             assert await by_name.hear() is None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prewatt.core.meters import catalogue
+from prewatt.core.meters.behaviour import Reverse
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.wire.modbus import Function, ReadReply, ReadRequest, encode_rtu_request
 from prewatt.field.simulator import SiteError
@@ -74,6 +75,32 @@ def test_energy_that_comes_back_is_counted_apart_and_pays_nobody(shop: World) ->
     shop.settle(NOON_MS + 2 * HOUR_MS)
     assert (circuit.state.consumed_wh, circuit.state.export_wh) == (1_000, 1_500)
     assert_books(circuit_of(shop, NOON_MS + 2 * HOUR_MS))
+
+
+@pytest.mark.parametrize(
+    ("reverse", "import_wh", "export_wh", "left_wh"),
+    [(Reverse.ADDS, 1_500, 0, 98_500), (Reverse.SEPARATE, 0, 1_500, 100_000), (Reverse.IGNORED, 0, 0, 100_000)],
+)
+def test_energy_that_comes_back_counts_as_the_profile_says(
+    shop: World, reverse: Reverse, import_wh: int, export_wh: int, left_wh: int
+) -> None:
+    circuit = shop.meters[NUMBER].circuits[1]
+    circuit.reverse, before = reverse, circuit.state.energy_wh
+    shop.happen(NUMBER, Event.REVERSE, 1, NOON_MS)
+    shop.settle(NOON_MS + HOUR_MS)
+    state = circuit.state
+    assert (state.energy_wh - before, state.export_wh, state.balance_wh) == (import_wh, export_wh, left_wh)
+    assert shop.meters[NUMBER].values(1, NOON_MS + HOUR_MS)[Quantity.POWER_ACTIVE] == -1_500
+    assert_books(circuit_of(shop, NOON_MS + HOUR_MS))
+
+
+def test_a_simulated_meter_does_with_it_what_its_model_does(tmp_path: Path) -> None:
+    for unit, (code, reverse) in enumerate(
+        [("pilot-spm9571", Reverse.ADDS), ("ningju-dtzy1218", Reverse.SEPARATE), ("pilot-spm9511", Reverse.SEPARATE)], 1
+    ):
+        a_world = world(tmp_path / code, meter(unit, profile=code))
+        assert next(iter(a_world.meters.values())).circuits[1].reverse is reverse, code
+        stop(a_world)
 
 
 @pytest.mark.parametrize(

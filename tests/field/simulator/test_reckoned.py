@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from prewatt.core.meters.drivers import MeterAddress
 from prewatt.core.meters.jobs import Intent, Job, Verdict
 from prewatt.core.meters.quantities import Quantity
+from prewatt.field.simulator import SiteError
+from prewatt.field.simulator.events import Event, happen
 from tests.field.simulator.plant import NOON_MS, SPM, meter, world
 from tests.field.simulator.test_driver import Master
 
@@ -29,3 +33,30 @@ def test_days_left_and_how_it_warns_and_watches_come_with_the_purse(tmp_path: Pa
     assert values[Quantity.DAYS_LEFT] == (500_000 - 120_000) // 24_000
     assert (values[Quantity.MALICIOUS_SWITCH], values[Quantity.MALICIOUS_STEP]) == (1, 1_500)
     assert (values[Quantity.ALARM_TRIPS_1], values[Quantity.ALARM_TRIPS_2]) == (0, 1)
+
+
+def test_the_load_watch_and_what_a_level_does_are_written_and_obeyed(tmp_path: Path) -> None:
+    a_world = world(
+        tmp_path,
+        meter(
+            load={"kind": "constant", "peak_w": 0}, opening={"balance_wh": 500_000},
+            settings={"warning_trip": True, "malicious_step_w": 1_500},
+        ),
+    )  # fmt: skip
+    one = next(iter(a_world.meters.values()))
+    asking = Master(a_world.lines["a"], "rtu", profile=SPM, address=MeterAddress(unit=1, number=one.number))
+    told = {
+        Quantity.MALICIOUS_SWITCH: 0, Quantity.MALICIOUS_STEP: 900, Quantity.ALARM_TRIPS_1: 1, Quantity.ALARM_TRIPS_2: 0
+    }  # fmt: skip
+    assert asking.do(Job(intent=Intent.WRITE_SETTINGS, settings=told)).verdict is Verdict.DONE
+    state = one.circuits[1].state
+    assert (state.malicious_off, state.malicious_step_w, state.warning_trip_1, state.warning_trip) == (
+        True, 900, True, False
+    )  # fmt: skip
+    assert {quantity: asking.do(PURSE).values[quantity] for quantity in told} == told
+    with pytest.raises(SiteError, match="forbidden step"):
+        happen(one, Event.MALICIOUS_LOAD, 1, asking.now_ms)
+    on = asking.do(Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.MALICIOUS_SWITCH: 1}))
+    assert on.verdict is Verdict.DONE and not state.malicious_off
+    wrong = asking.do(Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.ALARM_TRIPS_1: 2}))
+    assert wrong.verdict is Verdict.REFUSED and state.warning_trip_1

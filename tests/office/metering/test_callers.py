@@ -1,7 +1,7 @@
 """Those who dial in, as the office sees them: known, strangers, refused, taken over; and whose lease is whose."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +51,25 @@ def code_of(act: object) -> str:
     with pytest.raises(Refused) as refused:
         act()  # type: ignore[operator]
     return refused.value.code
+
+
+def test_a_wrong_key_is_written_down_beside_the_strangers_and_decided_by_nobody(
+    cast: Cast, mailboxes: list[PostgresMailbox]
+) -> None:
+    one, wrong = mailboxes[0], Call(identity="ANET-1", kind="acrel-gateway", peer="10.6.6.6", proved=False)
+    gateway = wires.add_gateway(
+        cast.site, code="G-A", name="", identity="ANET-1", secret="0123456789abcdef", actor=BY, at=AT
+    )
+    [known] = one.called(headend="one", calls=[wrong])
+    assert (known.gateway_id, known.refused) == (gateway.pk, False), "he may try again"
+    nobody = Call(identity="NOBODY", kind="acrel-gateway", peer="10.1.1.1", proved=False)
+    one.called(headend="one", calls=[wrong, nobody])
+    now = datetime.now(UTC)
+    [row] = callers.not_proved(cast.site.pk, at=now)
+    assert (row.identity, row.peer) == ("ANET-1", "10.6.6.6")
+    assert [each.identity for each in callers.waiting()] == ["NOBODY"], "a name of no gateway is a stranger's"
+    assert not callers.not_proved(cast.site.pk, at=now + timedelta(days=2)), "long ago"
+    assert not callers.not_proved(cast.site.pk + 1, at=now), "of another site"
 
 
 def test_a_known_caller_is_told_his_gateway_and_a_stranger_is_written_down_once(

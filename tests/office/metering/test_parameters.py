@@ -116,7 +116,8 @@ def test_the_load_limit_is_the_meters_own_whoever_holds_the_credit(cast: Cast) -
     assert settings.writable(cast.shop_102) == []  # a plain Acrel has none
     Meter.objects.filter(pk=cast.shop_102.meter_id).update(profile="pilot-spm9511")
     cast.shop_102.meter.refresh_from_db()
-    assert settings.writable(cast.shop_102) == [Quantity.LOAD_LIMIT]
+    own = [Quantity.MALICIOUS_SWITCH, Quantity.MALICIOUS_STEP]
+    assert settings.writable(cast.shop_102) == [Quantity.LOAD_LIMIT, *own]
     settings.write(
         cast.shop_102, {Quantity.LOAD_LIMIT: 4_000}, reason="r", actor=of_operator(cast.bob), request_key="l", at=NOON
     )
@@ -128,3 +129,36 @@ def test_the_load_limit_is_the_meters_own_whoever_holds_the_credit(cast: Cast) -
         settings.write(
             cast.shop_102, {LEVEL_1: 80_000}, reason="r", actor=of_operator(cast.bob), request_key="k", at=NOON
         )
+
+
+@pytest.mark.django_db
+def test_what_no_contract_says_goes_by_what_the_meter_showed(cast: Cast) -> None:
+    bob, trips, step = of_operator(cast.bob), Quantity.ALARM_TRIPS_1, Quantity.MALICIOUS_STEP
+
+    def asked(wanted: dict[Quantity, int], key: str, hours: int) -> int:
+        at = NOON + timedelta(hours=hours)
+        return settings.write(cast.shop_101, wanted, reason=key, actor=bob, request_key=key, at=at)
+
+    def stands(quantity: Quantity) -> ParameterState:
+        agreed = settings.agreed_with(settings.supply_of(cast.shop_101))
+        return next(each.state for each in parameters.of_circuit(cast.shop_101.pk, agreed) if each.quantity is quantity)
+
+    assert set(settings.OWN) < set(settings.writable(cast.shop_101))
+    with pytest.raises(Refused, match="value_out_of_range"):
+        asked({trips: 2}, "no switch", 0)
+    first = asked({trips: 1}, "a", 0)
+    assert (WantedSetting.objects.get().before, stands(trips)) == (None, S.WRITING)
+    JobRow.objects.filter(pk=first).update(
+        state="done", verdict="done", values={"alarm_trips_1": 1, "malicious_step": 800}, ever_sent=True,
+        finished_at=NOON,
+    )  # fmt: skip
+    assert not settings.settle(cast.shop_101.pk), "the contract says nothing of it"
+    assert stands(trips) is S.AGREES
+    for known in ({trips: 1}, {step: 800}):
+        with pytest.raises(Refused, match="settings_unchanged"):
+            asked(known, "b", 1)
+    JobRow.objects.filter(pk=asked({step: 0}, "c", 2)).update(
+        state="done", verdict="unknown", ever_sent=True, finished_at=NOON + timedelta(hours=2)
+    )
+    assert stands(step) is S.UNKNOWN and WantedSetting.objects.latest("pk").before == 800
+    asked({step: 0}, "d", 3)

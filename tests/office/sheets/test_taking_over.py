@@ -25,6 +25,7 @@ from prewatt.office.estate.models import (
     Site,
     SupplyPoint,
 )
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.sheets import reading, taking_over
 from prewatt.office.sheets.shape import SHEETS, Content, Effect, Result
 from prewatt.office.sheets.template import EXAMPLES, template_xlsx
@@ -163,6 +164,13 @@ WRONG: list[tuple[str, int, dict[str, object], str]] = [
     ("gateways", 0, {"host": "a b"}, "host_malformed"),
     ("gateways", 0, {"port": 70000}, "whole_number_needed"),
     ("gateways", 0, {"baud": "9000"}, "baud_unknown"),
+    ("gateways", 0, {"medium": "smoke"}, "medium_unknown"),
+    ("gateways", 0, {"key": "0123456789abcdef"}, "gateway_secret_malformed"),
+    ("gateways", 0, {"transport": "acrel-gateway", "host": "ANET-1", "port": 2}, "cell_needed"),
+    ("gateways", 0, {"transport": "acrel-gateway", "host": "ANET-1", "port": 2, "key": "short"},
+     "gateway_secret_malformed"),
+    ("gateways", 0, {"transport": "acrel-gateway", "host": "ANET-1", "port": 100, "key": "0123456789abcdef"},
+     "whole_number_needed"),
     ("gateways", 0, {"transport": "serial-8e1"}, "serial_port_malformed"),
     ("gateways", 0, {"host": "/dev/ttyUSB0"}, "host_malformed"),
     ("meters", 0, {"number": "12ab"}, "meter_number_malformed"),
@@ -239,6 +247,42 @@ def test_a_link_of_every_kind_is_taken_over_with_its_speed(site: Site, transport
     content["gateways"][0]["baud"] = 2400
     (wrong,) = taken(site, workbook(content)).refusals
     assert (wrong.code, wrong.params["columns"]) == ("exists_with_other_values", "baud")
+
+
+def test_an_acrel_gateway_is_taken_over_with_a_key_that_is_never_said_again(site: Site) -> None:
+    key, other = "k9-Zz.0123456789", "k9-Zz.0123456780"
+    content = estate()
+    told = {"transport": "acrel-gateway", "host": "ANET-7", "port": 2, "baud": "", "station": "", "medium": "radio"}
+    content["gateways"][0] |= {**told, "key": key}
+    would = taking_over.check(workbook(content), site=site, at=AT)
+    assert would.effects["gateways"] == ((2, Effect.CREATED),) and not Gateway.objects.exists()
+    assert taken(site, workbook(content)).refusals == ()
+    line = Line.objects.select_related("gateway").get()
+    assert (line.transport, line.port, line.medium, line.gateway.identity) == ("acrel-gateway", 2, "radio", "ANET-7")
+    assert (line.gateway.secret, line.gateway.sealed) == (key, True)
+    assert not any(taken(site, workbook(content)).created.values()), "the same again changes nothing"
+    content["gateways"][0] |= {"key": "", "medium": ""}
+    assert taken(site, workbook(content)).refusals == (), "not said: both stay"
+    content["gateways"][0] |= {"key": other, "medium": ""}
+    (wrong,) = taken(site, workbook(content)).refusals
+    assert (wrong.code, wrong.params["columns"]) == ("exists_with_other_values", "key")
+    content["gateways"][0]["key"] = other + " "
+    content["gateways"].append({**content["gateways"][0], "code": "G2", "key": "too short a key"})
+    said = [*taken(site, workbook(content)).refusals, wrong]
+    assert {each.code for each in said} == {"exists_with_other_values", "gateway_secret_malformed"}
+    spoken = "".join(map(str, said)) + "".join(each.message(lang) for each in said for lang in (CHINESE, ENGLISH))
+    spoken += "".join(f"{each.before}{each.after}" for each in AuditRow.objects.all())
+    assert not any(secret in spoken for secret in (key, other, "too short a key"))
+
+
+def test_every_model_with_a_wire_is_taken_over(site: Site) -> None:
+    models = [code for code, profile in all_profiles().items() if profile.wired and "@" not in code]
+    meters = [
+        {"number": f"{place:012}", "profile": code, "gateway": "G1", "unit": place, "ratio": 1}
+        for place, code in enumerate(models, 1)
+    ]
+    found = taken(site, workbook({"gateways": estate()["gateways"], "meters": meters}))
+    assert found.refusals == () and found.created["meters"] == len(models) == Meter.objects.count()
 
 
 def test_gateways_stand_at_stations(site: Site) -> None:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from prewatt.core.meters.mailbox import NOT_PROVED
 from prewatt.office.estate.models import Gateway, Line, Meter
 from prewatt.office.metering.models import Caller
 from tests.cast import Cast
@@ -114,3 +116,16 @@ def test_an_acrel_gateway_is_entered_with_its_key_which_is_never_shown_again(
         assert key not in shown.content.decode() and "fedcba9876543210" not in shown.content.decode()
     new = "/console/lines/gateways/new"
     assert refused(ada, new, code="G8", host="10.0.0.1", secret=key) == "gateway_secret_malformed"
+
+
+def test_a_wrong_key_of_a_gateway_is_shown_to_those_who_enter_gateways(cast: Cast, ada: Client) -> None:  # noqa: F811
+    Gateway.objects.create(site=cast.site, code="G-A", name="", identity="ANET-1", secret="0123456789abcdef")
+    Caller.objects.create(
+        identity="ANET-1", kind="acrel-gateway", peer="100.64.0.9", detail=NOT_PROVED, headend="one",
+        first_at=AT, last_at=timezone.now(),
+    )  # fmt: skip
+    text = page(ada)
+    assert f'data-code="{NOT_PROVED}"' in text and "100.64.0.9" in text and 'id="callers"' not in text
+    alice = Client()
+    alice.force_login(cast.alice)
+    assert "100.64.0.9" not in page(alice)

@@ -57,6 +57,22 @@ def test_a_refusal_takes_nothing_away(cast: Cast, changes: dict[str, str], code:
     assert 'value="2000"' in answer.content.decode() and not JobRow.objects.exists()
 
 
+def test_a_switch_that_was_never_read_is_chosen_by_itself(cast: Cast) -> None:
+    client, address = as_(cast.bob), f"/console/circuits/{cast.shop_101.pk}/settings"
+    assert 'name="alarm_trips_1"' not in client.get(address).content.decode(), "nobody knows how it stands"
+    only = f"{address}?only=alarm_trips_1"
+    form = client.get(only).content.decode()
+    assert '<option value=""' in form and "trips as a warning" in form
+    answer = client.post(only, {"alarm_trips_1": "", "reason": "r", "request_key": "k"})
+    assert answer.status_code == 422 and not JobRow.objects.exists()
+    client.post(only, {"alarm_trips_1": "1", "reason": "r", "request_key": "k"})
+    assert decode(JobRow.objects.get().payload).settings == {Quantity.ALARM_TRIPS_1: 1}
+    JobRow.objects.update(state="done", verdict="done", values={"alarm_trips_1": 1}, finished_at=NOON)
+    assert '<option value="1" selected>' in client.get(address).content.decode()
+    page = client.get(f"/console/meters/{cast.shop_101.meter_id}").content.decode()
+    assert "trips as a warning" in parameter(page, "alarm_trips_1")
+
+
 def test_who_may_not_and_where_nothing_is_agreed(cast: Cast) -> None:
     assert as_(cast.alice).get(f"/console/circuits/{cast.shop_101.pk}/settings").status_code == 403
     assert as_(cast.charlie).get(f"/console/circuits/{cast.shop_101.pk}/settings").status_code == 403

@@ -14,7 +14,7 @@ from prewatt.core.wire.acrel_gateway import MeterReport
 
 DIGITS: Final = 15  # of a value before its point; more is no reading of a meter
 _KWH: Final = Decimal(1000)
-_MILLI: Final = Decimal(1000)
+MILLI: Final = Decimal(1000)
 
 # name -> quantity, and what one of its unit is in ours
 NAMES: Final[Mapping[str, tuple[Quantity, Decimal]]] = {
@@ -28,15 +28,15 @@ NAMES: Final[Mapping[str, tuple[Quantity, Decimal]]] = {
     "EPIP": (Quantity.ENERGY_IMPORT_FLAT, _KWH),
     "POWERLOW": (Quantity.ENERGY_IMPORT_VALLEY, _KWH),
     "EPIG": (Quantity.ENERGY_IMPORT_VALLEY, _KWH),
-    "UA": (Quantity.VOLTAGE_A, _MILLI),
-    "UB": (Quantity.VOLTAGE_B, _MILLI),
-    "UC": (Quantity.VOLTAGE_C, _MILLI),
-    "IA": (Quantity.CURRENT_A, _MILLI),
-    "IB": (Quantity.CURRENT_B, _MILLI),
-    "IC": (Quantity.CURRENT_C, _MILLI),
+    "UA": (Quantity.VOLTAGE_A, MILLI),
+    "UB": (Quantity.VOLTAGE_B, MILLI),
+    "UC": (Quantity.VOLTAGE_C, MILLI),
+    "IA": (Quantity.CURRENT_A, MILLI),
+    "IB": (Quantity.CURRENT_B, MILLI),
+    "IC": (Quantity.CURRENT_C, MILLI),
     "P": (Quantity.POWER_ACTIVE, _KWH),
 }
-_RATES: Final = (
+RATES: Final = (
     Quantity.ENERGY_IMPORT_SHARP,
     Quantity.ENERGY_IMPORT_PEAK,
     Quantity.ENERGY_IMPORT_FLAT,
@@ -55,8 +55,8 @@ def told_by_gateway(meter: MeterReport) -> dict[Quantity, int]:
         value = _whole(text, known[1])
         if value is not None and (value >= 0 or known[0] is Quantity.POWER_ACTIVE):
             values[known[0]] = value
-    if not all(rate in values for rate in _RATES):
-        values = {quantity: value for quantity, value in values.items() if quantity not in _RATES}
+    if not all(rate in values for rate in RATES):
+        values = {quantity: value for quantity, value in values.items() if quantity not in RATES}
     return values
 
 

@@ -19,6 +19,7 @@ class MeterAddress:
     unit: int
     number: str
     neighbours: frozenset[str] = frozenset()
+    identity: str = ""  # of the link that is this meter's alone, where it has one
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAdd
 from prewatt.core.meters.drivers.dlt645_address import readdress, rebaud
 from prewatt.core.meters.drivers.dlt645_credit import credit
 from prewatt.core.meters.drivers.dlt645_freezes import read_freezes
+from prewatt.core.meters.drivers.dlt645_schedule import DataWire
 from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.dlt645_talk import Part, Script, Talk, address_of, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
@@ -27,6 +28,7 @@ from prewatt.core.meters.drivers.looks import (
     SUPPLY,
     TRY_MISSES,
 )
+from prewatt.core.meters.drivers.schedule_talk import read_schedule, write_schedule
 from prewatt.core.meters.jobs import Frame as Shown
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
 from prewatt.core.meters.model import ClockWay, Custody, Group, Profile, RelayCommand
@@ -272,6 +274,10 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         script = rebaud(talk, job)
     elif job.intent is Intent.READ_FREEZES:
         script = read_freezes(talk, job)
+    elif job.intent is Intent.READ_SCHEDULE:
+        script = read_schedule(DataWire(talk), profile.schedule)
+    elif job.intent is Intent.WRITE_SCHEDULE:
+        script = write_schedule(DataWire(talk), profile.schedule, job)
     elif job.intent is Intent.TRY:
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
@@ -296,7 +302,7 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
             if not profile.settings:
                 return "setting_not_supported"
             return None if meter.number else "meter_number_missing"
-        case Intent.READDRESS | Intent.CHANGE_BAUD:
+        case Intent.READDRESS | Intent.CHANGE_BAUD | Intent.WRITE_SCHEDULE:
             return None if meter.number else "meter_number_missing"
         case Intent.ENTER_TOKEN:
             return "token_not_supported"

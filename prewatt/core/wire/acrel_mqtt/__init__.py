@@ -2,6 +2,7 @@
 
 from prewatt.core.wire.acrel_mqtt.messages import (
     MAX_MESSAGE,
+    OK,
     Message,
     Method,
     Route,
@@ -14,9 +15,36 @@ from prewatt.core.wire.acrel_mqtt.messages import (
     switch,
     topic,
 )
+from prewatt.core.wire.acrel_mqtt.session import (
+    ANSWERS,
+    IDENTITY,
+    LISTENED,
+    MAX_IDENTITY,
+    Acknowledged,
+    Event,
+    Lives,
+    Reported,
+    Session,
+    identity_of,
+    place_of_identity,
+    trimmed,
+)
 from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 __all__ = [
+    "ANSWERS",
+    "IDENTITY",
+    "LISTENED",
+    "MAX_IDENTITY",
+    "OK",
+    "Acknowledged",
+    "Event",
+    "Lives",
+    "Reported",
+    "Session",
+    "identity_of",
+    "place_of_identity",
+    "trimmed",
     "MAX_MESSAGE",
     "Route",
     "LocalProtocolError",

@@ -72,6 +72,7 @@ class Message:
     sent_at: int | None = None  # seconds since 1970, by the sender's clock
     reported: Mapping[str, Decimal | str] | None = None
     asked: Mapping[str, Decimal | str] | None = None
+    sent_text: str = ""  # the time of sending where it is told as a text: ISO 8601, mostly
 
 
 def _is_part(text: str) -> bool:
@@ -113,6 +114,7 @@ def message(data: bytes) -> Message:
         sent_at=_whole(given.get("timestamp")),
         reported=_values(given.get("reported"), serial),
         asked=_values(given.get("payload"), serial),
+        sent_text=_time_text(given.get("timestamp")),
     )
 
 
@@ -153,6 +155,12 @@ def _whole(given: object) -> int | None:
     return None
 
 
+def _time_text(given: object) -> str:
+    """A time that is no whole number, as it was sent; "" for what is none."""
+    plain = isinstance(given, str) and len(given) <= MAX_PART and given.isprintable() and _whole(given) is None
+    return str(given) if plain else ""
+
+
 def _values(given: object, serial: str) -> Mapping[str, Decimal | str] | None:
     """Plain values by name; those of the meter itself may stand one level down under its serial."""
     if not isinstance(given, dict):
@@ -176,6 +184,8 @@ def encode(given: Message) -> bytes:
     for name, number in (("res", given.result), ("timestamp", given.sent_at)):
         if number is not None:
             body[name] = number
+    if given.sent_text and given.sent_at is None:
+        body["timestamp"] = given.sent_text
     for name, values in (("reported", given.reported), ("payload", given.asked)):
         if values is not None:
             body[name] = {key: _plain(value) for key, value in values.items()}
