@@ -1,4 +1,4 @@
-"""The demo's STS meters: the seventh floor of the fourth dormitory. Credit comes as twenty digits; one is on a line.
+"""The demo's STS meters: the seventh floor of the fourth dormitory. Credit comes as twenty digits.
 
 The plan, pure and repeatable; `write_keypads` puts it into the books, `site_file` into the simulated site. The vending
 keys are printed in public test vectors: anybody can make tokens with them, and a vault in production refuses them.
@@ -23,7 +23,6 @@ SGC: Final = "999999"  # nobody's supply group
 TI: Final = "01"
 BASE: Final = 2014
 PROFILE: Final = "sts-keypad"
-WIRED: Final = {"4-704": "sts-rs485"}  # room -> model of a meter whose tokens may also come over its line
 BESIDE, FIRST_UNIT = "D4-2", 100
 PUBLIC_KEYS: Final = {
     1: "abababababababab949494949494949401234567",
@@ -43,7 +42,7 @@ class KeypadPlace:
 
     room: str
     number: str
-    unit: int  # at the bus that it hangs beside, mostly unplugged
+    unit: int  # at the bus that it hangs beside, unplugged
     meter_pan: str
     ea: str
     tenant: str
@@ -52,14 +51,6 @@ class KeypadPlace:
     annual_kwh: int
     seed: int
     balance_wh: int  # at first sight
-
-    @property
-    def wired(self) -> bool:
-        return self.room in WIRED
-
-    @property
-    def profile(self) -> str:
-        return WIRED.get(self.room, PROFILE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from django.conf import settings
 from prewatt.core.sts import BaseDate, Ea, tid_of
 from prewatt.office.estate import places, wires
 from prewatt.office.estate.history import KnownCustomer, load_customers
-from prewatt.office.estate.models import Carrier, Circuit, Line
+from prewatt.office.estate.models import Carrier, Circuit
 from prewatt.office.metering.history import PastReading
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.tokens import keys, meters, opened
@@ -25,6 +25,7 @@ from prewatt.wiring.demo.keypads import (
     FLOOR,
     IN_HAND,
     MADE_BEFORE,
+    PROFILE,
     PUBLIC_KEYS,
     SGC,
     TI,
@@ -35,7 +36,7 @@ from prewatt.wiring.demo.keypads import (
     vending_key,
 )
 from prewatt.wiring.demo.past import DAYS
-from prewatt.wiring.demo.places import DORM, LINES
+from prewatt.wiring.demo.places import DORM
 from prewatt.wiring.demo.token_sales import Tokens
 from prewatt.wiring.demo.trade import Staff
 from prewatt.wiring.demo.write import ACTOR, ZONE, Estate
@@ -59,10 +60,8 @@ def write_keypads(estate: Estate, staff: Staff, wanted: Sequence[KeypadPlace], *
             estate.buildings[BUILDING], floor=FLOOR, code=place.room, name="", area_dm2=AREA_DM2, actor=ACTOR, at=hung
         )
         meter = wires.add_keypad_meter(
-            estate.site, number=place.number, profile=place.profile, room=room, actor=ACTOR, at=hung
+            estate.site, number=place.number, profile=PROFILE, room=room, actor=ACTOR, at=hung
         )
-        if place.wired:
-            wires.move_meter(meter, _beside(estate), unit=place.unit, actor=ACTOR, at=hung)
         meters.register(meter, attributes(place), actor=admin, at=hung)
         circuits[place.room] = Circuit.objects.select_related("meter").get(meter=meter)
     people = [KnownCustomer(name=each.tenant, phone=each.phone, customer_class="学生宿舍") for each in wanted]
@@ -85,26 +84,16 @@ def write_keypads(estate: Estate, staff: Staff, wanted: Sequence[KeypadPlace], *
     )  # fmt: skip
 
 
-def _beside(estate: Estate) -> Line:
-    [place] = [each for each in LINES if each.key == BESIDE]
-    found: Line = Line.objects.select_related("gateway").get(
-        gateway__site=estate.site, gateway__code=place.gateway, code=place.code
-    )
-    return found
-
-
 def round_readings(
     estate: Estate, wanted: Sequence[KeypadPlace], tokens: Tokens, *, now: datetime
 ) -> Iterator[PastReading]:
-    """What somebody who went round three hours ago read on the displays: all that is known of meters on no line. The
-    one on a line was polled just now."""
+    """What somebody who went round three hours ago read on the displays: all that is known of meters on no line."""
     for place in wanted:
-        before_h = 0 if place.wired else READ_BEFORE_H
-        used_wh = use_wh(place, before_h)
+        used_wh = use_wh(place, READ_BEFORE_H)
         bought = sum(each.room == place.room for each in tokens.purchases)
         yield PastReading(
             site_id=estate.site.pk, circuit_id=tokens.circuits[place.room].pk,
-            at=now - timedelta(hours=before_h), energy_wh=energy_wh(place) - used_wh, power_w=0,
+            at=now - timedelta(hours=READ_BEFORE_H), energy_wh=energy_wh(place) - used_wh, power_w=0,
             balance=place.balance_wh + used_wh,
             purchase_count=bought - (place.room in IN_HAND), relay=1, status=0,
         )  # fmt: skip
@@ -134,8 +123,8 @@ def site_keypads(wanted: Sequence[KeypadPlace]) -> list[dict[str, Any]]:
         held = key.decoder_key(meter_pan=place.meter_pan, ti=TI, ea=Ea(place.ea))
         found.append(
             {
-                "number": place.number, "place": place.room, "profile": place.profile, "line": BESIDE,
-                "unit": place.unit, "wired": place.wired,
+                "number": place.number, "place": place.room, "profile": PROFILE, "line": BESIDE,
+                "unit": place.unit,
                 "key": {
                     "ea": place.ea, "value": held.value.hex(), "meter_pan": place.meter_pan, "sgc": SGC, "ti": TI,
                     "krn": 1, "kt": 2, "ken": held.ken, "base_date": BASE,
