@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
-from django.test import Client
 
 from prewatt.core.meters.jobs import Intent, Job, Wish
 from prewatt.core.refusals import Refused
@@ -13,8 +12,8 @@ from prewatt.office.metering import acceptance
 from prewatt.office.metering.jobs import enqueue
 from prewatt.office.metering.models import Acceptance, JobRow, MeterClock
 from prewatt.office.staff.audit import trail_of
-from prewatt.office.staff.models import Operator, Role, Scope
 from tests.cast import NOON, Cast, assemble
+from tests.web.console.test_scans import as_, electrician_of
 
 pytestmark = pytest.mark.django_db
 BY = "operator:7"
@@ -23,21 +22,6 @@ BY = "operator:7"
 @pytest.fixture
 def cast() -> Cast:
     return assemble()
-
-
-def as_(operator: Operator, language: str = "en") -> Client:
-    client = Client()
-    client.force_login(operator)
-    client.cookies["django_language"] = language
-    return client
-
-
-def electrician_of(cast: Cast) -> Operator:
-    made: Operator = Operator.objects.create(
-        username="erin", name="Erin", role=Role.ELECTRICIAN, created_at=NOON, password="!"
-    )
-    Scope.objects.create(operator=made, site_id=cast.site.pk)
-    return made
 
 
 def read(cast: Cast, minutes_ago: int, energy_wh: int, source: int = 0) -> None:
