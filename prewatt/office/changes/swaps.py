@@ -24,7 +24,7 @@ from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.replacements import replace_meter
 from prewatt.office.estate.wires import check_meter
 from prewatt.office.metering import wishes
-from prewatt.office.metering.moves import retire_meter
+from prewatt.office.metering.moves import hand_over, retire_meter
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -69,7 +69,7 @@ def swap(command: SwapCommand) -> Swap:
 
     Raises Refused: not_permitted, key_required, reason_needed, swap_..., delivery_unsettled, money_unsettled,
     contract_not_open, custody_not_supported, server_custody_unsupported, reading_not_fresh, reading_not_billed,
-    meter_busy, and those of `estate.replacements.replace_meter` and of the openings.
+    meter_busy, handed_to_no_relay, and those of `estate.replacements.replace_meter` and of the openings.
     """
     command.actor.require(Act.CLOSE_CONTRACT)
     kept, request_key = check_reason(command.reason), f"{command.actor.key}:{check_key(command.key)}"
@@ -96,6 +96,8 @@ def swap(command: SwapCommand) -> Swap:
         )  # fmt: skip
         for supply in supplies:
             _go_on(made, command, supply, ended[supply.pk], circuits[supply.circuit.index])
+        for old in Circuit.objects.filter(meter=meter).order_by("index"):
+            hand_over(old, circuits[old.index], actor=command.actor.key, at=command.at)
         audit(
             at=command.at, actor=command.actor.key, action="changes.swap", site_id=meter.site_id, object_type="meter",
             object_id=str(meter.pk), reason=kept,

@@ -111,6 +111,11 @@ register(
             en="No head-end began it: is the head-end running, and the gateway connected?",
             zh="没有前置机开始扫描：请确认前置机在运行、网关已连接。",
         ),
+        "handed_to_no_relay": Text(
+            en="Circuit {index} is cut by hand, and the new model switches nothing. Nothing was changed. Take the wish "
+            "back first, or put up a model with a relay.",
+            zh="回路 {index} 已手动拉闸，新表型号不能拉合闸。什么都没有改。请先撤销拉闸，或换用带继电器的表。",
+        ),
         "settings_not_open": Text(
             en="Nobody buys from this meter's own purse now: there is nothing agreed to write. Nothing was changed.",
             zh="现在没有用户使用这块表的表内计费：没有约定的参数可下发。什么都没有改。",

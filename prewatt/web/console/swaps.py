@@ -21,6 +21,7 @@ from prewatt.office.changes.swaps import Read, SwapCommand, swap
 from prewatt.office.estate.models import Line, Meter, SupplyPoint
 from prewatt.office.estate.profiles import all_profiles, offered
 from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering.models import MaintenanceTag, RelayWish
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.models import Opening
@@ -174,6 +175,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
             made: list[Swap] = []
             sure = form.get("sure") == "1"
             shown: list[dict[str, Any]] = []
+            said: list[str] = []
 
             def act() -> None:
                 command = _command(ask, meter, supplies, lines)
@@ -181,13 +183,14 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
                     made.append(swap(command))
                     if not sure:  # tried out: every refusal and every figure is the real one, and nothing stays
                         shown.extend(_part(ask, each) for each in parts_of(made[0]))
+                        said.extend(_said(ask, made[0]))
                         transaction.set_rollback(True)
 
             refused = attempt(act)
             if not refused and sure:
                 return redirect(f"/console/swaps/{made[0].pk}")
             if not refused:
-                context = {"meter": meter, "parts": shown, "form": form.items(), "back": _back(meter)}
+                context = {"meter": meter, "parts": shown, "said": said, "form": form.items(), "back": _back(meter)}
                 return ask.page("ui/swap_sure.html", {**context, "number": form.get("number", "")})
     return form_page(
         ask,
@@ -202,6 +205,23 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
             "on: in the office it stays where it is, out of the old meter it goes into the new one."
         ),
     )
+
+
+def _said(ask: Ask, made: Swap) -> list[str]:
+    """What people said of the circuits and stays said of the new ones."""
+    new = {"circuit__meter_id": made.new_meter_id}
+    told = []
+    for tag in MaintenanceTag.objects.filter(**new, removed_at=None).select_related("circuit"):
+        words = {"index": tag.circuit.index, "name": tag.name, "until": formats.when(tag.until, ask.at, ask.zone)}
+        told.append(_("Circuit %(index)d: the maintenance tag of %(name)s, until %(until)s") % words)
+    for wish in RelayWish.objects.filter(**new).select_related("circuit"):
+        words = {"index": wish.circuit.index, "reason": wish.reason}
+        if wish.until is None:
+            told.append(_("Circuit %(index)d: cut by hand (%(reason)s)") % words)
+        else:
+            words["until"] = formats.when(wish.until, ask.at, ask.zone)
+            told.append(_("Circuit %(index)d: kept on until %(until)s (%(reason)s)") % words)
+    return told
 
 
 def _back(meter: Meter) -> str:

@@ -9,6 +9,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prewatt.core.meters.jobs import Wish
 from prewatt.core.refusals import Refused
 from prewatt.office.billing import charges, releases
 from prewatt.office.changes import swap_steps
@@ -18,7 +19,8 @@ from prewatt.office.changes.swaps import Read, SwapCommand, swap
 from prewatt.office.estate.models import Circuit, Contract, Meter, SupplyPoint
 from prewatt.office.ledger import books
 from prewatt.office.ledger.models import AccountKind
-from prewatt.office.metering.models import JobRow
+from prewatt.office.metering import wishes
+from prewatt.office.metering.models import JobRow, MaintenanceTag, RelayWish
 from prewatt.office.reports import circuits
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.models import AuditRow
@@ -149,6 +151,37 @@ def test_only_a_manager_exchanges_and_nothing_while_a_command_is_under_way(shop:
         [shop.circuit.pk, AT],
     )
     assert code_of(held(shop)) == "meter_busy"
+
+
+def test_what_people_said_of_a_circuit_goes_over_to_the_new_meter(shop: Shop) -> None:
+    """Somebody works there, and the supply is to stay cut: the new meter is told so before anybody asks."""
+    for_, actor = {"circuit": shop.circuit, "at": NOON}, "operator:7"
+    wishes.hang_tag(**for_, name="Wu Lei", reason="new cable", until=AT + HOUR, actor=actor)  # type: ignore[arg-type]
+    wishes.set_wish(**for_, wish=Wish.TRIP, reason="court order", until=None, actor=actor, request_key="w1")  # type: ignore[arg-type]
+    JobRow.objects.update(state="done", finished_at=NOON)
+    assert code_of(held(shop, profile="chint-ddsu666")) == "handed_to_no_relay"
+    new = part_of(swap(held(shop))).new_circuit
+    tag, wish = MaintenanceTag.objects.get(removed_at=None), RelayWish.objects.get()
+    assert (tag.circuit_id, tag.name, tag.until, tag.set_at, tag.actor) == (new.pk, "Wu Lei", AT + HOUR, NOON, actor)
+    assert (wish.circuit_id, wish.wish, wish.reason, wish.actor) == (new.pk, "trip", "court order", actor)
+    job = JobRow.objects.get(intent="relay", state="queued")
+    assert (job.circuit_id, job.payload["wish"]) == (new.pk, "trip")
+    told = AuditRow.objects.filter(object_id=str(new.pk), action__startswith="metering.").values_list("action", flat=True)
+    assert {"metering.tag_hang", "metering.wish"} <= set(told)
+
+
+@pytest.mark.parametrize(("minutes", "profile", "goes"), [(90, "acrel-ddsy1352", True), (30, "acrel-ddsy1352", False),
+                                                          (90, "chint-ddsu666", False)])  # fmt: skip
+def test_keeping_on_goes_over_while_it_lasts_and_the_new_meter_can_be_cut(
+    shop: Shop, minutes: int, profile: str, goes: bool
+) -> None:
+    until = NOON + minutes * MINUTE
+    wishes.load_wish(shop.circuit, Wish.KEEP_ON, reason="a sick child", until=until, actor="operator:7", at=NOON)
+    new = part_of(swap(held(shop, profile=profile))).new_circuit
+    assert [(each.circuit_id, each.wish, each.until) for each in RelayWish.objects.all()] == (
+        [(new.pk, "keep_on", until)] if goes else []
+    )
+    assert JobRow.objects.filter(intent="relay", circuit=new, state="queued").exists() is goes
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])

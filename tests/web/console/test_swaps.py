@@ -7,8 +7,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from prewatt.core.meters.jobs import Wish
 from prewatt.office.changes.models import Swap, SwapPart
 from prewatt.office.estate.models import Meter
+from prewatt.office.metering import wishes
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.models import AuditRow, Operator
 from tests.cast import Cast, assemble
@@ -47,10 +49,14 @@ def typed(cast: Cast, **changes: str) -> dict[str, str]:
 def test_nothing_changes_before_the_figures_were_seen(cast: Cast) -> None:
     client, address = as_(cast.bob), f"/console/meters/{cast.shop_101.meter_id}/swap"
     assert address in client.get(f"/console/meters/{cast.shop_101.meter_id}").content.decode()
+    for_, later = {"circuit": cast.shop_101, "actor": "operator:7"}, timezone.now() + timedelta(hours=1)
+    wishes.hang_tag(**for_, name="Wu Lei", reason="new cable", until=later, at=timezone.now())  # type: ignore[arg-type]
+    wishes.load_wish(**for_, wish=Wish.KEEP_ON, reason="a sick child", until=later, at=timezone.now())  # type: ignore[arg-type]
     form = client.get(address).content.decode()
     assert 'name="final_1"' in form and 'name="credit_1"' in form and 'name="first_1"' not in form
     sure = client.post(address, typed(cast)).content.decode()
     assert "1,234.56" in sure and "50.00" in sure and 'data-test="swap-sure"' in sure
+    assert all(words in sure for words in ("maintenance tag of Wu Lei, until", "kept on until", "(a sick child)"))
     assert not Swap.objects.exists() and not JobRow.objects.exists()
     assert Meter.objects.filter(removed_at=None).count() == 4
     back = client.post(address, typed(cast, edit="1")).content.decode()
