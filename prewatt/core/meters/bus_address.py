@@ -44,6 +44,19 @@ class BusAddress:
             case AddressForm.HIGH_BYTE:
                 return bytes((unit, held[1]))
 
+    def unit_of(self, data: bytes) -> int | None:
+        """The address that is written; None for what no meter can have."""
+        if len(data) != self.words * 2:
+            return None
+        match self.form:
+            case AddressForm.WORD:
+                unit: float = struct.unpack(">H", data)[0]
+            case AddressForm.FLOAT:
+                unit = struct.unpack(">f", data)[0]
+            case AddressForm.HIGH_BYTE:
+                unit = data[0]
+        return int(unit) if FIRST_UNIT <= unit <= LAST_UNIT and unit == int(unit) else None
+
 
 def bus_address_of(root: Table) -> BusAddress | None:
     """Raises Refused with a `profile_...` code."""

@@ -21,6 +21,7 @@ from prewatt.field.simulator.site import CIRCUIT_LIMIT
 from prewatt.field.simulator.world import World
 
 QUERY_LIMIT: Final = 64
+_ACTS: Final = ("silent", "press_key", "programming_key")
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 register(
@@ -139,7 +140,7 @@ class Api:
             changes["load_w"] = fields.left.pop("load_w")
         elif "load_w" in fields.left:
             changes["load_w"] = fields.integer("load_w", 0, LOAD_LIMIT_W)
-        for name in ("silent", "press_key"):
+        for name in _ACTS:
             if name in fields.left:
                 changes[name] = fields.flag(name)
         if "index" in fields.left:
@@ -228,7 +229,7 @@ class Api:
             index = _number(form["index"], CIRCUIT_LIMIT, "index") if "index" in form else None
             self._world.happen(number, fields.choice("event", Event), index, self._now_ms())
             return HttpReply(status=303, headers={"Location": f"/visit/{number}?lang={_lang(request)}"})
-        changes: dict[str, object] = {name: form[name] == "true" for name in ("silent", "press_key") if name in form}
+        changes: dict[str, object] = {name: form[name] == "true" for name in _ACTS if name in form}
         if "index" in form:
             changes["index"] = _number(form["index"], CIRCUIT_LIMIT, "index")
         if "load_w" in form:

@@ -1,8 +1,8 @@
 """A simulated DL/T 645 meter: the same circuits and memory as any other, another face.
 
 It answers for the identifiers of its profile and for its clock, obeys function 1C while the command's end has not come
-by its own clock, takes orders by function 03 (`charging`), and the time from a broadcast that moves it by no more than
-five minutes.
+by its own clock, takes orders by function 03 (`charging`), another address or speed (`commissioning`), and the time
+from a broadcast that moves it by no more than five minutes.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,6 +14,7 @@ from prewatt.core.meters.model import Block
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
 from prewatt.core.wire.dlt645 import (
+    ANYONE,
     BROADCAST,
     Access,
     Command,
@@ -29,6 +30,13 @@ from prewatt.core.wire.dlt645 import (
 from prewatt.core.wire.dlt645.items import moment
 from prewatt.field.simulator.charging import ChargeState, Charging, error_word
 from prewatt.field.simulator.circuit import Accepted
+from prewatt.field.simulator.commissioning import (
+    ADDRESS_DI,
+    NUMBER_DI,
+    SPEED_FIXED,
+    write_address,
+    write_speed,
+)
 from prewatt.field.simulator.frozen import frozen_item
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Force
@@ -55,8 +63,8 @@ class DataMeter(Meter):
 
     @property
     def address(self) -> str:
-        """Twelve digits, as a site file has them."""
-        return self.number
+        """Twelve digits; as it left the works, its number."""
+        return self.state.address or self.site.address or self.number
 
     def hears(self, frame: Frame) -> bool:
         """Is a frame for this meter?"""
@@ -76,10 +84,21 @@ class DataMeter(Meter):
                 return self._charge(frame, at_ms)
             case Function.WRITE:
                 return self._write_item(frame, at_ms)
+            case Function.WRITE_ADDRESS if frame.address in (ANYONE, self.address):
+                taken = write_address(self.state, frame.data, at_ms)
+                return HandledFrame(reply=reply(frame, self.address) if taken else None, kept=taken)
+            case Function.CHANGE_BAUD:
+                return self._rebaud(frame)
             case Function.BROADCAST_TIME:
                 return HandledFrame(reply=None, kept=self._take_time(frame, at_ms))
             case _:
                 return HandledFrame(reply=self._refuse(frame, OTHER) if frame.address != BROADCAST else None)
+
+    def _rebaud(self, frame: Frame) -> HandledFrame:
+        """The answer leaves at the speed that was."""
+        taken = write_speed(self.state, frame.data)
+        said = reply(frame, self.address, frame.data) if taken else self._refuse(frame, SPEED_FIXED)
+        return HandledFrame(reply=said if frame.address != BROADCAST else None, kept=taken)
 
     def _refuse(self, frame: Frame, word: int) -> Frame:
         return refuse(frame, self.address, word)
@@ -100,6 +119,8 @@ class DataMeter(Meter):
             for block in blocks:
                 if block.address == di:
                     return self._block(block, at_ms)
+        if di in (ADDRESS_DI, NUMBER_DI):
+            return bytes.fromhex(self.address if di == ADDRESS_DI else self.number)[::-1]
         return frozen_item(self.profile, self.circuits[1].state, di, zone=self.zone, ratio=self._ratio())
 
     def _block(self, block: Block, at_ms: int) -> bytes:

@@ -94,9 +94,12 @@ class SimulatedLine:
     def __init__(self, site: LineSite, meters: Iterable[Meter], keeper: Keeper) -> None:
         self.site = site
         everyone = list(meters)
-        self.by_unit = {meter.site.unit: meter for meter in everyone}
+        self.by_unit = {meter.site.unit: meter for meter in everyone}  # as the site file places them
         self.meters = {meter.site.unit: meter for meter in everyone if not isinstance(meter, DataMeter)}
         self.data_meters = [meter for meter in everyone if isinstance(meter, DataMeter)]
+        self._stations: dict[int, list[Meter]] = {}  # as they are to be found
+        self._find_places()
+        self.speed = site.baud  # whoever sets the speed of the bus says so here
         self._keeper = keeper
         self._decoders: dict[int, RtuServerDecoder | TcpServerDecoder] = {}
         self._frames: dict[int, dlt645.Decoder] = {}  # of a transparent line with meters that speak DL/T 645
@@ -114,6 +117,16 @@ class SimulatedLine:
         self.faults = faults
         self._chance = Random(faults.seed)
         self._way = Way(faults)
+
+    def _find_places(self) -> None:
+        """Who answers at which Modbus address; several may share one."""
+        self._stations.clear()
+        for meter in self.meters.values():
+            self._stations.setdefault(meter.unit, []).append(meter)
+
+    def _hears(self, meter: Meter, at_ms: int) -> bool:
+        """At another speed than its own, what is sent is noise to a meter."""
+        return not meter.mute(at_ms) and (meter.baud or self.site.baud) == self.speed
 
     def record(self, recorder: Recorder | None) -> None:
         """Write down what is said on the bus from now on."""
@@ -211,7 +224,7 @@ class SimulatedLine:
         heapq.heappush(self._due, (at_ms, self._sequence, act))
 
     def _characters_ms(self, count: int) -> int:
-        return -(-count * BITS_PER_CHARACTER * 1_000 // self.site.baud)
+        return -(-count * BITS_PER_CHARACTER * 1_000 // self.speed)
 
     # one conversation
 
@@ -245,14 +258,13 @@ class SimulatedLine:
     def _arrive(self, asked: _Asked, fate: _Fate, at_ms: int) -> list[Output]:
         """The request has reached the meters and the one it is for has had its time to answer."""
         assert asked.request is not None
-        meter = self.meters.get(asked.unit)
-        reply = None
-        if meter is not None and not meter.mute(at_ms) and not fate.request_lost:
-            reply = self._act(meter, asked.request, at_ms)
-        data = b"" if reply is None or fate.reply_lost else encode_rtu_reply(asked.unit, reply)
+        heard = [] if fate.request_lost else [each for each in self._stations.get(asked.unit, ()) if self._hears(each, at_ms)]
+        replies = [self._act(meter, asked.request, at_ms) for meter in heard]
+        reply = replies[0] if replies else None
+        data = b"" if fate.reply_lost else _together([encode_rtu_reply(asked.unit, each) for each in replies])
         free_ms = at_ms + self._characters_ms(len(data)) + fate.back_ms
         self._at(free_ms, self._next)
-        spoiled = bool(fate.collision) or fate.corrupt_at >= 0
+        spoiled = bool(fate.collision) or fate.corrupt_at >= 0 or len(replies) > 1
         sent_ms = free_ms + self.site.gateway_ms
         if self.site.transport is Transport.MODBUS_TCP:
             # The gateway checks the bus's CRC: what came spoiled never becomes a TCP frame.
@@ -273,13 +285,9 @@ class SimulatedLine:
 
     def _arrive_frame(self, connection: int, frame: dlt645.Frame, fate: _Fate, at_ms: int) -> list[Output]:
         """A frame of DL/T 645 has reached the bus. A broadcast reaches everybody and nobody answers."""
-        data = b""
-        for meter in self.data_meters:
-            if not meter.hears(frame) or meter.mute(at_ms) or fate.request_lost:
-                continue
-            reply = self._act_frame(meter, frame, at_ms)
-            if reply is not None and not fate.reply_lost:
-                data += dlt645.encode(reply)
+        heard = [each for each in self.data_meters if each.hears(frame) and self._hears(each, at_ms)]
+        replies = [] if fate.request_lost else [self._act_frame(meter, frame, at_ms) for meter in heard]
+        data = b"" if fate.reply_lost else _together([dlt645.encode(each) for each in replies if each is not None])
         free_ms = at_ms + self._characters_ms(len(data)) + fate.back_ms
         self._at(free_ms, self._next)
         sent_ms = free_ms + self.site.gateway_ms
@@ -313,6 +321,8 @@ class SimulatedLine:
                 return ExceptionReply(
                     function=int(request.function), code=int(ExceptionCode.SERVER_DEVICE_FAILURE)
                 )
+            if meter not in self._stations.get(meter.unit, ()):
+                self._find_places()
         return handled.reply
 
     def _reply(self, connection: int, data: bytes, fate: _Fate, at_ms: int) -> None:
@@ -349,6 +359,15 @@ class SimulatedLine:
             noise=garbage[: 1 + spot % NOISE_BYTES] if noise < faults.noise else b"",
             collision=garbage if collision < faults.collision else b"",
         )
+
+
+def _together(answers: Sequence[bytes]) -> bytes:
+    """What is heard when several stations answer at once, none quite when the other does: one voice, or none."""
+    heard = bytearray(max(map(len, answers), default=0) + max(0, len(answers) - 1))
+    for late, answer in enumerate(answers):
+        for position, byte in enumerate(answer):
+            heard[position + late] |= byte
+    return bytes(heard)
 
 
 def _spoil(data: bytes, fate: _Fate) -> bytes:

@@ -37,6 +37,7 @@ from prewatt.field.simulator.circuit import (
     OrderRefused,
     first_state,
 )
+from prewatt.field.simulator.commissioning import KEY_MS, held, write_unit
 from prewatt.field.simulator.frozen import ring_words
 from prewatt.field.simulator.reckoned import reckoned
 from prewatt.field.simulator.site import Force, MeterSite
@@ -81,6 +82,10 @@ class MeterState:
     silent: bool = False
     hung_until_ms: int = 0  # its processor hangs until its watchdog starts it again
     restarts: int = 0  # how often that was
+    unit: int = 0  # another address than the site file's; 0 the same
+    address: str = ""  # of DL/T 645, likewise
+    baud: int = 0  # likewise
+    programmable_until_ms: int = 0  # its programming key was pressed
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
     charge: dict[str, Any] = field(default_factory=dict)  # `charging.ChargeState`; replaced as a whole, never changed
     schedule: dict[str, Any] = field(default_factory=dict)  # `timetable.Held`; likewise
@@ -131,6 +136,16 @@ class Meter:
         if profile.behaviour is not None:
             for circuit in self.circuits.values():
                 circuit.reverse = profile.behaviour.reverse
+
+    @property
+    def unit(self) -> int:
+        """Its address on the bus, where it speaks Modbus."""
+        return self.state.unit or self.site.unit
+
+    @property
+    def baud(self) -> int:
+        """The speed of its port; 0: that of its line."""
+        return self.state.baud or self.site.baud
 
     # time
 
@@ -217,6 +232,10 @@ class Meter:
             case _:
                 return self._no(request, ExceptionCode.ILLEGAL_FUNCTION)
 
+    def press_programming_key(self, at_ms: int) -> None:
+        """Somebody at the meter lets it be programmed for a while."""
+        self.state.programmable_until_ms = at_ms + KEY_MS
+
     def remember(self) -> tuple[MeterState, tuple[CircuitState, ...]]:
         """A copy of everything durable, to go back to when it could not be kept."""
         meter = copy(self.state)
@@ -247,6 +266,9 @@ class Meter:
         if data is None and self.timetable is not None:
             data = self.timetable.fetch(self.state.schedule, request.address)
             data = data if data is not None and len(data) == request.count * 2 else None
+        bus = self.profile.bus
+        if data is None and bus is not None and (request.address, request.count) == (bus.address, bus.words):
+            data = held(bus, self.unit)
         if data is None:
             return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS))
         return ReadReply(function=request.function, data=data)
@@ -265,6 +287,10 @@ class Meter:
         written = decode_order(self.profile, address, data)
         if written is not None and written.circuit_index in self.circuits:
             return self._order(written, done)
+        bus = self.profile.bus
+        if bus is not None and address == bus.address:
+            no = write_unit(self.state, bus, self.unit, data, at_ms)
+            return Handled(reply=done if no is None else ExceptionReply(function=function, code=int(no)), kept=True)
         if self.keep_times(address, data, at_ms):
             return Handled(reply=done, kept=True)
         values = self._image.values(address, data)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.meters.wallet import price_of
 from prewatt.field.simulator.circuit import ENERGY, Circuit
+from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.events import Event
 from prewatt.field.simulator.fields import LOAD_LIMIT_W
 from prewatt.field.simulator.meter import Meter
@@ -48,6 +49,8 @@ _WORDS: Final = {
     "key": ("按住按键 3 秒", "Hold the key for 3 s"),
     "silence": ("拔掉通讯线", "Unplug the bus"),
     "speak": ("接上通讯线", "Plug the bus in"),
+    "program": ("按下编程键", "Press the programming key"),
+    "programmable": ("可编程", "may be programmed"),
     "silent": ("通讯线已拔掉", "The bus is unplugged"),
     "by_hand": ("手动负荷", "load set by hand"),
     "orders": ("已接受的购电指令", "Orders applied"),
@@ -196,10 +199,12 @@ def _row(world: World, meter: Meter, index: int, lang: str) -> str:
     circuit = meter.circuits[index]
     line = world.lines[meter.site.line].site
     words = facts(circuit, lang) + [_WORDS["silent"][lang == "en"]] * meter.state.silent
+    now_ms = circuit.state.as_of_ms
+    words += [_WORDS["programmable"][lang == "en"]] * (meter.state.programmable_until_ms > now_ms)
     suffix = f" / {index}" if len(meter.circuits) > 1 else ""
     return (
         f'<tr><td><a href="/visit/{meter.number}?{urlencode({"lang": lang})}">{meter.number}</a>{suffix}</td>'
-        f"<td>{escape(line.name)} / {meter.site.unit}</td><td>{_relay(circuit, lang)}</td>"
+        f"<td>{escape(line.name)} / {_place(meter)}</td><td>{_relay(circuit, lang)}</td>"
         f'<td class="n">{_balance(circuit, lang)}</td><td class="n">{circuit.power_w():,} W</td>'
         f"<td>{escape(', '.join(words))}</td></tr>"
     )
@@ -215,10 +220,21 @@ def visit(world: World, meter: Meter, lang: str) -> str:
         f'<a href="/visit/{meter.number}?lang={lang}">{_w("refresh", lang)}</a> · '
         f'<a href="/lcd/{meter.number}?lang={lang}">{_w("lcd", lang)}</a></p>'
         f"<p>{escape(meter.profile.maker)} {escape(meter.profile.name)} · "
-        f"{escape(world.lines[meter.site.line].site.name)} / {meter.site.unit}</p>{parts}"
-        + _form(meter, lang, "", [("silent", state, _w(word, lang))])
+        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}</p>{parts}"
+        + _form(meter, lang, "", [("silent", state, _w(word, lang)), *_programming(meter, lang)])
     )
     return frame(f"{_w('meter', lang)} {meter.number}", lang, body, f"/visit/{meter.number}")
+
+
+def _place(meter: Meter) -> str:
+    return meter.address if isinstance(meter, DataMeter) else str(meter.unit)
+
+
+def _programming(meter: Meter, lang: str) -> list[tuple[str, str, str]]:
+    """The key that a new address asks for, where the model has one."""
+    bus = meter.profile.bus
+    has_key = isinstance(meter, DataMeter) or (bus is not None and bus.key_needed)
+    return [("programming_key", "true", _w("program", lang))] if has_key else []
 
 
 def _form(meter: Meter, lang: str, inner: str, buttons: Sequence[tuple[str, str, str]]) -> str:

@@ -25,6 +25,8 @@ refused with a `SiteError` that names the place.
         "profile": "pilot-spm9511", "unit": 1, "line": "1",
         "ct_ratio": 1,                             # optional: energy, power and current registers show value / ratio
         "silent": false,                           # optional: never answers
+        "address": "000000000001",                 # optional, DL/T 645: as it left the works; else its number
+        "baud": 2400,                              # optional: the speed of its port; else that of its line
         "circuits": [{                             # optional: one circuit of which nothing is said
           "index": 1,
           "opening": {                             # optional, all 0: what lies before the first start
@@ -180,6 +182,8 @@ class MeterSite:
     line: str
     ct_ratio: int = 1
     silent: bool = False
+    address: str = ""
+    baud: int = 0
     circuits: tuple[CircuitSite, ...]
 
 
@@ -289,6 +293,8 @@ def _meter(fields: Fields) -> MeterSite:
         line=fields.matching("line", _ID),
         ct_ratio=fields.integer("ct_ratio", 1, 10_000, 1),
         silent=fields.flag("silent"),
+        address=fields.matching("address", _NUMBER) if "address" in fields.left else "",
+        baud=fields.integer("baud", 300, 4_000_000) if "baud" in fields.left else 0,
         circuits=tuple(_circuit(part) for part in fields.parts("circuits", CIRCUIT_LIMIT)),
     )
     fields.done()

@@ -141,7 +141,7 @@ class World:
             line.set_faults(NO_FAULTS)
 
     def command(self, number: str, at_ms: int, **changes: object) -> None:
-        """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`; for all circuits of
+        """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`, `programming_key`; for all circuits of
         the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit, `NotKept`."""
         if number in self.keypads:
             return self._command_keypad(number, at_ms, changes)
@@ -164,6 +164,8 @@ class World:
                 circuit.press_key()
         if "silent" in changes:
             meter.state.silent = bool(changes["silent"])
+        if changes.get("programming_key"):
+            meter.press_programming_key(at_ms)
         try:
             self.keep(meter)
         except NotKept:
@@ -266,7 +268,8 @@ class World:
             "profile": meter.site.profile,
             "host": line.host,
             "port": ports.get(line.id, line.port),
-            "unit": meter.site.unit,
+            "unit": meter.unit if isinstance(meter, Meter) else meter.site.unit,
+            **({"address": meter.address} if isinstance(meter, DataMeter) else {}),
             "line": line.id,
             "circuits": [self._circuit(meter, index) for index in meter.circuits],
         }
