@@ -14,10 +14,10 @@ from termios import TIOCOUTQ
 from typing import Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
-from prewatt.core.meters.drivers import reported
+from prewatt.core.meters.drivers import receipt, reported
 from prewatt.core.meters.mailbox import Call, Known, LinePlan
 from prewatt.core.wire import acrel4g, serialserver
-from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports
+from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports, Takes
 from prewatt.core.wire.acrel4g.frame import START
 from prewatt.core.wire.acrel_gateway import HEAD
 from prewatt.core.wire.acrel_mqtt import IDENTITY as MQTT_IDENTITY
@@ -258,6 +258,8 @@ class Caller(asyncio.Protocol):
                     self._tell_time()
                 case Answers():
                     self._bytes(event.rtu)
+                case Takes() if event.serial == self.identity:
+                    self._bytes(receipt(event.serial))
                 case Reports():
                     self._report(event)
                 case _:

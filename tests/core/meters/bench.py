@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from prewatt.core.meters import Profile, catalogue
-from prewatt.core.meters.drivers import Consult, Finished, MeterAddress, Send, converse
+from prewatt.core.meters.drivers import Consult, Finished, MeterAddress, Send, converse, receipt
 from prewatt.core.meters.jobs import Job, OrderKind, Outcome
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.registers import RegisterImage, WrittenOrder, decode_order
@@ -167,14 +167,16 @@ class AnyLine(Generic[M]):
     faults: dict[int, Fault] = field(default_factory=dict)
     before: dict[int, Callable[[M], None]] = field(default_factory=dict)  # n-th Send -> act first
     sends: int = 0
+    time_outs: int = 0
     stale: bytes = b""
+    modem: str = ""  # a modem of this serial carries the line: it answers writes with the serial alone
     provider: SecurityProvider | None = field(default_factory=simulated)
 
     def run(self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset()) -> Outcome:
         assert self.transport in ("rtu", "tcp")
         talk = converse(
             self.meter.profile,
-            MeterAddress(unit=unit, number=number, neighbours=bus),
+            MeterAddress(unit=unit, number=number, neighbours=bus, identity=self.modem),
             job,
             transport="rtu" if self.transport == "rtu" else "tcp",
             transaction=0xFFFE,  # the numbers wrap within a conversation
@@ -194,6 +196,7 @@ class AnyLine(Generic[M]):
                 if part:
                     talk.receive(part)
                     continue
+            self.time_outs += 1
             talk.timed_out()
         raise AssertionError("the conversation does not end")
 
@@ -241,7 +244,8 @@ class Line(AnyLine[FakeMeter]):
     def _answer(self, data: bytes, fault: Fault) -> bytes:
         if self.transport == "rtu":
             ((unit, request),) = RtuServerDecoder().receive(data)
-            return encode_rtu_reply(unit, self._reply(request, fault))
+            answer = encode_rtu_reply(unit, self._reply(request, fault))
+            return receipt(self.modem) if self.modem and isinstance(request, WriteMultiple) else answer
         (asked,) = TcpServerDecoder().receive(data)
         assert asked.request is not None
         return encode_tcp_reply(asked.transaction, asked.unit, self._reply(asked.request, fault))

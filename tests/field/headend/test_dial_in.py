@@ -17,6 +17,7 @@ from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan, PollSe
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire import acrel4g
 from prewatt.field.headend import HeadEnd, Switchboard, limits, switchboard
+from prewatt.field.headend import line as line_module
 from prewatt.field.simulator.dialer import Dialer
 from tests.field.headend import office
 from tests.field.headend.office import moved
@@ -104,7 +105,7 @@ async def called(found: Here, plan_: LinePlan) -> None:
 def test_an_acrel_meter_calls_reports_and_is_cut_and_restored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switchboard, "LINK_MS", 500)  # each write waits for an answer that this meter never gives
+    monkeypatch.setattr(line_module, "LINE_REPORT_S", 0.2)
 
     async def story() -> None:
         wanted = plan(SERIAL, "acrel-dtsy1352-4g")
@@ -123,6 +124,9 @@ def test_an_acrel_meter_calls_reports_and_is_cut_and_restored(
                     job = await settled_late(found, wanted, Job(intent=Intent.RELAY, wish=wish))
                     assert (job.verdict, job.values[Quantity.RELAY]) == (Verdict.DONE, relay), job
                     assert dialer.line.meters[1].circuits[1].relay_closed() is bool(relay)
+                written, told = wall(), found.office.lines
+                await until(lambda: any(each.at > written for each in told), within_s=WITHIN_S)
+                assert not sum(each.timeouts for each in told), "a serial for an answer is no reason to wait"
                 (call,) = {(each.identity, each.kind) for each in found.office.calls}
                 assert call == (SERIAL, "acrel-4g")
                 assert "ICCID 8986" in found.office.calls[0].detail

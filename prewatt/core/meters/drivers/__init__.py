@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING
-from prewatt.core.meters.drivers.acrel4g import reported
+from prewatt.core.meters.drivers.acrel4g import receipt, reported
 from prewatt.core.meters.drivers.acrel_gateway import place_of, told_by_gateway
 from prewatt.core.meters.drivers.acrel_mqtt import is_read, over_mqtt, told_over_mqtt
 from prewatt.core.meters.drivers.conversation import (
@@ -38,6 +38,7 @@ __all__ = [
     "converse",
     "is_read",
     "place_of",
+    "receipt",
     "reported",
     "told_by_gateway",
     "told_over_mqtt",

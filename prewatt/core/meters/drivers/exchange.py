@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
-from prewatt.core.meters.drivers.conversation import Await, Bus, Consult, Finished, Send
+from prewatt.core.meters.drivers.acrel4g import receipt
+from prewatt.core.meters.drivers.conversation import Await, Bus, Consult, Finished, MeterAddress, Send
 from prewatt.core.meters.jobs import Frame, Outcome
 from prewatt.core.meters.model import Profile
 from prewatt.core.meters.security import Answer, Question
@@ -43,17 +44,19 @@ class Decoder(Protocol[R_co]):
     def receive(self, data: bytes) -> R_co | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asking(Generic[Q]):
     """Send a request; the script gets the reply, or None when there was none.
 
     `unit`, `baud`: to another Modbus unit, at another speed than the meter's own; for commissioning.
+    `taken`: there was none, but for a modem's word that a write arrived, this one or one before it.
     """
 
     request: Q
     write: bool = False
     unit: int | None = None
     baud: int | None = None
+    taken: bool = False
 
 
 class Ask(Asking[Request]):
@@ -149,6 +152,11 @@ class Talking(Generic[Q, R]):
         if reply is not None:
             self._advance(reply)
             return
+        if self._ask is not None and self._ask.write and self._taken(data):
+            # no answer will come: the script looks at once what came of it, as after one that was lost
+            self._ask.taken = True
+            self._advance(None)
+            return
         self._chunks += 1
         if self._chunks >= MAX_CHUNKS:
             self.timed_out()
@@ -170,6 +178,10 @@ class Talking(Generic[Q, R]):
     def _open(self, request: Q) -> tuple[bytes, Decoder[R], int]:
         """The bytes of a request, the decoder of its reply and how many bytes that reply has."""
         raise NotImplementedError
+
+    def _taken(self, data: bytes) -> bool:
+        """Does this say that a write arrived, and nothing more?"""
+        return False
 
     def _kept_of(self, request: Q, data: bytes) -> Frame | None:
         """A read as people are shown it; None for what is not shown."""
@@ -218,8 +230,11 @@ class Talking(Generic[Q, R]):
 class Exchange(Talking[Request, Reply]):
     """A Conversation over Modbus RTU or TCP."""
 
-    def __init__(self, script: Script, profile: Profile, unit: int, bus: Bus, *, keep_frames: bool = False) -> None:
-        self._unit = self._asked_unit = unit
+    def __init__(
+        self, script: Script, profile: Profile, meter: MeterAddress, bus: Bus, *, keep_frames: bool = False
+    ) -> None:
+        self._unit = self._asked_unit = meter.unit
+        self._identity = meter.identity
         self._transaction = bus.transaction
         super().__init__(script, profile, bus, keep_frames=keep_frames)
 
@@ -234,6 +249,9 @@ class Exchange(Talking[Request, Reply]):
         transaction, self._transaction = self._transaction, self._transaction + 1 & 0xFFFF
         data = encode_tcp_request(transaction, unit, request)
         return data, TcpClientDecoder(transaction, unit, request), reply_size(request)
+
+    def _taken(self, data: bytes) -> bool:
+        return bool(self._identity) and receipt(self._identity) in data
 
     def _kept_of(self, request: Request, data: bytes) -> Frame | None:
         if not isinstance(request, ReadRequest):

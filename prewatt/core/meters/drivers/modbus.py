@@ -276,7 +276,7 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
     """The driver of Protocol.MODBUS."""
     talk = Talk(profile, meter, job.circuit_index)
     if not 1 <= job.circuit_index <= profile.circuits:
-        return Exchange(_refusing(talk, "circuit_not_in_profile"), profile, meter.unit, bus)
+        return Exchange(_refusing(talk, "circuit_not_in_profile"), profile, meter, bus)
     match job.intent:
         case Intent.CREDIT:
             script = _credit(talk, job)
@@ -297,7 +297,7 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         case Intent.READ_SCHEDULE | Intent.WRITE_SCHEDULE:
             script = _schedule(talk, job)
         case Intent.TRY:
-            return Exchange(_trying(talk), profile, meter.unit, bus, keep_frames=True)
+            return Exchange(_trying(talk), profile, meter, bus, keep_frames=True)
         case _:
             script = _reading(talk, job)
-    return Exchange(script, profile, meter.unit, bus)
+    return Exchange(script, profile, meter, bus)

@@ -29,4 +29,4 @@ class RegisterWire:
 
     def put(self, address: int, data: bytes) -> Generator[Any, Any, tuple[bool, str | None]]:
         reply = yield from self._talk.write(address, data)
-        return reply is not None, rejection(reply)
+        return reply is not None or self._talk.taken, rejection(reply)

@@ -32,6 +32,7 @@ class Talk:
         self.values: Values = {}
         self.raw: dict[int, bytes] = {}  # block address -> bytes of the last read
         self.sent = False
+        self.taken = False  # of the last write a modem said that it arrived, and nothing else was answered
         self._varied = False  # was the last read one register longer?
 
     def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
@@ -142,7 +143,10 @@ class Talk:
         """One function 10h request, once."""
         self.sent = True
         request = WriteMultiple(function=Function.WRITE_REGISTERS, address=address, count=len(data) // 2, data=data)
-        return (yield Ask(request, write=True))
+        ask = Ask(request, write=True)
+        reply = yield ask
+        self.taken = ask.taken
+        return reply
 
 
 def read_request(layout: Layout, spare: int) -> ReadRequest:

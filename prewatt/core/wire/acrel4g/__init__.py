@@ -2,6 +2,7 @@
 
 from prewatt.core.wire.acrel4g.frame import MAX_FRAME, MAX_PAYLOAD, Command, Decoder, Frame, decode, encode
 from prewatt.core.wire.acrel4g.messages import (
+    SERIAL,
     Registration,
     Section,
     clock_of,
@@ -17,13 +18,14 @@ from prewatt.core.wire.acrel4g.messages import (
     transparent,
 )
 from prewatt.core.wire.acrel4g.poll import MODELS, PollBlock, poll_block
-from prewatt.core.wire.acrel4g.session import Answers, AsksTime, Event, Lives, Registers, Reports, Session
+from prewatt.core.wire.acrel4g.session import Answers, AsksTime, Event, Lives, Registers, Reports, Session, Takes
 from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 __all__ = [
     "MAX_FRAME",
     "MAX_PAYLOAD",
     "MODELS",
+    "SERIAL",
     "Answers",
     "AsksTime",
     "Command",
@@ -40,6 +42,7 @@ __all__ = [
     "Reports",
     "Section",
     "Session",
+    "Takes",
     "clock_of",
     "data_frame",
     "data_sections",

@@ -103,10 +103,14 @@ def registered() -> Frame:
 
 def heartbeat(frame: Frame) -> str:
     """The serial in a heartbeat; raises RemoteProtocolError `command`, `length`, `text`."""
-    data = _payload(frame, Command.HEARTBEAT)
-    if not 1 <= len(data) <= SERIAL:
-        raise RemoteProtocolError("length", str(len(data)))
-    return _text(data)
+    return serial_in(_payload(frame, Command.HEARTBEAT))
+
+
+def serial_in(payload: bytes) -> str:
+    """The serial that is all a message says; raises RemoteProtocolError `length`, `text`."""
+    if not 1 <= len(payload) <= SERIAL:
+        raise RemoteProtocolError("length", str(len(payload)))
+    return _text(payload)
 
 
 def heartbeat_frame(serial: str) -> Frame:

@@ -2,7 +2,7 @@
 
 Where a meter puts its answer to a tunnelled request differs: the whole Modbus frame in a 90, the same behind its
 serial, or a section of a 91. All three are taken. A 91 that carries the poll block is a report, asked for or not.
-An answer to a write may carry the serial alone: that says only that the meter lives.
+An answer to a write may carry the serial alone: that says that something was taken, and nothing of what came of it.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from prewatt.core.wire.acrel4g.messages import (
     data_sections,
     heartbeat,
     registration,
+    serial_in,
 )
 from prewatt.core.wire.acrel4g.poll import PollBlock, poll_block
 from prewatt.core.wire.checks import crc16_modbus
@@ -50,6 +51,13 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Takes:
+    """90 with the serial alone: a request was taken. Which one it does not say, nor whether it was obeyed."""
+
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reports:
     """91 with a poll block, of the Modbus unit that sent it."""
 
@@ -57,7 +65,7 @@ class Reports:
     block: PollBlock
 
 
-Event = Registers | Lives | AsksTime | Answers | Reports
+Event = Registers | Lives | AsksTime | Answers | Takes | Reports
 
 
 class Session:
@@ -93,8 +101,7 @@ def _events(frame: Frame) -> list[Event]:
         case Command.DATA:
             return [_said(section.reply) for section in data_sections(frame)[1]]
         case Command.TRANSPARENT:
-            rtu = _rtu_in(frame.payload)
-            return [Lives("")] if rtu is None else [Answers(rtu)]
+            return [_carried(frame)]
         case _:
             return [Lives("")]
 
@@ -104,6 +111,16 @@ def _said(reply: bytes) -> Event:
         return Reports(reply[0], poll_block(reply))
     except RemoteProtocolError:
         return Answers(reply + crc16_modbus(reply).to_bytes(2, "little"))
+
+
+def _carried(frame: Frame) -> Event:
+    rtu = _rtu_in(frame.payload)
+    if rtu is not None:
+        return Answers(rtu)
+    try:
+        return Takes(serial_in(frame.payload))
+    except RemoteProtocolError:
+        return Lives("")
 
 
 def _rtu_in(payload: bytes) -> bytes | None:

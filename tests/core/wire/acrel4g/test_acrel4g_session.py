@@ -20,6 +20,7 @@ from prewatt.core.wire.acrel4g import (
     Reports,
     Section,
     Session,
+    Takes,
 )
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "acrel4g" / "frames.json"
@@ -48,9 +49,20 @@ def test_an_answer_in_a_section_gets_its_check_sum_back() -> None:
     assert Session().receive(acrel4g.encode(frame)) == [Answers(RTU)]
 
 
-def test_an_answer_to_a_write_that_carries_the_serial_alone_says_only_that_the_meter_lives() -> None:
-    said = Session().receive(acrel4g.encode(Frame(command=0x90, payload=b"26112000000001".ljust(20, b"\0"))))
-    assert said == [Lives("")]
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b"26112000000001".ljust(20, b"\0"), Takes("26112000000001")),
+        (b"26112000000001".ljust(20, b"\0") + RTU[:-1], Lives("")),
+        (bytes(20), Lives("")),
+        (b"", Lives("")),
+    ],
+    ids=["the serial", "a spoiled frame behind it", "zeros", "nothing"],
+)
+def test_an_answer_that_carries_the_serial_alone_says_that_something_was_taken(payload: bytes, said: object) -> None:
+    session = Session()
+    assert session.receive(acrel4g.encode(Frame(command=0x90, payload=payload))) == [said]
+    assert not session.odd
 
 
 def test_a_report_is_a_reading_of_energies_voltages_and_currents() -> None:
