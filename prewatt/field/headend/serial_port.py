@@ -18,6 +18,7 @@ from prewatt.field.headend.transports import Link, LinkError, Listener
 SERIAL_MS: Final = 100  # what a USB adapter adds: 16 ms each way, and room for its driver
 _SPEEDS: Final = {baud: getattr(termios, f"B{baud}") for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 PARITIES: Final = {"serial-8n1": 0, "serial-8e1": termios.PARENB, "serial-8o1": termios.PARENB | termios.PARODD}
+PSEUDO: Final = "/dev/pts/"
 _MISSING: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR)
 
 
@@ -43,7 +44,12 @@ class SerialLink:
         characters[termios.VMIN], characters[termios.VTIME] = 1, 0
         control = termios.CS8 | termios.CREAD | termios.CLOCAL | self._parity
         # every byte as it is: no translation, no echo, no flow control
-        termios.tcsetattr(self._port, termios.TCSANOW, [0, 0, control, 0, rate, rate, characters])
+        try:
+            termios.tcsetattr(self._port, termios.TCSANOW, [0, 0, control, 0, rate, rate, characters])
+        except termios.error:
+            # a pseudo-terminal has no parity; asked for it once more, with nothing else to change, it says so
+            if not os.ttyname(self._port).startswith(PSEUDO):
+                raise
         termios.tcflush(self._port, termios.TCIOFLUSH)
         self._baud = baud
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
 from prewatt.core.wire.errors import RemoteProtocolError
-from prewatt.field.simulator.line import SimulatedLine
+from prewatt.field.simulator.line import Output, SimulatedLine
+from prewatt.field.simulator.pace import Pace
 from prewatt.field.simulator.replay import ReplayedLine
 
 CONNECTION_LIMIT: Final = 16  # what small serial servers allow, twice over; more are turned away
@@ -40,16 +42,17 @@ class Bus:
 
     def __init__(
         self, line: SimulatedLine | ReplayedLine, *, now_ms: Callable[[], int],
-        before_output: Callable[[int], None] = lambda _: None,
+        before_output: Callable[[int], None] = lambda _: None, context: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self.line = line
         self.port = line.site.port
+        self.note = ""
+        self._context = context
         self._now_ms = now_ms
-        self._before_output = before_output
         self._server: asyncio.Server | None = None
         self._connections: dict[int, _Connection] = {}
         self._last = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._pace = Pace(line, now_ms=now_ms, before_output=before_output, send=self._send)
         self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -77,8 +80,9 @@ class Bus:
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Connection(self), self.line.site.host, self.port, backlog=BACKLOG, reuse_address=True
-        )
+            lambda: _Connection(self), self.line.site.host, self.port, backlog=BACKLOG, reuse_address=True,
+            ssl=self._context,
+        )  # fmt: skip
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _listen_again(self) -> None:
@@ -102,7 +106,7 @@ class Bus:
                 connection.transport.abort()
         self._connections.clear()
         self.line.cut()
-        self._arm()
+        self._pace.arm()
 
     # called by the connections
 
@@ -127,30 +131,14 @@ class Bus:
             _log.info("line %s: a client does not speak Modbus TCP: %s", self.line.site.id, error)
             assert connection.transport is not None
             connection.transport.abort()
-        self._arm()
+        self._pace.arm()
 
     def closed(self, connection: _Connection) -> None:
         """A client is gone."""
         if self._connections.pop(connection.number, None) is not None:
             self.line.disconnect(connection.number)
 
-    # time
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due_ms = self.line.next_due_ms()
-        if due_ms is not None:
-            delay_s = max(0, due_ms - self._now_ms()) / 1_000
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._advance)
-
-    def _advance(self) -> None:
-        self._timer = None
-        now_ms = self._now_ms()
-        self._before_output(now_ms)
-        for output in self.line.advance(now_ms):
-            connection = self._connections.get(output.connection)
-            if connection is not None and connection.transport is not None:
-                connection.transport.write(output.data)
-        self._arm()
+    def _send(self, output: Output) -> None:
+        connection = self._connections.get(output.connection)
+        if connection is not None and connection.transport is not None:
+            connection.transport.write(output.data)

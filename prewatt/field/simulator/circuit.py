@@ -78,6 +78,9 @@ class CircuitState:
     price_peak: int = 0
     price_flat: int = 0
     price_valley: int = 0
+    ladder_wh: list[int] = field(default_factory=list)  # `core.meters.prices.Ladder`: what use of the month adds
+    ladder_prices: list[int] = field(default_factory=list)
+    month_began_wh: int = 0  # the register when the month began
     drained: int = 0  # coins, since the first start
     drain_rest: int = 0  # parts of a coin that were used and not yet taken
     opening_wh: int = 0
@@ -130,6 +133,7 @@ def first_state(site: CircuitSite, *, purse: bool, at_ms: int, wallet: Wallet | 
     return CircuitState(
         as_of_ms=at_ms,
         energy_wh=opening.energy_wh,
+        month_began_wh=opening.energy_wh,
         sharp_wh=opening.sharp_wh,
         peak_wh=opening.peak_wh,
         valley_wh=opening.valley_wh,
@@ -275,6 +279,7 @@ class Circuit:
         s.day_freezes = [*s.day_freezes, row][-FREEZE_LIMIT:]
         if day.endswith("-01"):
             s.month_freezes = [*s.month_freezes, row][-MONTH_FREEZE_LIMIT:]
+            s.month_began_wh = s.energy_wh
 
     # acts
 
@@ -336,22 +341,25 @@ class Circuit:
     def _count(self, watt_ms: int) -> None:
         s = self.state
         whole, s.watt_ms = divmod(s.watt_ms + watt_ms, WATT_MS_PER_WH)
+        rate = self._rate_at(s.as_of_ms)
+        price = self._price(rate)  # of the step it was used in, which ends where a stretch does
         s.energy_wh += whole
         s.consumed_wh += whole
-        rate = self._rate_at(s.as_of_ms)
         s.sharp_wh += whole * (rate == SHARP)
         s.peak_wh += whole * (rate == PEAK)
         s.valley_wh += whole * (rate == VALLEY)
         if s.purse and s.wallet_exponent == ENERGY:
             s.balance_wh -= whole
         elif s.purse:
-            coins, s.drain_rest = drained(whole, self._price(rate), s.drain_rest, s.wallet_exponent)
+            coins, s.drain_rest = drained(whole, price, s.drain_rest, s.wallet_exponent)
             s.balance_wh -= coins
             s.drained += coins
 
     def _price(self, rate: int) -> int:
         s = self.state
-        return (s.price_sharp, s.price_peak, s.price_flat, s.price_valley)[rate]
+        passed = sum(1 for each in s.ladder_wh if s.energy_wh - s.month_began_wh >= each)
+        added = s.ladder_prices[passed] if s.ladder_prices else 0
+        return (s.price_sharp, s.price_peak, s.price_flat, s.price_valley)[rate] + added
 
     def _lasts_wh(self, credit: int) -> int | None:
         """Energy after which so much credit is gone, at the rate of now; None: never."""
@@ -380,6 +388,10 @@ class Circuit:
         if s.overload_since_ms != NEVER:
             times.append(s.overload_since_ms + OVERLOAD_DELAY_MS)
         if s.purse and load_w > 0:
+            for edge_wh in s.ladder_wh:
+                if edge_wh > s.energy_wh - s.month_began_wh:
+                    watt_ms = (edge_wh + s.month_began_wh - s.energy_wh) * WATT_MS_PER_WH - s.watt_ms
+                    times.append(s.as_of_ms - (-watt_ms // load_w))
             for level_wh in (s.alarm_level_1_wh, s.alarm_level_2_wh, -s.overdraft_limit_wh):
                 missing = s.balance_wh - level_wh
                 if missing > 0 and (missing_wh := self._lasts_wh(missing)) is not None:

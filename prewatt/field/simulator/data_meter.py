@@ -115,6 +115,10 @@ class DataMeter(Meter):
             return clock_bytes(self._wall(at_ms), _CLOCKS[di])
         if self.timetable is not None and (times := self.timetable.fetch(self.state.schedule, di)) is not None:
             return times
+        if self.pricing is not None:
+            held = self.pricing.fetch(self.state.prices, self.circuits[1].state, di)
+            if held is not None:
+                return held
         for blocks in self.profile.blocks.values():
             for block in blocks:
                 if block.address == di:
@@ -142,6 +146,7 @@ class DataMeter(Meter):
         circuit = self.circuits[1]
         word = 0 if circuit.relay_closed() else 1 << RELAY_OPEN | 1 << COMMAND_OPEN
         word |= 0 if self.timetable is None else self.timetable.status_bits(self.state.schedule)
+        word |= 0 if self.pricing is None else self.pricing.status_bits(self.state.prices)
         credit = self.profile.credit
         if credit is not None and circuit.state.force == Force.AUTOMATIC and circuit.out_of_credit():
             word &= ~(1 << COMMAND_OPEN)

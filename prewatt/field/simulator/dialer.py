@@ -22,8 +22,9 @@ from prewatt.core.wire.modbus import Function, WriteReply, decode_rtu_reply
 from prewatt.field.simulator.circuit import Circuit
 from prewatt.field.simulator.dialing import CallerKind, Dialing
 from prewatt.field.simulator.gateway_box import GatewayBox
-from prewatt.field.simulator.line import SimulatedLine
+from prewatt.field.simulator.line import Output, SimulatedLine
 from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.pace import Pace
 from prewatt.field.simulator.site import Force
 
 REDIAL_FIRST_S: Final = 0.5
@@ -65,6 +66,7 @@ class Dialer:
         assert line.site.dialing is not None, line.site.id
         self.line = line
         self.port = line.site.port
+        self.note = ""
         self.dialing: Dialing = line.site.dialing
         self.calls = 0  # connections that stood
         self._now_ms = now_ms
@@ -74,7 +76,7 @@ class Dialer:
         self._decoder = acrel4g.Decoder()
         self._known = False  # an Acrel meter's registration was answered
         self._box: GatewayBox | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._pace = Pace(line, now_ms=now_ms, before_output=before_output, send=self._send_on)
 
     async def open(self) -> None:
         """Begin to call; a line that is down does not."""
@@ -101,7 +103,7 @@ class Dialer:
             self._call.transport.abort()
         self._call = None
         self.line.cut()
-        self._arm()
+        self._pace.arm()
 
     # the call
 
@@ -213,7 +215,7 @@ class Dialer:
         else:
             for frame in self._decoder.receive(data):
                 self._heard(frame)
-        self._arm()
+        self._pace.arm()
 
     def _heard(self, frame: Frame) -> None:
         match frame.command:
@@ -235,6 +237,9 @@ class Dialer:
         for meter in self.line.meters.values():
             meter.take_time(int(told.replace(tzinfo=meter.zone).timestamp()), self._now_ms())
 
+    def _send_on(self, output: Output) -> None:
+        self._answer(output.data)
+
     def _answer(self, data: bytes) -> None:
         dialing = self.dialing
         if self._box is not None:
@@ -252,25 +257,6 @@ class Dialer:
             self._send(acrel4g.transparent(payload))
         except LocalProtocolError as error:
             _log.info("line %s: an answer was left out: %s", self.line.site.id, error)
-
-    # time
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due_ms = self.line.next_due_ms()
-        if due_ms is not None:
-            delay_s = max(0, due_ms - self._now_ms()) / 1_000
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._advance)
-
-    def _advance(self) -> None:
-        self._timer = None
-        now_ms = self._now_ms()
-        self._before_output(now_ms)
-        for output in self.line.advance(now_ms):
-            self._answer(output.data)
-        self._arm()
 
 
 def poll_block(meter: Meter, at_ms: int) -> bytes:

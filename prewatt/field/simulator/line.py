@@ -13,7 +13,6 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Final, Protocol
 
 from prewatt.core.wire import dlt645
@@ -31,15 +30,15 @@ from prewatt.core.wire.modbus import (
 from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.circuit import Accepted
 from prewatt.field.simulator.data_meter import DataMeter
-from prewatt.field.simulator.faults import Faults, Way
+from prewatt.field.simulator.fates import Fate, Fates
+from prewatt.field.simulator.faults import Faults
 from prewatt.field.simulator.meter import Meter
-from prewatt.field.simulator.site import LineSite, Transport
+from prewatt.field.simulator.site import LineSite
 
 BITS_PER_CHARACTER: Final = 11
 SILENCE_MS: Final = 250  # bytes after such a pause begin a new frame
 QUEUE_LIMIT: Final = 64  # requests waiting for the bus; a serial server drops what comes on top
 GATEWAY_TIMEOUT_MS: Final = 1_000  # after this a Modbus-TCP gateway gives a meter up
-NOISE_BYTES: Final = 8
 
 
 class NotKept(Exception):
@@ -73,21 +72,6 @@ class _Asked:
     refusal: Reply | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fate:
-    """What happens to one conversation; drawn whole, so that a seed gives the same run whatever is asked."""
-
-    request_lost: bool
-    there_ms: int  # what the way takes in each direction, beside the bus
-    back_ms: int
-    reply_lost: bool
-    late: bool
-    duplicated_after_ms: int  # 0: not
-    corrupt_at: int  # -1: not
-    noise: bytes
-    collision: bytes
-
-
 class SimulatedLine:
     """The bus with its meters and its serial server."""
 
@@ -115,8 +99,7 @@ class SimulatedLine:
     def set_faults(self, faults: Faults) -> None:
         """Replace all faults and begin their chance anew."""
         self.faults = faults
-        self._chance = Random(faults.seed)
-        self._way = Way(faults)
+        self.fates = Fates(faults)
 
     def _find_places(self) -> None:
         """Who answers at which Modbus address; several may share one."""
@@ -128,17 +111,29 @@ class SimulatedLine:
         """At another speed than its own, what is sent is noise to a meter."""
         return not meter.mute(at_ms) and (meter.baud or self.site.baud) == self.speed
 
+    def try_act(self, meter: Meter, act: Callable[[], None]) -> bool:
+        """Let a meter do what came by another way than the bus, and keep it. False: it could not be kept, so it has
+        not done it."""
+        memory = meter.remember()
+        act()
+        try:
+            self._keeper.keep(meter, ())
+        except NotKept:
+            meter.go_back(memory)
+            return False
+        return True
+
     def record(self, recorder: Recorder | None) -> None:
         """Write down what is said on the bus from now on."""
         self._recorder, site = recorder, self.site
-        if recorder is not None:
+        if recorder is not None and site.mqtt is None:  # where there is no bus nothing is said on it
             recorder.line(site.id, transport=site.transport.value, host=site.host, port=site.port, baud=site.baud)
 
     # connections
 
     def connect(self, connection: int) -> None:
         """A client has connected."""
-        tcp = self.site.transport is Transport.MODBUS_TCP
+        tcp = self.site.numbered
         self._decoders[connection] = TcpServerDecoder() if tcp else RtuServerDecoder()
         if self.data_meters and not tcp:
             self._frames[connection] = dlt645.Decoder()
@@ -238,7 +233,7 @@ class SimulatedLine:
         if asked.request is None and asked.frame is None:
             self._at(now_ms + self.site.gateway_ms, lambda at: self._refuse(asked, at))
             return []
-        fate = self._draw(now_ms)
+        fate = self.fates.draw(now_ms)
         if asked.frame is not None:
             told, connection = asked.frame, asked.connection
             heard_ms = now_ms + self.site.gateway_ms + self._characters_ms(len(dlt645.encode(told))) + fate.there_ms
@@ -255,7 +250,7 @@ class SimulatedLine:
         self._next(at_ms)
         return self._out(asked.connection, encode_tcp_reply(asked.transaction, asked.unit, asked.refusal))
 
-    def _arrive(self, asked: _Asked, fate: _Fate, at_ms: int) -> list[Output]:
+    def _arrive(self, asked: _Asked, fate: Fate, at_ms: int) -> list[Output]:
         """The request has reached the meters and the one it is for has had its time to answer."""
         assert asked.request is not None
         heard = [] if fate.request_lost else [each for each in self._stations.get(asked.unit, ()) if self._hears(each, at_ms)]
@@ -264,9 +259,9 @@ class SimulatedLine:
         data = b"" if fate.reply_lost else _together([encode_rtu_reply(asked.unit, each) for each in replies])
         free_ms = at_ms + self._characters_ms(len(data)) + fate.back_ms
         self._at(free_ms, self._next)
-        spoiled = bool(fate.collision) or fate.corrupt_at >= 0 or len(replies) > 1
+        spoiled = fate.spoils or len(replies) > 1
         sent_ms = free_ms + self.site.gateway_ms
-        if self.site.transport is Transport.MODBUS_TCP:
+        if self.site.numbered:
             # The gateway checks the bus's CRC: what came spoiled never becomes a TCP frame.
             if data and not spoiled and reply is not None:
                 data = encode_tcp_reply(asked.transaction, asked.unit, reply)
@@ -278,12 +273,12 @@ class SimulatedLine:
                 data = encode_tcp_reply(asked.transaction, asked.unit, failed)
                 self._at(at_ms + GATEWAY_TIMEOUT_MS, lambda _: self._out(asked.connection, data))
         elif data:
-            self._reply(asked.connection, fate.noise + _spoil(data, fate), fate, sent_ms)
+            self._reply(asked.connection, fate.noise + fate.spoil(data), fate, sent_ms)
         elif fate.noise:
             self._at(sent_ms, lambda _: self._out(asked.connection, fate.noise))
         return []
 
-    def _arrive_frame(self, connection: int, frame: dlt645.Frame, fate: _Fate, at_ms: int) -> list[Output]:
+    def _arrive_frame(self, connection: int, frame: dlt645.Frame, fate: Fate, at_ms: int) -> list[Output]:
         """A frame of DL/T 645 has reached the bus. A broadcast reaches everybody and nobody answers."""
         heard = [each for each in self.data_meters if each.hears(frame) and self._hears(each, at_ms)]
         replies = [] if fate.request_lost else [self._act_frame(meter, frame, at_ms) for meter in heard]
@@ -292,7 +287,7 @@ class SimulatedLine:
         self._at(free_ms, self._next)
         sent_ms = free_ms + self.site.gateway_ms
         if data:
-            self._reply(connection, fate.noise + _spoil(data, fate), fate, sent_ms)
+            self._reply(connection, fate.noise + fate.spoil(data), fate, sent_ms)
         elif fate.noise:
             self._at(sent_ms, lambda _: self._out(connection, fate.noise))
         return []
@@ -325,9 +320,8 @@ class SimulatedLine:
                 self._find_places()
         return handled.reply
 
-    def _reply(self, connection: int, data: bytes, fate: _Fate, at_ms: int) -> None:
-        if fate.late:
-            at_ms += self.faults.late_ms
+    def _reply(self, connection: int, data: bytes, fate: Fate, at_ms: int) -> None:
+        at_ms += fate.late_ms
         self._at(at_ms, lambda _: self._out(connection, data))
         if fate.duplicated_after_ms:
             self._at(at_ms + fate.duplicated_after_ms, lambda _: self._out(connection, data))
@@ -335,30 +329,10 @@ class SimulatedLine:
     def _out(self, connection: int, data: bytes) -> list[Output]:
         """Through the asker's connection; a transparent server gives it to whoever is connected instead."""
         if connection not in self._decoders:
-            if self.site.transport is Transport.MODBUS_TCP or not self._decoders:
+            if self.site.numbered or not self._decoders:
                 return []
             connection = max(self._decoders)
         return [Output(connection=connection, data=data)]
-
-    def _draw(self, now_ms: int) -> _Fate:
-        """Always the same number of draws, so that one probability does not shift the others' chance."""
-        chance, faults = self._chance, self.faults
-        lose_request, lose_reply, late, duplicate, corrupt, noise, collision = (chance.random() for _ in range(7))
-        garbage, spot = chance.randbytes(NOISE_BYTES), chance.randrange(256)
-        corrupted = corrupt < faults.corrupt
-        in_request = corrupted and spot % 2 == 0  # a meter does not answer a frame with a wrong CRC
-        noisy = self._way.noisy(now_ms)
-        return _Fate(
-            request_lost=lose_request < faults.lose_request or in_request or noisy,
-            there_ms=self._way.one_way_ms(),
-            back_ms=self._way.one_way_ms(),
-            reply_lost=lose_reply < faults.lose_reply,
-            late=late < faults.late_reply,
-            duplicated_after_ms=1 + spot * faults.duplicate_ms // 256 if duplicate < faults.duplicate_reply else 0,
-            corrupt_at=spot if corrupted and not in_request else -1,
-            noise=garbage[: 1 + spot % NOISE_BYTES] if noise < faults.noise else b"",
-            collision=garbage if collision < faults.collision else b"",
-        )
 
 
 def _together(answers: Sequence[bytes]) -> bytes:
@@ -368,14 +342,3 @@ def _together(answers: Sequence[bytes]) -> bytes:
         for position, byte in enumerate(answer):
             heard[position + late] |= byte
     return bytes(heard)
-
-
-def _spoil(data: bytes, fate: _Fate) -> bytes:
-    """The reply as it looks after a changed byte or another station's voice."""
-    spoiled = bytearray(data)
-    if fate.corrupt_at >= 0:
-        spoiled[fate.corrupt_at % len(spoiled)] ^= 1 << fate.corrupt_at % 8
-    if fate.collision:
-        for position, byte in enumerate(fate.collision):
-            spoiled[position % len(spoiled)] ^= byte | 1
-    return bytes(spoiled)

@@ -39,6 +39,7 @@ from prewatt.field.simulator.circuit import (
 )
 from prewatt.field.simulator.commissioning import KEY_MS, held, write_unit
 from prewatt.field.simulator.frozen import ring_words
+from prewatt.field.simulator.pricing import Pricing
 from prewatt.field.simulator.reckoned import reckoned
 from prewatt.field.simulator.site import Force, MeterSite
 from prewatt.field.simulator.timetable import Timetable
@@ -89,6 +90,7 @@ class MeterState:
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
     charge: dict[str, Any] = field(default_factory=dict)  # `charging.ChargeState`; replaced as a whole, never changed
     schedule: dict[str, Any] = field(default_factory=dict)  # `timetable.Held`; likewise
+    prices: dict[str, Any] = field(default_factory=dict)  # `pricing.Held`; likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,8 @@ class Meter:
         assert len(states) == len(site.circuits), site.number
         self._works_rates = RateClock(zone)
         self.timetable = None if profile.schedule is None else Timetable(profile.schedule)
+        two_sets = profile.prices is not None and profile.prices.writable
+        self.pricing = Pricing(profile.prices) if two_sets and profile.prices is not None else None
         self.circuits = {
             each.index: Circuit(held, LiveLoad(each.load, zone), self._rate_at)
             for each, held in zip(site.circuits, states, strict=True)
@@ -169,14 +173,27 @@ class Meter:
         while self.state.next_freeze_ms <= at_ms:
             midnight_ms = self.state.next_freeze_ms
             day = datetime.fromtimestamp((self.clock_ms(midnight_ms) + 500) // 1_000, self.zone).date()
+            self._settle_circuits(midnight_ms)
             for circuit in self.circuits.values():
-                circuit.settle(midnight_ms)
                 circuit.freeze(day.isoformat())
             self.state.next_freeze_ms = self._next_midnight(self.state, midnight_ms)
-        for circuit in self.circuits.values():
-            circuit.settle(at_ms)
+        self._settle_circuits(at_ms)
         if self.timetable is not None and self.state.schedule.get("waits"):
             self.state.schedule = dict(self.timetable.settled(self.state.schedule, self._wall_s(at_ms)))
+
+    def _settle_circuits(self, at_ms: int) -> None:
+        """Let them use what they use; prices swap at their moment of the meter's own clock."""
+        while self.pricing is not None and (due := self.pricing.due(self.state.prices)) is not None:
+            local = datetime.fromtimestamp(due[0], UTC).replace(tzinfo=self.zone).astimezone(UTC)
+            swap_ms = self._when_clock_shows(self.state, int(local.timestamp()) * 1_000)
+            if swap_ms > at_ms:
+                break
+            for circuit in self.circuits.values():
+                circuit.settle(swap_ms)
+            states = [circuit.state for circuit in self.circuits.values()]
+            self.state.prices = dict(self.pricing.swapped(self.state.prices, states, due[1]))
+        for circuit in self.circuits.values():
+            circuit.settle(at_ms)
 
     def take_time(self, clock_s: int, at_ms: int) -> None:
         """Set the clock, as a server tells it to a meter that asked."""
@@ -211,10 +228,15 @@ class Meter:
             # through UTC and back: a day of summer time has 23 or 25 hours
             midnight = (first.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=self.zone).astimezone(UTC)
             wanted_ms = int(midnight.timestamp()) * 1_000
-            since_ms = -((state.clock_set_ms + state.clock_offset_ms - wanted_ms) * PPM // (PPM + self.drift_ppm))
-            if state.clock_set_ms + since_ms > at_ms:
-                return state.clock_set_ms + since_ms
+            when_ms = self._when_clock_shows(state, wanted_ms)
+            if when_ms > at_ms:
+                return when_ms
         raise AssertionError("no midnight within two days")
+
+    def _when_clock_shows(self, state: MeterState, wanted_ms: int) -> int:
+        """The true time at which its clock shows this one."""
+        since_ms = -((state.clock_set_ms + state.clock_offset_ms - wanted_ms) * PPM // (PPM + self.drift_ppm))
+        return state.clock_set_ms + since_ms
 
     # the wire
 
@@ -274,12 +296,17 @@ class Meter:
         return ReadReply(function=request.function, data=data)
 
     def keep_times(self, address: int, data: bytes, at_ms: int) -> bool:
-        """A write to the standby set or a swap time; False: it is refused."""
-        table = self.timetable
-        held = None if table is None else table.put(self.state.schedule, address, data, self._wall_s(at_ms))
+        """A write to a standby set or a swap time; False: it is refused."""
+        table, wall = self.timetable, self._wall_s(at_ms)
+        held = None if table is None else table.put(self.state.schedule, address, data, wall)
+        if held is not None:
+            self.state.schedule = dict(held)
+            return True
+        if self.pricing is not None:
+            held = self.pricing.put(self.state.prices, self.circuits[1].state, address, data, wall)
         if held is None:
             return False
-        self.state.schedule = dict(held)
+        self.state.prices = dict(held)
         return True
 
     def _write(self, address: int, data: bytes, done: Reply, at_ms: int) -> Handled:

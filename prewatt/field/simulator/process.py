@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
 from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
-from prewatt.field.simulator.dialer import Dialer
+from prewatt.field.simulator.faces import Face, face_of
+from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.http import HttpServer
 from prewatt.field.simulator.recording import load_recording
 from prewatt.field.simulator.replay import ReplayedLine
@@ -33,10 +34,11 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """The simulator serves."""
+    """The simulator serves. `notes`: what else is to be known of a line, for people to read."""
 
     http_port: int
     line_ports: dict[str, int]
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 class _Clock:
@@ -79,18 +81,21 @@ async def run(
     site = load_site(site_file)
     store = Store(state_dir)
     clock = _Clock(now_ms)
-    buses: dict[str, Bus | Dialer] = {}
+    buses: dict[str, Face] = {}
     server: HttpServer | None = None
     try:
         world = World(site, store, now_ms=clock.now_ms())
         recorder = None if record is None else Recorder(record)
         for line in world.lines.values():
             line.record(recorder)
-            kind = Bus if line.site.dialing is None else Dialer
-            buses[line.site.id] = bus = kind(line, now_ms=clock.now_ms, before_output=world.refresh)
+            buses[line.site.id] = bus = face_of(
+                line, files=site_file.parent, memory=state_dir, now_ms=clock.now_ms, before_output=world.refresh
+            )
             try:
                 await bus.open()
             except OSError as error:
+                if not line.site.listens:
+                    raise SiteError("unopened", f"site.lines.{line.site.id}", str(error)) from error
                 raise PortTaken(line.site.host, line.site.port, error) from error
         ports = {line_id: bus.port for line_id, bus in buses.items()}
         api = Api(
@@ -106,7 +111,8 @@ async def run(
         except OSError as error:
             raise PortTaken(host, http_port, error) from error
         if ready is not None:
-            ready(Ready(http_port=http_port, line_ports=ports))
+            notes = {line_id: bus.note for line_id, bus in buses.items() if bus.note}
+            ready(Ready(http_port=http_port, line_ports=ports, notes=notes))
         await _keep_time(world, clock, stop)
         world.snapshot(clock.now_ms())
     finally:

@@ -9,7 +9,7 @@ from typing import Final, TextIO
 
 from prewatt.field.recorder import FORMAT, FRAME_LIMIT, RECORD_LIMIT_BYTES
 from prewatt.field.simulator.fields import Fields, SiteError
-from prewatt.field.simulator.site import LineSite, Transport
+from prewatt.field.simulator.site import SERIAL, LineSite, Transport
 
 AT_LIMIT_MS: Final = 10**14
 DELAY_LIMIT_MS: Final = 600_000
@@ -95,12 +95,13 @@ def _fields(text: str, where: str) -> Fields:
 
 def _line(fields: Fields) -> LineSite:
     transport = fields.choice("transport", Transport)
+    numbered = transport in (Transport.MODBUS_TCP, Transport.MODBUS_TLS)
     port = fields.integer("port", 0, 65_535, 0)
     return LineSite(
         id=(line_id := fields.matching("line", _ID)), name=line_id, gateway="record",
-        transport=Transport.RTU_OVER_TCP if transport is Transport.DIAL_IN else transport,
+        transport=Transport.MODBUS_TCP if numbered else Transport.RTU_OVER_TCP,
         host=fields.text("host", "127.0.0.1"), baud=fields.integer("baud", 300, 4_000_000, 9600),
-        port=0 if transport is Transport.DIAL_IN else port,
+        port=0 if transport is Transport.DIAL_IN or transport in SERIAL else port,
     )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from typing import Final
 from prewatt.field.simulator.faults import NO_FAULTS
 from prewatt.field.simulator.line import SILENCE_MS, Output
 from prewatt.field.simulator.recording import Exchange, RecordedLine
-from prewatt.field.simulator.site import Transport
 
 TRANSACTION_BYTES: Final = 2  # in front of a frame of Modbus TCP, other each time
 UNKNOWN_TOLD: Final = 100
@@ -26,7 +25,7 @@ class ReplayedLine:
 
     def __init__(self, line: RecordedLine) -> None:
         self.site, self.faults = line.site, NO_FAULTS
-        self._skip = TRANSACTION_BYTES if line.site.transport is Transport.MODBUS_TCP else 0
+        self._skip = TRANSACTION_BYTES if line.site.numbered else 0
         self._answers: dict[bytes, list[Sequence[tuple[int, bytes]]]] = {}
         for exchange in line.exchanges:
             self._learn(exchange)

@@ -12,7 +12,7 @@ refused with a `SiteError` that names the place.
       "lines": [{
         "id": "1",                                 # [A-Za-z0-9._-]{1,64}; "line" in GET /meters
         "name": "A-1", "gateway": "GW-A",          # optional: what people call them
-        "transport": "rtu-over-tcp",               # or "modbus-tcp", or "dial-in": see `dialing`
+        "transport": "rtu-over-tcp",               # or another of `Transport`; what they need beside: `dialing`, `wires`
         "host": "127.0.0.1", "port": 15021,        # optional, 0 = any free port
         "baud": 9600,                              # optional
         "turnaround_ms": 40,                       # optional: time a meter needs to answer
@@ -59,19 +59,22 @@ here. Energy and credit are integers in Wh of the primary side.
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prewatt.core.meters.jobs import OrderKind
 from prewatt.core.meters.wallet import PRICES
+from prewatt.core.wire.acrel_mqtt import Route
 from prewatt.field.simulator.dialing import Dialing, dialing_from
 from prewatt.field.simulator.faults import NO_FAULTS as NO_FAULTS
 from prewatt.field.simulator.faults import Faults as Faults
 from prewatt.field.simulator.faults import faults_from as faults_from
 from prewatt.field.simulator.fields import ENERGY_LIMIT_WH, LOAD_LIMIT_W, Fields, Load, SiteError, load_from
 from prewatt.field.simulator.keypad_site import KeypadSite, keypads_from
+from prewatt.field.simulator.wires import MqttSite, SerialSite, TlsSite, mqtt_from, serial_from, tls_from
 
 FORMAT = "prewatt-site-1"
 SITE_FILE_LIMIT_BYTES = 64 * 1024 * 1024  # some 50,000 meters; a larger file is a mistake
@@ -89,7 +92,21 @@ class Transport(StrEnum):
 
     RTU_OVER_TCP = "rtu-over-tcp"
     MODBUS_TCP = "modbus-tcp"
+    RTU_OVER_UDP = "rtu-over-udp"
+    RTU_OVER_TLS = "rtu-over-tls"
+    MODBUS_TLS = "modbus-tls"
+    SERIAL_8N1 = "serial-8n1"
+    SERIAL_8E1 = "serial-8e1"
+    SERIAL_8O1 = "serial-8o1"
+    MQTT = "mqtt"  # its meter speaks at the broker at `host:port`, see `wires`
     DIAL_IN = "dial-in"  # it calls `host:port`, see `dialing`
+
+
+TLS: Final = frozenset({Transport.RTU_OVER_TLS, Transport.MODBUS_TLS})
+SERIAL: Final = frozenset({Transport.SERIAL_8N1, Transport.SERIAL_8E1, Transport.SERIAL_8O1})
+_PARTS: Final = {  # what belongs to which, and to no other; TLS may say nothing
+    "dialing": frozenset({Transport.DIAL_IN}), "serial": SERIAL, "tls": TLS, "mqtt": frozenset({Transport.MQTT}),
+}  # fmt: skip
 
 
 class Force(StrEnum):
@@ -115,7 +132,20 @@ class LineSite:
     gateway_ms: int = 15
     gateway_exceptions: bool = False
     faults: Faults = NO_FAULTS
-    dialing: Dialing | None = None  # exactly where the transport is dial-in
+    dialing: Dialing | None = None  # exactly where the transport is dial-in; so with the others
+    serial: SerialSite | None = None
+    tls: TlsSite | None = None
+    mqtt: MqttSite | None = None
+
+    @property
+    def numbered(self) -> bool:
+        """Does its gateway speak Modbus TCP, with numbers for requests?"""
+        return self.transport in (Transport.MODBUS_TCP, Transport.MODBUS_TLS)
+
+    @property
+    def listens(self) -> bool:
+        """Is it called at a port of ours?"""
+        return self.dialing is None and self.serial is None and self.mqtt is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +229,7 @@ class Site:
 
 
 def _line(fields: Fields) -> LineSite:
+    parts = {name: name in fields.left for name in _PARTS}
     line = LineSite(
         id=(line_id := fields.matching("id", _ID)),
         name=fields.text("name", line_id),
@@ -211,12 +242,17 @@ def _line(fields: Fields) -> LineSite:
         gateway_ms=fields.integer("gateway_ms", 0, 5_000, 15),
         gateway_exceptions=fields.flag("gateway_exceptions"),
         faults=faults_from(fields.left.pop("faults", {}), f"{fields.where}.faults"),
-        dialing=dialing_from(fields.part("dialing")) if "dialing" in fields.left else None,
+        dialing=dialing_from(fields.part("dialing")) if parts["dialing"] else None,
+        serial=serial_from(fields.part("serial")) if parts["serial"] else None,
+        mqtt=mqtt_from(fields.part("mqtt")) if parts["mqtt"] else None,
+        tls=tls_from(fields.part("tls")) if parts["tls"] else None,
     )
     fields.done()
-    if (line.dialing is None) != (line.transport is not Transport.DIAL_IN):
-        raise SiteError("bad_dialing", f"{fields.where}.dialing", "belongs to transport dial-in, and to no other")
-    return line
+    for name, owners in _PARTS.items():
+        if parts[name] != (line.transport in owners) and (parts[name] or name != "tls"):
+            kinds = ", ".join(sorted(owners))
+            raise SiteError(f"bad_{name}", f"{fields.where}.{name}", f"belongs to {kinds}, and to no other")
+    return replace(line, tls=TlsSite()) if line.tls is None and line.transport in TLS else line
 
 
 def _opening(fields: Fields) -> Opening:
@@ -307,16 +343,22 @@ def _meter(fields: Fields) -> MeterSite:
 def _check_together(lines: tuple[LineSite, ...], meters: tuple[MeterSite, ...]) -> None:
     """What no single object can see: names twice, ports twice, units twice on a bus, lines nobody defined."""
     ids: set[str] = set()
-    doors: set[tuple[str, int]] = set()
+    doors: set[tuple[str, int | str]] = set()
     for position, line in enumerate(lines):
         if line.id in ids:
             raise SiteError("duplicate", f"site.lines[{position}].id", f"{line.id} is there twice")
         ids.add(line.id)
-        if line.dialing is not None:
+        place: tuple[str, int | str] = ("udp " * (line.transport is Transport.RTU_OVER_UDP) + line.host, line.port)
+        if line.serial is not None:
+            place = ("serial", line.serial.path)
+        elif line.mqtt is not None:
+            place = ("mqtt", line.mqtt.path(Route.SYSTEM_UP))
+        elif line.dialing is not None:
             continue  # it calls; many call the same place
-        if line.port and (line.host, line.port) in doors:
-            raise SiteError("duplicate", f"site.lines[{position}].port", f"{line.port} is there twice")
-        doors.add((line.host, line.port))
+        if place[1] and place in doors:
+            raise SiteError("duplicate", f"site.lines[{position}].port", f"{place[1]} is there twice")
+        doors.add(place)
+    alone, taken = {line.id for line in lines if line.mqtt is not None}, set[str]()
     numbers: set[str] = set()
     places: set[tuple[str, int]] = set()
     for position, meter in enumerate(meters):
@@ -327,6 +369,9 @@ def _check_together(lines: tuple[LineSite, ...], meters: tuple[MeterSite, ...]) 
             raise SiteError("duplicate", f"{where}.number", f"{meter.number} is there twice")
         if (meter.line, meter.unit) in places:
             raise SiteError("duplicate", f"{where}.unit", f"unit {meter.unit} is twice on line {meter.line}")
+        if meter.line in alone and (meter.ct_ratio != 1 or len(meter.circuits) != 1 or meter.line in taken):
+            raise SiteError("bad_mqtt", where, "at a broker a line has one meter with one circuit and no ratio")
+        taken.add(meter.line)
         numbers.add(meter.number)
         places.add((meter.line, meter.unit))
 

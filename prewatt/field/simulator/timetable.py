@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prewatt.core.meters.schedule import (
+    PARKED,
     SLOT_BYTES,
     SWAP_BYTES,
     TABLES_BIT,
@@ -79,10 +80,11 @@ class Timetable:
             return None
         if address in table.swaps:
             swap = read_swap(data, data=table.data)
-            if swap is None:
+            if swap is None and data != swap_bytes(PARKED, data=table.data):
                 return None
-            waits = [each for each in held.get("waits", []) if each != address] + [address] * (swap > wall)
-            return {**held, "swaps": {**held.get("swaps", {}), str(address): swap}, "waits": waits}
+            waits = [each for each in held.get("waits", []) if each != address]
+            waits += [address] * (swap is not None and swap > wall)
+            return {**held, "swaps": {**held.get("swaps", {}), str(address): swap or PARKED}, "waits": waits}
         if not table.writable or address in _addresses(self._set(held, 0)):
             return None
         slots = data[: table.slots(address) * SLOT_BYTES]

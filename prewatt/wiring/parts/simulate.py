@@ -71,6 +71,9 @@ def _tell(ready: Ready) -> None:
     if ready.http_port:
         sys.stdout.write(f"page http://{HOST}:{ready.http_port}/\n")
     for line_id, port in ready.line_ports.items():
-        sys.stdout.write(f"line {line_id} port {port}\n")
+        if port:
+            sys.stdout.write(f"line {line_id} port {port}\n")
+        if line_id in ready.notes:
+            sys.stdout.write(f"line {line_id} {ready.notes[line_id]}\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()

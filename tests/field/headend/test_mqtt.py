@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
 
 from prewatt.core.meters import catalogue
@@ -19,8 +18,10 @@ from prewatt.core.meters.jobs import Intent, Job, Verdict, Wish
 from prewatt.core.meters.mailbox import CircuitPlan, Known, LinePlan, PollSettings
 from prewatt.core.meters.quantities import Quantity
 from prewatt.field.headend import Boards, Broker, BrokerPost, HeadEnd, LinkError, MqttBoard, answers, mqtt_board
+from prewatt.field.simulator.broker_call import BrokerCall
 from tests.field.headend.test_dial_in import WITHIN_S, plan
 from tests.field.headend.test_sockets import SlowEar, run, until, wall
+from tests.field.simulator.plant import line, meter, stop, world
 from tests.system import need
 
 PRODUCT, SERIAL = "NzIxOTYzNTc4MDEwNDMxNDg4", "26112000000001"
@@ -167,7 +168,7 @@ def test_what_waited_too_long_or_whose_line_is_closed_is_not_published() -> None
         ((topic, body),) = await published(board)
         assert topic == f"indicate/server/{PLACE}" and abs(body["timestamp"] - wall().timestamp()) < 600
         board.broken()
-        assert ear.ended == ["closed"] and board.held == []
+        assert ear.ended == ["broker_away"] and board.held == []
 
     run(story())
 
@@ -233,36 +234,33 @@ async def mosquitto(directory: Path) -> AsyncIterator[int]:
 
 
 class PlayedMeter:
-    """A meter with a relay. It counts commands and what it was answered."""
+    """The simulated meter at its broker. It counts commands and what it was answered."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.closed = True
+    def __init__(self, port: int, directory: Path) -> None:
+        at_the_broker = {"product": PRODUCT, "serial": SERIAL, "user": USER, "password": PASSWORD}
+        here = line(transport="mqtt", host="127.0.0.1", port=port, mqtt=at_the_broker)
+        parts = meter(profile=MODEL, opening={"energy_wh": 123_450})
+        self.world = world(directory, parts, lines=[here], at_ms=self.now_ms())
+        self.call = BrokerCall(self.world.lines["a"], now_ms=self.now_ms, before_output=self.world.refresh)
         self.commands: list[str] = []
         self.answers: list[str] = []
-        self.up = False
+        self._hear, self.call.box.hear = self.call.box.hear, self.hear  # type: ignore[method-assign]
 
-    async def live(self) -> None:
-        async with aiomqtt.Client("127.0.0.1", self.port, username=USER, password=PASSWORD) as client:
-            await client.subscribe(f"indicate/server/{PLACE}")
-            await client.subscribe(f"sys/server/{PLACE}")
-            await client.publish(f"sys/dev/{PLACE}", said("login", number=567), qos=1)
-            self.up = True
-            async for given in client.messages:
-                assert isinstance(given.payload, bytes)
-                body = json.loads(given.payload)
-                if body["method"] != "operate":
-                    self.answers.append(body["method"])
-                    continue
-                inner = body["payload"]
-                self.commands.append(inner["method"])
-                if inner["method"] == "FORCESWITCH":
-                    self.closed = inner["ForceSwitch"] == 1
-                await client.publish(f"indicate/dev/{PLACE}", said("operate", number=body["msgid"], res=1), qos=1)
-                if inner["method"] == "REFRESH":
-                    values = {"EPI": 123.45, "Ua": 230.1, "SwitchSta": int(self.closed)}
-                    told = said(number=f"{body['msgid']}-update", reported=values)
-                    await client.publish(f"data/up/{PLACE}", told, qos=1)
+    @staticmethod
+    def now_ms() -> int:
+        return int(wall().timestamp() * 1_000)
+
+    @property
+    def closed(self) -> bool:
+        return self.call.box.meter.circuits[1].relay_closed()
+
+    def hear(self, topic: str, data: bytes, at_ms: int) -> None:
+        body = json.loads(data)
+        if body["method"] == "operate":
+            self.commands.append(body["payload"]["method"])
+        else:
+            self.answers.append(body["method"])
+        self._hear(topic, data, at_ms)
 
 
 @contextlib.asynccontextmanager
@@ -290,8 +288,8 @@ def test_two_head_ends_at_a_real_broker_serve_a_meter_once_and_the_other_goes_on
                 await answers(replace(good, password="wrong"))
             async with head_end(office, port, "head-1") as first, head_end(office, port, "head-2") as second:
                 await until(lambda: first._up and second._up, within_s=WITHIN_S)
-                meter = PlayedMeter(port)
-                living = asyncio.create_task(meter.live())
+                meter = PlayedMeter(port, tmp_path / "memory")
+                await meter.call.open()
                 await until(lambda: {each.identity for each in office.calls} == {IDENTITY}, within_s=WITHIN_S)
                 assert meter.commands == meter.answers == [], "a stranger hears nothing"
                 office.add(1, WANTED)
@@ -315,6 +313,7 @@ def test_two_head_ends_at_a_real_broker_serve_a_meter_once_and_the_other_goes_on
                 await until(lambda: office.gateways[1].owner == other, within_s=WITHIN_S)
                 read = len(office.polls)
                 await until(lambda: len(office.polls) > read, within_s=WITHIN_S)
-                living.cancel()
+                meter.call.close()
+                stop(meter.world)
 
     run(story())

@@ -2,6 +2,7 @@
 
 from prewatt.core.wire.acrel_mqtt.messages import (
     MAX_MESSAGE,
+    MAX_PART,
     OK,
     Message,
     Method,
@@ -46,6 +47,7 @@ __all__ = [
     "place_of_identity",
     "trimmed",
     "MAX_MESSAGE",
+    "MAX_PART",
     "Route",
     "LocalProtocolError",
     "Message",
