@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from prewatt.office.estate.models import Line, Site
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
 from prewatt.office.metering import acceptance
 from prewatt.office.metering.acceptance import Accepted
@@ -21,6 +22,7 @@ from prewatt.web.console.lists import number
 from prewatt.web.console.settings_fields import Field, attempt, kept, pick, text
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
+from prewatt.web.ui.model_words import model_name
 from prewatt.web.ui.words import WISHES
 
 PATH = "/console/acceptance"
@@ -147,9 +149,11 @@ def _said(iso: str, ask: Ask) -> str:
 def _printed(row: Accepted, ask: Ask, names: dict[str, str]) -> Printed:
     wish = str(WISHES.get(row.relay_wish, row.relay_wish))
     relay = f"{wish} {_said(row.relay_at, ask)} {names.get(row.relay_by, '')}".strip()
+    known = all_profiles().get(row.profile)
+    named = model_name(known) if known is not None and f"{known.maker} {known.name}" == row.model else row.model
     return Printed(
         number=row.number, circuit=str(row.index) if row.circuits > 1 else "",
-        place=f"{row.building} {row.room}".strip() or formats.DASH, model=row.model,
+        place=f"{row.building} {row.room}".strip() or formats.DASH, model=named,
         assumed=_("%(some)d of %(all)d registers assumed") % {"some": row.assumed, "all": row.registers}
         if row.assumed else "",
         where=f"{row.gateway} / {row.line} / {row.unit}" + (f" · CT {row.ct_ratio}" if row.ct_ratio > 1 else ""),

@@ -18,6 +18,7 @@ from prewatt.web.console.lists import number
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
+from prewatt.web.ui.model_words import model_name
 
 LINES = "/console/lines"
 PATH = f"{LINES}/callers"
@@ -80,7 +81,7 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
             name="profile", label=_("Model"), kind="select", value=USUAL if meter else "",
             options=[
                 ("", "—", ""),
-                *((each.code, f"{each.maker} {each.name}", "") for each in offered(ask.site.id).values()),
+                *((each.code, model_name(each), "") for each in offered(ask.site.id).values()),
             ],
         ),
         Field(name="unit", label=_("Address on the bus"), kind="number", value="1", most=3),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -49,10 +50,13 @@ def _typed(form: QueryDict, quantity: Quantity, unit: str) -> int:
 
 
 def _label(quantity: Quantity, unit: str, language: str) -> str:
-    name = label(quantity, language, money=unit != "Wh")
+    name = capfirst(label(quantity, language, money=unit != "Wh"))
     if quantity in settings.SWITCHES:
         return name
-    return f"{name}, {'kW' if quantity in KILOWATTS else formats.credit_unit_word(unit) or unit}"
+    in_money = _("yuan") if unit == "CNY" else unit
+    return _("%(name)s (%(unit)s)") % {
+        "name": name, "unit": "kW" if quantity in KILOWATTS else formats.credit_unit_word(unit) or in_money,
+    }  # fmt: skip
 
 
 def _options(quantity: Quantity, known: bool) -> list[tuple[str, str, str]]:

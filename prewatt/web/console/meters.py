@@ -40,11 +40,20 @@ from prewatt.web.console.settings_fields import Field, attempt, form_page, kept,
 from prewatt.web.console.tiles import badges_of
 from prewatt.web.console.views_base import Ask, console, stale_limit
 from prewatt.web.ui import formats
+from prewatt.web.ui.model_words import model_name
 from prewatt.web.ui.words import RELAY
 
 PATH = "/console/meters"
 WEEK = timedelta(days=7)
-menu.add(menu.MenuEntry(place=50, url=PATH, label=_lazy("Meters"), icon="gauge", key="m"))
+menu.add(
+    menu.MenuEntry(
+        place=50, url=PATH, label=_lazy("Meters"), icon="gauge", key="m",
+        also=(
+            "/console/acceptance", "/console/circuits", "/console/lines", "/console/reads", "/console/scans",
+            "/console/swaps", "/console/tries",
+        ),
+    )
+)  # fmt: skip
 
 
 def filters_of(query: QueryDict, site_buildings: list[Building]) -> MeterFilters:
@@ -255,7 +264,7 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
         .order_by("building__sort", "building__code", "floor", "code")
     )
     profiles = [
-        (each.code, f"{each.maker} {each.name}", _("assumed profile") if each.assumed else "")
+        (each.code, model_name(each), _("assumed profile") if each.assumed else "")
         for each in offered(ask.site.id).values()
     ]
     fields = [

@@ -149,8 +149,8 @@ def _line(
 ) -> ParameterLine:  # fmt: skip
     register = profile.registers[one.quantity]
     mark, source = mark_of(register)
-    read, read_unit = value_words(one.quantity, one.read, row, profile)
-    wanted, wanted_unit = value_words(one.quantity, one.wanted, row, profile)
+    read, read_unit = value_words(one.quantity, one.read, row, profile, zone)
+    wanted, wanted_unit = value_words(one.quantity, one.wanted, row, profile, zone)
     word, css = STATES[one.state]
     who, when = names.get(one.wanted_by, ""), formats.when(one.wanted_at, at, zone) if one.wanted_at else ""
     if one.wanted is not None and not one.wanted_at:
@@ -171,8 +171,8 @@ def _version(
     one: WantedSetting, row: MeterRow, profile: Profile, names: dict[str, str], at: datetime, zone: ZoneInfo
 ) -> VersionLine:
     quantity = Quantity(one.quantity)
-    before, _unit = value_words(quantity, one.before, row, profile)
-    after, unit = value_words(quantity, one.value, row, profile)
+    before, _unit = value_words(quantity, one.before, row, profile, zone)
+    after, unit = value_words(quantity, one.value, row, profile, zone)
     result, css = _came_of(one)
     return VersionLine(
         at=formats.when(one.set_at, at, zone), name=label(quantity, _language(), money=profile.wallet is not None),

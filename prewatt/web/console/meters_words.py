@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -107,7 +107,7 @@ def register_lines(
     unused = board.custody == "server" or (board.custody is None and board.common)
     for quantity, register in sorted(profile.registers.items(), key=lambda item: item[1].address):
         value, read_at = _value(quantity, register, latest, settings, settings_at)
-        shown, unit = value_words(quantity, value, row, profile)
+        shown, unit = value_words(quantity, value, row, profile, zone)
         if quantity in PURSE and unused:
             quality, good = (
                 _("not used (credit in the office)") if board.custody else _("not used (common area)"),
@@ -156,7 +156,9 @@ def _value(
     return held, settings_at if held is not None else None
 
 
-def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: Profile) -> tuple[str, str]:
+def value_words(
+    quantity: Quantity, value: int | None, row: MeterRow, profile: Profile, zone: ZoneInfo
+) -> tuple[str, str]:
     """A value with its unit, as a person reads it."""
     if value is None:
         return formats.DASH, ""
@@ -203,7 +205,7 @@ def value_words(quantity: Quantity, value: int | None, row: MeterRow, profile: P
         case Quantity.MALICIOUS_SWITCH | Quantity.ALARM_TRIPS_1 | Quantity.ALARM_TRIPS_2:
             return switch_words(quantity, value), ""
         case Quantity.CLOCK:
-            return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S"), "UTC"
+            return datetime.fromtimestamp(value, zone).strftime("%Y-%m-%d %H:%M:%S"), ""
         case Quantity.METER_NUMBER:
             return f"{value:012d}", ""
         case _:

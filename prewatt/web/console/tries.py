@@ -4,6 +4,7 @@ of them. What an electrician looks at before he believes a meter, an address or 
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.http import Http404, HttpResponse
@@ -107,7 +108,7 @@ def raw_of(frames: Iterable[Frame], register: Register, address: int, functions:
     return found
 
 
-def opinions(profile: Profile, frames: Sequence[Frame], row: MeterRow) -> list[Opinion]:
+def opinions(profile: Profile, frames: Sequence[Frame], row: MeterRow, zone: ZoneInfo) -> list[Opinion]:
     """Every register of the profile, in the order of addresses, with what was read and what it is taken for."""
     made = []
     language = get_language() or "zh-hans"
@@ -125,7 +126,7 @@ def opinions(profile: Profile, frames: Sequence[Frame], row: MeterRow) -> list[O
                     "nothing to report"
                 )
             else:
-                value, unit = value_words(quantity, decoded, row, profile)
+                value, unit = value_words(quantity, decoded, row, profile, zone)
         mark, source = mark_of(register)
         made.append(
             Opinion(
@@ -199,7 +200,7 @@ def result_of(ask: Ask, job: JobRow, meter: Meter, row: MeterRow) -> dict[str, o
         "code_words": message(job.code, get_language() or "zh-hans") if job.code in texts else "",
         "other_number": f"{held:012d}" if held not in (None, 0) and str(held) != ours else "",
         "conversation": said(frames, meter.line.transport if meter.line is not None else ""),
-        "opinions": opinions(profile, frames, row) if profile and frames else [],
+        "opinions": opinions(profile, frames, row, ask.zone) if profile and frames else [],
     }
 
 

@@ -60,7 +60,7 @@ def test_the_contract_says_by_which_price_its_meter_drains(desk: Desk) -> None:
     purse_prices.sweep(at=NOON)
     assert "is being written" in _price_line(text_of(desk.bob.get(page)))
     meter = text_of(desk.bob.get(f"/console/meters/{desk.cast.shop_101.meter_id}"))
-    assert "price, flat" in meter and "1.0500" in meter and "alarm amount 1" in meter
+    assert "Price, flat" in meter and "1.0500" in meter and "Alarm amount 1" in meter
     zh = desk.client(desk.cast.bob, language="zh-hans")
     assert "正在下发" in text_of(zh.get(page))
 
@@ -95,7 +95,7 @@ def test_a_money_purse_is_opened_with_amounts_typed_in_money(desk: Desk) -> None
 
 def test_settings_by_hand_are_money_and_the_price_is_none_of_them(desk: Desk) -> None:
     page = text_of(desk.bob.get(f"/console/circuits/{desk.cast.shop_101.pk}/settings"))
-    assert "alarm amount 1, CNY" in page and 'value="50.00"' in page
+    assert "Alarm amount 1 (yuan)" in page and 'value="50.00"' in page
     assert "price_flat" not in page
 
 

@@ -78,7 +78,7 @@ def test_what_came_is_shown_with_its_words_its_bytes_and_its_source(cast: Cast) 
                           values={"meter_number": int(cast.shop_101.meter.number)})  # fmt: skip
     part = client.get(address, headers={"HX-Request": "true"}).content.decode()
     assert 'data-verdict="done"' in part and "hx-get" not in part and "says that its number" not in part
-    balance = next(row for row in part.split("<tr>") if "<td>balance</td>" in row)
+    balance = next(row for row in part.split("<tr>") if "<td>Balance</td>" in row)
     raw = PROFILE.registers[Quantity.BALANCE]
     assert "−83.20" in balance and f"{raw.address:04X}h" in balance and "assumed" in balance
     assert "FFFF DF80" in balance, "the words as they came: −8320 hundredths"

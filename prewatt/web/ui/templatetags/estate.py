@@ -24,7 +24,8 @@ from prewatt.office.reports.contracts import ContractSale
 from prewatt.office.reports.meters import MeterRow
 from prewatt.web.console.board import floor_name
 from prewatt.web.console.views_base import Ask
-from prewatt.web.ui import formats
+from prewatt.web.ui import formats, model_words
+from prewatt.web.ui.model_words import model_name
 from prewatt.web.ui.templatetags.prewatt import _resolves
 from prewatt.web.ui.words import CUSTODIES
 
@@ -121,10 +122,34 @@ def model(profiles: Mapping[str, Profile], code: str) -> SafeString:
     if known is None:
         return format_html("{}", code)
     if not known.assumed:
-        return format_html("{} {}", known.maker, known.name)
+        return format_html("{}", model_name(known))
     return format_html(
-        '{} {} <span class="mark mark-assumed">{}</span>', known.maker, known.name, pgettext("profile", "assumed")
+        '{} <span class="mark mark-assumed">{}</span>', model_name(known), pgettext("profile", "assumed")
     )
+
+
+@register.filter
+def named(profile: Profile) -> str:
+    return model_name(profile)
+
+
+@register.filter
+def said(text: str) -> str:
+    """A note of a shipped model in the reader's language."""
+    return model_words.said(text)
+
+
+@register.filter
+def transport(code: str) -> str:
+    return model_words.transport(code)
+
+
+@register.simple_tag
+def custodies(profile: Profile) -> str:
+    """Where the credit of a model can be, short: `meter or office`."""
+    words = [pgettext("custody", "meter"), pgettext("custody", "office")]
+    held = {each.value for each in profile.custody}
+    return (_(" or ")).join(word for word, code in zip(words, ("meter", "server"), strict=True) if code in held)
 
 
 @register.simple_tag
