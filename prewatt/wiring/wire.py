@@ -207,8 +207,11 @@ def _read_dlt645(data: bytes, direction: modbus.Direction | None) -> Found:
     frames = decoder.receive(data) + decoder.idle()
     shown: list[Result] = []
     in_flight: tuple[int, dlt645.Frame] | None = None
+    parts: dict[str, dlt645.LongRead] = {}
     for index, frame in enumerate(frames):
         one = _show_dlt645(frame)
+        if (whole := _joined(parts, frame)) is not None:
+            one["values"] += [_show_value(value) for value in dlt645.read_values(frame.di, whole)]
         if not frame.reply:
             in_flight = index, frame
         one["answers"] = in_flight[0] if in_flight and dlt645.answers(in_flight[1], frame) else None
@@ -216,6 +219,22 @@ def _read_dlt645(data: bytes, direction: modbus.Direction | None) -> Found:
     if not shown and decoder.old:
         return Found(frames=[], discarded=decoder.discarded, why=WireCode.DLT645_1997)
     return _found(shown, decoder.discarded, decoder.fault)
+
+
+def _joined(parts: dict[str, dlt645.LongRead], frame: dlt645.Frame) -> bytes | None:
+    """The whole value an answer in parts has brought with this frame, its last one; None for any other frame."""
+    if not frame.reply:
+        return None
+    try:
+        if frame.function == dlt645.Function.READ and frame.following and frame.di is not None:
+            parts[frame.address] = dlt645.LongRead(frame.address, frame.di)
+        whole = parts[frame.address].take(frame) if frame.address in parts else None
+    except dlt645.ProtocolError:
+        parts.pop(frame.address, None)
+        return None
+    if whole is not None:
+        del parts[frame.address]
+    return whole
 
 
 def _show_dlt645(frame: dlt645.Frame) -> Result:

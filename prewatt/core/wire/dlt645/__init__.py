@@ -17,7 +17,7 @@ from prewatt.core.wire.dlt645.frame import (
 )
 from prewatt.core.wire.dlt645.identifiers import Layout, layout_of
 from prewatt.core.wire.dlt645.items import Fault, Item, Kind, Value, flags, value_of
-from prewatt.core.wire.dlt645.meaning import block, errors_of, values_of
+from prewatt.core.wire.dlt645.meaning import block, errors_of, read_values, values_of
 from prewatt.core.wire.dlt645.replies import answer_read, refuse, reply
 from prewatt.core.wire.dlt645.requests import (
     Access,
@@ -89,6 +89,7 @@ __all__ = [
     "read",
     "read_address",
     "read_following",
+    "read_values",
     "refuse",
     "reply",
     "show_di",

@@ -6,14 +6,24 @@ items repeat as often as the meter has rates, phases or settlements.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import chain, count
 from typing import Final
 
+from prewatt.core.wire.dlt645.happenings import EVENTS, fields
 from prewatt.core.wire.dlt645.items import Item, Kind
-from prewatt.core.wire.dlt645.parameters import MAX_SCREENS, PARAMETERS, SCREEN, day_slots, slots, zone_slots
-from prewatt.core.wire.dlt645.records import MAX_RECORDS, RELAY_RECORD, record
+from prewatt.core.wire.dlt645.parameters import (
+    MAX_HOLIDAYS,
+    MAX_SCREENS,
+    PARAMETERS,
+    SCREEN,
+    day_slots,
+    holiday,
+    slots,
+    zone_slots,
+)
+from prewatt.core.wire.dlt645.records import DEMAND_COUNTS, MAX_RECORDS, VOLTAGE_QUALITY, record
 from prewatt.core.wire.dlt645.vendor import VENDOR_BLOCKS
 
 ALL: Final = 0xFF
@@ -77,11 +87,20 @@ _KINDS: Final = (
     ("reverse_apparent_", "kVAh", False),
 )
 _PHASES: Final = {0x15: "a_", 0x29: "b_", 0x3D: "c_"}
+# of the meter from 80h on, of the phases from 94h, A8h and BCh
+_PARTS: Final = (
+    "associated_", "fundamental_", "reverse_fundamental_", "harmonic_", "reverse_harmonic_", "copper_loss_",
+    "iron_loss_",
+)  # fmt: skip
+_PARTS_AT: Final = {0x80: "", 0x94: "a_", 0xA8: "b_", 0xBC: "c_"}
 
 
 def _kind(code: int) -> tuple[str, str, bool] | None:
     if code < len(_KINDS):
         return _KINDS[code]
+    for first, phase in _PARTS_AT.items():
+        if first <= code < first + len(_PARTS):
+            return phase + _PARTS[code - first], "kWh", False
     for first, phase in _PHASES.items():
         if first <= code < first + len(_KINDS) - 1:
             name, unit, signed = _KINDS[code - first + 1]
@@ -180,6 +199,7 @@ _SINGLE: Final = {
     0x09: Item(name="reading_battery", size=2, decimals=2, unit="V"),
     0x0A: Item(name="battery_work_time", size=4, unit="min"),
     0x0B: Item(name="ladder_price_now", size=4, decimals=4, unit="currency/kWh"),
+    0x22: Item(name="authentication_time_left", size=2, unit="min"),  # one source only
     0x20: Item(name="price_now", size=4, decimals=4, unit="currency/kWh"),
     0x21: Item(name="rate_price_now", size=4, decimals=4, unit="currency/kWh"),
 }
@@ -221,6 +241,7 @@ _COUNT: Final = Item(name="count", size=3, kind=Kind.DIGITS)
 _MINUTES: Final = Item(name="minutes", size=3, kind=Kind.DIGITS, unit="min")
 _PER_PHASE: Final = frozenset({0x01, 0x02, 0x03, 0x04, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F})
 _PER_METER: Final = frozenset({0x05, 0x06, 0x07, 0x08, 0x09, 0x0A})
+_COUNTED: Final = frozenset({0x11, 0x35, 0x36, 0x37})
 
 
 def _events(kind: int, what: int, which: int) -> Layout | None:
@@ -235,12 +256,16 @@ def _events(kind: int, what: int, which: int) -> Layout | None:
         )
     if what == 0 and which == 0 and kind in _PER_METER:
         return Layout(items=(_COUNT, _MINUTES))
-    if (kind == 0x30 and which == 0) or (kind == 0x11 and what == 0 and which == 0):
+    if (kind == 0x30 and which == 0) or (kind in _COUNTED and what == 0 and which == 0):
         return _one(_COUNT)
+    if kind == 0x10 and what <= 3 and which <= MAX_SETTLEMENTS:
+        return Layout(items=tuple(replace(item, settlement=which) for item in VOLTAGE_QUALITY))
+    if (kind, what, which) == (0x12, 0, 0):
+        return Layout(items=DEMAND_COUNTS)
     if kind in (0x32, 0x33) and 1 <= which <= MAX_RECORDS:
         return _purchase(what, "kWh" if kind == 0x32 else "currency")
     kept = record(kind, what, which)
-    return None if kept is None else Layout(items=kept)
+    return None if kept is None else Layout(items=kept, open_end=True)
 
 
 def _purchase(what: int, unit: str) -> Layout | None:
@@ -252,12 +277,12 @@ def _purchase(what: int, unit: str) -> Layout | None:
     return _one(Item(name=names[what], size=4, decimals=2, unit=unit)) if what in names else None
 
 
-def _relay_events(kind: int, what: int, which: int) -> Layout | None:
-    if (kind, what, which) == (0, 0, 1):
-        return _one(_COUNT)
-    return Layout(items=RELAY_RECORD) if kind == 0 and what == 1 and 1 <= which <= MAX_RECORDS else None
+def _happening(event: int, phase: int, field: int, which: int) -> Layout | None:
+    known = fields(event, phase, field, which)
+    return None if known is None else Layout(items=known, open_end=len(known) > 1)
 
 
+_FROZEN_AT: Final = Item(name="frozen_at", size=5, kind=Kind.MOMENT, form="mmhhDDMMYY")
 MAX_FREEZES: Final = 62  # daily ones; the other kinds keep fewer
 
 
@@ -268,7 +293,10 @@ def _frozen(how: int, what: int, which: int) -> Layout | None:
     if how > 0x07 or not 1 <= which <= (0xFE if how == 4 else MAX_FREEZES):
         return None
     if what == 0:
-        return _one(Item(name="frozen_at", size=5, kind=Kind.MOMENT, form="mmhhDDMMYY"))
+        return _one(_FROZEN_AT)
+    if (how, what) == (0x04, ALL):  # the hourly block has totals alone
+        totals = (Item(name=name, size=4, decimals=2, unit="kWh") for name in ("total", "reverse_total"))
+        return Layout(items=(_FROZEN_AT, *totals))
     if 1 <= what <= 8:
         return _energy(what, ALL, 0)
     if what in (0x09, 0x0A):
@@ -290,8 +318,8 @@ def _parameter(group: int, what: int, which: int) -> Layout | None:
     if group in (0x01, 0x02) and what == 0:
         made = zone_slots() if which == 0 else day_slots() if 1 <= which <= 8 else None
         return None if made is None else Layout(items=made, open_end=True)
-    if group == 0x03 and what == 0 and 1 <= which <= 254:
-        return _one(Item(name=f"holiday{which}", size=4, kind=Kind.DIGITS, unit="YYMMDDNN"))
+    if group == 0x03 and what == 0 and 1 <= which <= MAX_HOLIDAYS:
+        return _one(holiday(which))
     if group == 0x04 and what in (1, 2) and 1 <= which <= MAX_SCREENS:
         return Layout(items=SCREEN, open_end=True)
     if group == 0x05 and what in (1, 2):
@@ -319,6 +347,5 @@ _GROUPS: Final[dict[int, Callable[[int, int, int], Layout | None]]] = {
     0x03: _events,
     0x04: _parameter,
     0x05: _frozen,
-    0x1D: _relay_events,
-    0x1E: _relay_events,
+    **{event: partial(_happening, event) for event in EVENTS},
 }

@@ -8,11 +8,13 @@ from typing import Final
 from prewatt.core.wire.dlt645.frame import Frame, Function
 from prewatt.core.wire.dlt645.identifiers import layout_of
 from prewatt.core.wire.dlt645.items import Item, Kind, Value, flags, value_of
+from prewatt.core.wire.dlt645.load import GROUP as LOADS
+from prewatt.core.wire.dlt645.load import loads
 from prewatt.core.wire.dlt645.vendor import PARAMETER_DI, VENDOR_BLOCKS
 from prewatt.core.wire.dlt645.words import BAUD_OF, COST_ERRORS, ERRORS, Command
 
 ACCESS: Final = 8  # bytes of authority, password and operator in a write
-_PLAIN_AUTHORITY: Final = 0x10  # 98 and 99 announce a cipher text instead of fields
+_CIPHERS: Final = (0x98, 0x99)  # an authority that announces a cipher text instead of fields
 
 
 def _item(name: str, size: int, kind: Kind = Kind.HEX, unit: str = "", form: str = "") -> Item:
@@ -80,6 +82,8 @@ _CLOCK: Final = (_item("time", 6, Kind.MOMENT, form="ssmmhhDDMMYY"),)
 _ADDRESS: Final = (_item("address", 6),)
 _FREEZE: Final = (_item("pattern", 4, Kind.DIGITS, "MMDDhhmm"),)
 _SEQUENCE: Final = (_item("sequence", 1, Kind.BINARY),)
+_BLOCKS: Final = Item(name="blocks", size=1)
+_SELECTED: Final = {1: (_BLOCKS,), 6: (_BLOCKS, _item("from", 5, Kind.MOMENT, form="mmhhDDMMYY"))}
 
 
 def errors_of(frame: Frame) -> tuple[str, ...]:
@@ -104,12 +108,12 @@ def values_of(frame: Frame) -> tuple[Value, ...]:
         return _read((_item(names[len(data)], len(data)),), data) if len(data) in names else ()
     match frame.function:
         case Function.READ:
-            return (block(frame.di, data[4:]) or _beginning(frame.di, data[4:])) if frame.reply else ()
+            return read_values(frame.di, data[4:]) if frame.reply else _selected(data[4:])
         case Function.READ_FOLLOWING:
             return _read(_SEQUENCE, data[-1:]) if len(data) > 4 else ()
         case Function.WRITE:
             # behind the access of a cipher text nothing can be read, and a MAC would pass for one item more
-            plain = not frame.reply and len(data) > 4 + ACCESS and data[4] <= _PLAIN_AUTHORITY
+            plain = not frame.reply and len(data) > 4 + ACCESS and data[4] not in _CIPHERS
             return block(frame.di, data[4 + ACCESS :]) if plain else ()
         case Function.READ_ADDRESS | Function.WRITE_ADDRESS:
             return _read(_ADDRESS, data)
@@ -124,6 +128,19 @@ def values_of(frame: Frame) -> tuple[Value, ...]:
         case Function.COST_CONTROL:
             return _cost_control(frame)
     return ()
+
+
+def read_values(di: int | None, data: bytes) -> tuple[Value, ...]:
+    """What stands behind the identifier of an answer, for a look: also what is longer than the standard says."""
+    if di is not None and di >> 24 == LOADS:
+        return loads(data)
+    return block(di, data) or _beginning(di, data)
+
+
+def _selected(data: bytes) -> tuple[Value, ...]:
+    """A read of records may say how many, and from when on."""
+    items = _SELECTED.get(len(data))
+    return () if items is None else _read(items, data)
 
 
 def block(di: int | None, data: bytes) -> tuple[Value, ...]:
@@ -165,7 +182,7 @@ def _baud(data: bytes) -> tuple[Value, ...]:
 
 
 def _control(data: bytes) -> tuple[Value, ...]:
-    if not data or data[0] > _PLAIN_AUTHORITY:
+    if not data or data[0] in _CIPHERS:
         return ()
     values = _read(_CONTROL, data)
     known = {int(command): command.name.lower() for command in Command}

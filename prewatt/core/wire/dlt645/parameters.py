@@ -12,6 +12,9 @@ Parameter = tuple[tuple[Item, ...], Item | None]
 MAX_ZONES: Final = 14
 MAX_DAY_SLOTS: Final = 14
 MAX_SCREENS: Final = 254
+MAX_HOLIDAYS: Final = 254
+MAX_TABLES: Final = 8  # day tables of a set
+SETTLEMENT_DAYS: Final = (1, 2, 3)
 # what a screen of the display shows: an identifier, and which part of it where the meter tells parts apart
 SCREEN: Final = (Item(name="shown", size=4, kind=Kind.HEX), Item(name="shown_part", size=1, kind=Kind.DIGITS))
 _COEFFICIENTS: Final = ("conductance", "susceptance", "resistance", "reactance")
@@ -42,6 +45,14 @@ def day_slots() -> tuple[Item, ...]:
     return _digit_slots("period", MAX_DAY_SLOTS, "hhmmNN")
 
 
+def holiday(number: int) -> Item:
+    return Item(name=f"holiday{number}", size=4, kind=Kind.DIGITS, unit="YYMMDDNN")
+
+
+def settlement_day(number: int) -> Item:
+    return Item(name=f"settlement_day{number}", size=2, kind=Kind.MOMENT, form="hhDD")
+
+
 def _one(item: Item) -> Parameter:
     return (item,), None
 
@@ -66,7 +77,40 @@ def _moment(name: str, size: int, form: str) -> Item:
     return Item(name=name, size=size, kind=Kind.MOMENT, form=form)
 
 
+_VOLTS: Final = (2, 1, "V")
+_AMPERES: Final = (3, 4, "A")
+_KILOWATTS: Final = (3, 4, "kW")
+_SHARE: Final = (2, 2, "%")
+_SECONDS: Final = (1, 0, "s")
+# from what on the meter sees an event, and how long it must last (0409..): event, then limit by limit
+_THRESHOLDS: Final[dict[str, tuple[tuple[str, tuple[int, int, str]], ...]]] = {
+    "voltage_loss": (
+        ("below", _VOLTS), ("recovered_above", _VOLTS), ("current_above", _AMPERES), ("delay", _SECONDS),
+    ),
+    "under_voltage": (("below", _VOLTS), ("delay", _SECONDS)),
+    "over_voltage": (("above", _VOLTS), ("delay", _SECONDS)),
+    "phase_break": (("below", _VOLTS), ("current_below", _AMPERES), ("delay", _SECONDS)),
+    "voltage_unbalance": (("above", _SHARE), ("delay", _SECONDS)),
+    "current_unbalance": (("above", _SHARE), ("delay", _SECONDS)),
+    "current_loss": (
+        ("voltage_above", _VOLTS), ("below", _AMPERES), ("recovered_above", _AMPERES), ("delay", _SECONDS),
+    ),
+    "over_current": (("above", (2, 1, "A")), ("delay", _SECONDS)),
+    "current_break": (("voltage_above", _VOLTS), ("below", _AMPERES), ("delay", _SECONDS)),
+    "reverse_flow": (("above", _KILOWATTS), ("delay", _SECONDS)),
+    "overload": (("above", _KILOWATTS), ("delay", _SECONDS)),
+    "voltage_quality": (("upper", _VOLTS), ("lower", _VOLTS)),
+    "demand": (("active_above", _KILOWATTS), ("reactive_above", (3, 4, "kvar")), ("delay", _SECONDS)),
+    "power_factor": (("below", (2, 3, "")), ("delay", _SECONDS)),
+    "severe_current_unbalance": (("above", _SHARE), ("delay", _SECONDS)),
+}  # fmt: skip
+
 PARAMETERS: Final[dict[int, Parameter]] = {
+    **{
+        0x04090000 + (event << 8) + place: _number(f"{name}_{limit}", *form)
+        for event, (name, limits) in enumerate(_THRESHOLDS.items(), start=1)
+        for place, (limit, form) in enumerate(limits, start=1)
+    },
     0x04000101: (_parts("weekday day month year"), _moment("date", 4, "WWDDMMYY")),
     0x04000102: (_parts("second minute hour"), _moment("time", 3, "ssmmhh")),
     0x04000103: _number("demand_period", 1, 0, "min"),
@@ -120,7 +164,7 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     **{0x04000900 + number: _of(Kind.HEX, f"record_mode_{number}", 1) for number in range(1, 7)},
     0x04000A01: _of(Kind.MOMENT, "load_record_from", 4, "mmhhDDMM"),
     **{0x04000A01 + number: _number(f"load_record_interval_{number}", 2, 0, "min") for number in range(1, 7)},
-    **{0x04000B00 + number: _of(Kind.MOMENT, f"settlement_day{number}", 2, "hhDD") for number in range(1, 4)},
+    **{0x04000B00 + number: _one(settlement_day(number)) for number in SETTLEMENT_DAYS},
     **{
         0x04000D01 + place: _number(f"{phase}_{name}", 2, 3)
         for place, (phase, name) in enumerate(product("abc", _COEFFICIENTS))
@@ -143,9 +187,10 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04001201: _of(Kind.MOMENT, "hourly_freeze_from", 5, "mmhhDDMMYY"),
     0x04001202: _number("hourly_freeze_interval", 1, 0, "min"),
     0x04001203: _of(Kind.MOMENT, "daily_freeze_at", 2, "mmhh"),
-    0x04001501: _of(Kind.HEX, "report_status", 12),
+    0x04001301: _of(Kind.HEX, "wireless_signal", 1),
     0x04001401: _number("trip_delay", 2, 0, "min"),
     0x04001402: _number("close_delay", 2, 0, "min"),
+    0x04001501: _of(Kind.HEX, "report_status", 12),
     0x04800001: _of(Kind.TEXT, "software_version", 32),
     0x04800002: _of(Kind.TEXT, "hardware_version", 32),
     0x04800003: _of(Kind.TEXT, "maker_number", 32),

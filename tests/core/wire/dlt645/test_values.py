@@ -120,7 +120,7 @@ def test_a_phase_record_says_what_the_phase_used_and_how_it_stood() -> None:
     assert values["charge_total"] == ("0.00", "Ah")
 
 
-@pytest.mark.parametrize("di", [0x03010100, 0x0301010B, 0x03010401, 0x03300201, 0x03110101, 0x04040100, 0x040401FF])
+@pytest.mark.parametrize("di", [0x03010100, 0x0301010B, 0x03010401, 0x03310101, 0x03110101, 0x04040100, 0x040401FF])
 def test_what_no_record_or_screen_is_stays_unknown(di: int) -> None:
     assert dlt645.layout_of(di) is None
 
@@ -274,3 +274,95 @@ def test_a_write_shows_its_values_unless_they_are_cipher_text(authority: str, na
     written = bytes.fromhex("FF010504" + authority + "000000" + "11223344" + value)
     shown = dlt645.values_of(Frame(address=METER, control=0x14, data=written))
     assert [each.name for each in shown] == names
+
+
+@pytest.mark.parametrize(
+    ("di", "size", "first", "last"),
+    [
+        (0x1001FF01, 195, "started_at", "c_reactive_2_total_after"),
+        (0x1801FF01, 179, "started_at", "c_reactive_2_total_after"),
+        (0x1400FF01, 140, "started_at", "c_reactive_2_total_after"),
+        (0x1600FF0A, 142, "started_at", "c_reactive_2_total_after"),
+        (0x1F00FF01, 44, "started_at", "reactive_2_total_after"),
+        (0x1D00FF01, 34, "at", "quadrant_4_total"),
+        (0x1D000101, 34, "at", "quadrant_4_total"),  # the whole record behind its first field, as some meters answer
+        (0x1D000101, 6, "at", "at"),
+        (0x1E000601, 4, "quadrant_2_total", "quadrant_2_total"),
+        (0x10000001, 3, "count", "count"),
+        (0x12030002, 3, "minutes", "minutes"),
+        (0x10000101, 6, "started_at", "started_at"),
+        (0x10000201, 6, "ended_at", "ended_at"),
+        (0x10020A03, 2, "ua", "ua"),
+        (0x10022101, 4, "charge_total", "charge_total"),
+        (0x13012501, 6, "ended_at", "ended_at"),
+        (0x18012101, 6, "ended_at", "ended_at"),
+        (0x16001201, 2, "unbalance_most", "unbalance_most"),
+        (0x030B0101, 115, "started_at", "pf_c"),
+        (0x030E0101, 76, "started_at", "c_reactive_2_gain"),
+        (0x03050001, 15, "started_at", "ended_at"),
+        (0x03100000, 27, "watched_minutes", "lowest_at"),
+        (0x03120000, 18, "forward_count", "quadrant_4_count"),
+        (0x03120101, 20, "started_at", "demand_at"),
+        (0x03300201, 202, "at", "c_quadrant_4_demand_at"),
+        (0x03300501, 682, "at", "set2_table8_period14"),
+        (0x03300601, 94, "at", "set2_zone14"),
+        (0x03300C01, 16, "at", "settlement_day3"),
+        (0x03350001, 12, "started_at", "ended_at"),
+        (0x0504FF01, 13, "frozen_at", "reverse_total"),
+        (0x04090103, 3, "voltage_loss_current_above", "voltage_loss_current_above"),
+        (0x04090E01, 2, "power_factor_below", "power_factor_below"),
+        (0x0081000C, 4, "fundamental_total", "fundamental_total"),
+        (0x00AE0000, 4, "b_iron_loss_total", "b_iron_loss_total"),
+    ],
+)
+def test_an_event_or_limit_has_the_fields_and_the_length_firmware_gives_it(
+    di: int, size: int, first: str, last: str
+) -> None:
+    names = [each.name for each in dlt645.block(di, bytes(size))]
+    assert (names[0], names[-1]) == (first, last) and len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("di", [0x10040101, 0x14010101, 0x10000301, 0x1D000002, 0x1D000901, 0x1001360B, 0x20000001])
+def test_what_no_event_has_stays_unknown(di: int) -> None:
+    assert dlt645.layout_of(di) is None
+
+
+LOAD = (
+    "A0A0 5D 3008200926"
+    "0323FFFFFFFF 341280000000000000 0050 AA"
+    "000081 000000000000000000 000000000000000000000000 AA AA"
+    "78060000 01000000 0000000034120080 AA AA 500000000000 AA 00E5"
+).replace(" ", "")
+
+
+def load_of(text: str) -> str:
+    """The record with the length its bytes have."""
+    data = bytearray.fromhex(text)
+    data[2] = len(data) - 5
+    return data.hex()
+
+
+def test_a_load_record_shows_the_classes_the_meter_keeps() -> None:
+    answer = Frame(address=METER, control=0x91, data=bytes.fromhex("01000006" + load_of(LOAD) * 2))
+    values = [(each.name, each.value) for each in dlt645.values_of(answer)]
+    assert values[:4] == [("recorded_at", "2026-09-20 08:30"), ("ua", "230.3"), ("ub", None), ("uc", None)]
+    assert ("ia", "-1.234") in values and ("frequency", "50.00") in values and ("p_total", "-1.0000") in values
+    assert ("total", "6.78") in values and ("reactive_2_total", "-12.34") in values
+    assert ("demand_now", "0.0050") in values and not [name for name, _ in values if name.startswith("pf_")]
+    assert values[: len(values) // 2] == values[len(values) // 2 :]
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "A0A0", load_of(LOAD)[:-2] + "00", load_of(LOAD).replace("aa", "00", 1), "2900"]
+)
+def test_what_is_no_load_record_shows_nothing(broken: str) -> None:
+    answer = Frame(address=METER, control=0x91, data=bytes.fromhex("01000006" + broken))
+    assert dlt645.values_of(answer) == ()
+
+
+def test_a_read_of_records_says_how_many_and_from_when() -> None:
+    asked = Frame(address=METER, control=0x11, data=bytes.fromhex("010000060230082009 26".replace(" ", "")))
+    assert [(each.name, each.value) for each in dlt645.values_of(asked)] == [
+        ("blocks", "2"),
+        ("from", "2026-09-20 08:30"),
+    ]

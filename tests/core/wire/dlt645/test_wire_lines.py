@@ -288,3 +288,27 @@ def test_the_modbus_frames_inside_an_acrel_frame_are_shown() -> None:
     assert shown["serial"] == "26112000000001" and [each["registers"] for each in shown["modbus"]] == [[1, 2]]
     either = acrel4g.transparent(bytes.fromhex(sealed("0101030A0105")))
     assert shown_4g(either)["modbus"] == []
+
+
+def test_an_answer_in_parts_shows_its_values_with_the_last_part() -> None:
+    meter, value = "260305510012", bytes.fromhex("00" * 4 + "01000000" * 49)
+    asked = dlt645.read(meter, 0x0001FF00)
+    talk, sequence = [], 0
+    while True:
+        told = dlt645.answer_read(asked, meter, value)
+        talk += [asked, told]
+        if not told.following:
+            break
+        sequence += 1
+        asked = dlt645.read_following(meter, 0x0001FF00, sequence)
+    text = b"".join(dlt645.encode(frame) for frame in talk).hex()
+    (answer,) = ask({"id": 1, "protocol": "dlt645", "hex": text})
+    assert [frame["following"] for frame in answer["frames"]] == [False, True, False, False]
+    values = answer["frames"][-1]["values"]
+    assert values[:2] == [
+        {"name": "sequence", "value": "1", "unit": ""}, {"name": "total", "value": "0.00", "unit": "kWh"},
+    ]  # fmt: skip
+    assert len(values) == 51 and values[-1]["name"] == "rate49"
+    odd = dlt645.Frame(address="3A2107000481", control=0xB1, data=bytes(8))
+    (alone,) = ask({"id": 2, "protocol": "dlt645", "hex": dlt645.encode(odd).hex()})
+    assert alone["frames"][0]["following"] is True
