@@ -8,7 +8,7 @@ holds its serial alone, as that of real ones may. An Acrel gateway logs in and c
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, cast
@@ -60,11 +60,16 @@ def _as_it_is(call: _Call) -> _Call:
 
 
 class Dialer:
-    """Calls where the line says, again and again; the face is that of `bus.Bus`."""
+    """Calls where the line says, again and again; the face is that of `bus.Bus`. `further`: other serial ports of the
+    same gateway, which have one connection with it; it is away when all of them are down."""
 
-    def __init__(self, line: SimulatedLine, *, now_ms: Callable[[], int], before_output: Callable[[int], None]) -> None:
+    def __init__(
+        self, line: SimulatedLine, *, now_ms: Callable[[], int], before_output: Callable[[int], None],
+        further: Sequence[SimulatedLine] = (),
+    ) -> None:  # fmt: skip
         assert line.site.dialing is not None, line.site.id
         self.line = line
+        self._ports = {each.site.dialing.bus: each for each in (line, *further) if each.site.dialing is not None}
         self.port = line.site.port
         self.note = ""
         self.dialing: Dialing = line.site.dialing
@@ -76,12 +81,19 @@ class Dialer:
         self._decoder = acrel4g.Decoder()
         self._known = False  # an Acrel meter's registration was answered
         self._box: GatewayBox | None = None
-        self._pace = Pace(line, now_ms=now_ms, before_output=before_output, send=self._send_on)
+        self._paces = {
+            bus: Pace(each, now_ms=now_ms, before_output=before_output, send=partial(self._send_on, bus))
+            for bus, each in self._ports.items()
+        }
 
     async def open(self) -> None:
         """Begin to call; a line that is down does not."""
-        if not self.line.faults.down:
+        if not self._down:
             self._running = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def _down(self) -> bool:
+        return all(each.faults.down for each in self._ports.values())
 
     def close(self) -> None:
         """Never call again."""
@@ -92,7 +104,12 @@ class Dialer:
 
     def apply_faults(self) -> None:
         """Go away or call again, as the line's faults say."""
-        if self.line.faults.down:
+        for bus, each in self._ports.items():
+            if each.faults.down:
+                each.cut()
+                self._paces[bus].arm()
+                each.connect(self.calls)
+        if self._down:
             self.close()
         elif self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
@@ -102,8 +119,9 @@ class Dialer:
         if self._call is not None and self._call.transport is not None:
             self._call.transport.abort()
         self._call = None
-        self.line.cut()
-        self._pace.arm()
+        for bus, each in self._ports.items():
+            each.cut()
+            self._paces[bus].arm()
 
     # the call
 
@@ -123,9 +141,10 @@ class Dialer:
             wait_s = REDIAL_FIRST_S
             self._call, self._decoder, self._known = call, acrel4g.Decoder(), False
             gateway = self.dialing.caller is CallerKind.ACREL_GATEWAY
-            self._box = GatewayBox(self.dialing, self._write) if gateway else None
+            self._box = GatewayBox(self.dialing, self._write, self._ports) if gateway else None
             self.calls += 1
-            self.line.connect(self.calls)
+            for each in self._ports.values():
+                each.connect(self.calls)
             alive = loop.create_task(self._stay_alive())
             try:
                 await gone.wait()
@@ -184,9 +203,11 @@ class Dialer:
         now_ms = self._now_ms()
         self._before_output(now_ms)
         if self._box is not None:
-            for meter in self.line.by_unit.values():
+            up = {bus: each for bus, each in self._ports.items() if not each.faults.down}
+            behind = {(bus, unit): meter for bus, each in up.items() for unit, meter in each.by_unit.items()}
+            for meter in behind.values():
                 meter.settle(now_ms)
-            self._box.report(self.line.by_unit, now_ms)
+            self._box.report(behind, now_ms)
             return
         for unit, meter in self.line.meters.items():
             meter.settle(now_ms)
@@ -210,12 +231,14 @@ class Dialer:
         if self.dialing.caller is CallerKind.SERIAL_SERVER:
             self.line.receive(self.calls, data, self._now_ms())
         elif self._box is not None:
-            if to_bus := self._box.receive(data):
-                self.line.receive(self.calls, to_bus, self._now_ms())
+            for bus, asked in self._box.receive(data):
+                if not self._ports[bus].faults.down:
+                    self._ports[bus].receive(self.calls, asked, self._now_ms())
         else:
             for frame in self._decoder.receive(data):
                 self._heard(frame)
-        self._pace.arm()
+        for pace in self._paces.values():
+            pace.arm()
 
     def _heard(self, frame: Frame) -> None:
         match frame.command:
@@ -237,14 +260,14 @@ class Dialer:
         for meter in self.line.meters.values():
             meter.take_time(int(told.replace(tzinfo=meter.zone).timestamp()), self._now_ms())
 
-    def _send_on(self, output: Output) -> None:
-        self._answer(output.data)
+    def _send_on(self, bus: int, output: Output) -> None:
+        if self._box is not None:
+            self._box.answer(bus, output.data)
+        else:
+            self._answer(output.data)
 
     def _answer(self, data: bytes) -> None:
         dialing = self.dialing
-        if self._box is not None:
-            self._box.answer(data)
-            return
         if dialing.caller is CallerKind.SERIAL_SERVER:
             self._write((serialserver.bytes_of(dialing.identity) if dialing.every_packet else b"") + data)
             return

@@ -8,7 +8,8 @@
       "heartbeat_s": 60, "report_s": 300,   # optional; report_s: the Acrel ones, 0 = never
       "every_packet": false,          # optional, serial-server: the registration stands in front of each reply
       "secret": "0123456789abcdef",   # acrel-gateway: 16 characters; the rest optional
-      "bus": 1,                       # acrel-gateway: the number of its serial port that this line is
+      "bus": 1,                       # acrel-gateway: the number of its serial port that this line is; several lines
+                                      # with one identity are ports of one gateway
       "sealed": true, "zipped": false # acrel-gateway: reports and tunnel ciphered; reports packed
     }
 """

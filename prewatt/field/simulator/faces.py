@@ -1,7 +1,7 @@
 """How a simulated line meets the head-end: a face for each transport of the site file."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,14 +32,28 @@ class Face(Protocol):
         """The line's faults were replaced."""
 
 
+def shared(lines: Iterable[SimulatedLine]) -> dict[str, list[SimulatedLine]]:
+    """By line the lines that have one face with it: the serial ports of one gateway that calls. Itself comes first for
+    the first of them."""
+    by_place: dict[object, list[SimulatedLine]] = {}
+    found = {}
+    for line in lines:
+        site = line.site
+        place: object = site.id if (way := site.gateway_call) is None else way
+        found[site.id] = by_place.setdefault(place, [])
+        found[site.id].append(line)
+    return found
+
+
 def face_of(
-    line: SimulatedLine, *, files: Path, memory: Path, now_ms: Callable[[], int], before_output: Callable[[int], None]
-) -> Face:
-    """The face of a line, not yet open. `files`: where named files are; `memory`: where a certificate is kept.
-    Raises `SiteError`."""
+    line: SimulatedLine, *, files: Path, memory: Path, now_ms: Callable[[], int], before_output: Callable[[int], None],
+    further: Sequence[SimulatedLine] = (),
+) -> Face:  # fmt: skip
+    """The face of a line, not yet open. `files`: where named files are; `memory`: where a certificate is kept;
+    `further`: of `shared`, the others. Raises `SiteError`."""
     site = line.site
     if site.dialing is not None:
-        return Dialer(line, now_ms=now_ms, before_output=before_output)
+        return Dialer(line, now_ms=now_ms, before_output=before_output, further=further)
     if site.serial is not None:
         return SerialBus(line, now_ms=now_ms, before_output=before_output)
     if site.transport is Transport.RTU_OVER_UDP:

@@ -1,10 +1,10 @@
 """The simulated Acrel gateway between a line and the office: logs in, reports, and carries frames in its tunnel.
 
-One serial port of it is played, with the line behind; the office's other ports have nobody who answers. What comes
+Each line of the site file that names the same gateway is one of its serial ports; at others nobody answers. What comes
 before the office has let it in is not heard, as the real one's log says.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -36,12 +36,12 @@ NAMES: Final[Mapping[str, Quantity]] = {
 class GatewayBox:
     """One connection of the gateway; what `say` is given leaves through it."""
 
-    def __init__(self, dialing: Dialing, say: Callable[[bytes], None]) -> None:
-        self._dialing = dialing
+    def __init__(self, dialing: Dialing, say: Callable[[bytes], None], buses: Collection[int]) -> None:
+        self._dialing, self._buses = dialing, buses
         self._say = say
         self._seal = seal_of(dialing.secret, sealed=dialing.sealed)
         self._decoder = acrel_gateway.Decoder(MAX_BODY)
-        self._asked: Tunnelled | None = None  # the last request: whatever the bus says is taken for its answer
+        self._asked: dict[int, int] = {}  # at each port the address asked last: what comes is taken for its answer
         self.known = False  # the office let it in
 
     def log_in(self) -> None:
@@ -53,18 +53,21 @@ class GatewayBox:
         if self.known:
             self._say(acrel_gateway.encode(acrel_gateway.heartbeat_frame(self._dialing.identity)))
 
-    def receive(self, data: bytes) -> bytes:
-        """What of this goes to the bus."""
-        bus = bytearray()
+    def receive(self, data: bytes) -> list[tuple[int, bytes]]:
+        """What of this goes to which of its ports."""
+        found = []
         for frame in self._decoder.receive(data):
             try:
                 if frame.type is Type.LOGIN:
                     self._login(acrel_gateway.login_step(frame))
                 elif frame.type is Type.COMMAND and self.known:
-                    bus += self._command(acrel_gateway.tunnelled(frame, self._seal))
+                    asked = acrel_gateway.tunnelled(frame, self._seal)
+                    if asked.port in self._buses:
+                        self._asked[asked.port] = asked.address
+                        found.append((asked.port, asked.rtu))
             except RemoteProtocolError:
                 continue
-        return bytes(bus)
+        return found
 
     def _login(self, step: LoginStep) -> None:
         if step.operation == "sequence":
@@ -73,31 +76,25 @@ class GatewayBox:
             self.known = step.detail == "pass"
             self.beat()
 
-    def _command(self, asked: Tunnelled) -> bytes:
-        if asked.port != self._dialing.bus:
-            return b""
-        self._asked = asked
-        return asked.rtu
-
-    def answer(self, data: bytes) -> None:
-        """What the bus said; unasked or late it goes out under the address of whoever was asked last."""
-        if not self.known or self._asked is None:
+    def answer(self, bus: int, data: bytes) -> None:
+        """What a port said; unasked or late it goes out under the address of whoever was asked last there."""
+        if not self.known or bus not in self._asked:
             return
-        given = Tunnelled(port=self._dialing.bus, address=self._asked.address, rtu=data)
+        given = Tunnelled(port=bus, address=self._asked[bus], rtu=data)
         try:
             self._say(acrel_gateway.encode(acrel_gateway.tunnel_frame(given, self._seal, answer=True)))
         except LocalProtocolError:
             return  # longer than a frame can be: the real one drops it too
 
-    def report(self, meters: Mapping[int, Meter], at_ms: int) -> None:
-        """What it read by itself, of every meter at its address."""
+    def report(self, meters: Mapping[tuple[int, int], Meter], at_ms: int) -> None:
+        """What it read by itself, of every meter by its port and address."""
         if not self.known or not meters:
             return
         zone = next(iter(meters.values())).zone
         local = datetime.fromtimestamp(at_ms // 1_000, UTC).astimezone(zone).replace(tzinfo=None)
         read = tuple(
-            MeterReport(meter=f"{self._dialing.bus:02d}{address:03d}", values=_values(meter, at_ms))
-            for address, meter in meters.items()
+            MeterReport(meter=f"{bus:02d}{address:03d}", values=_values(meter, at_ms))
+            for (bus, address), meter in meters.items()
             if not meter.mute(at_ms)
         )
         told = Report(gateway=self._dialing.identity, at=local, meters=read)

@@ -10,7 +10,7 @@ from typing import Final, TextIO
 from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
-from prewatt.field.simulator.faces import Face, face_of
+from prewatt.field.simulator.faces import Face, face_of, shared
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.http import HttpServer
 from prewatt.field.simulator.recording import load_recording
@@ -86,11 +86,17 @@ async def run(
     try:
         world = World(site, store, now_ms=clock.now_ms())
         recorder = None if record is None else Recorder(record)
+        together = shared(world.lines.values())
         for line in world.lines.values():
             line.record(recorder)
+            first, *further = together[line.site.id]
+            if line is not first:
+                buses[line.site.id] = buses[first.site.id]
+                continue
             buses[line.site.id] = bus = face_of(
-                line, files=site_file.parent, memory=state_dir, now_ms=clock.now_ms, before_output=world.refresh
-            )
+                line, files=site_file.parent, memory=state_dir, now_ms=clock.now_ms, before_output=world.refresh,
+                further=further,
+            )  # fmt: skip
             try:
                 await bus.open()
             except OSError as error:

@@ -68,7 +68,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from prewatt.core.meters.jobs import OrderKind
 from prewatt.core.meters.wallet import PRICES
 from prewatt.core.wire.acrel_mqtt import Route
-from prewatt.field.simulator.dialing import Dialing, dialing_from
+from prewatt.field.simulator.dialing import CallerKind, Dialing, dialing_from
 from prewatt.field.simulator.faults import NO_FAULTS as NO_FAULTS
 from prewatt.field.simulator.faults import Faults as Faults
 from prewatt.field.simulator.faults import faults_from as faults_from
@@ -141,6 +141,13 @@ class LineSite:
     def numbered(self) -> bool:
         """Does its gateway speak Modbus TCP, with numbers for requests?"""
         return self.transport in (Transport.MODBUS_TCP, Transport.MODBUS_TLS)
+
+    @property
+    def gateway_call(self) -> tuple[str, int, str] | None:
+        """Which gateway's call it is a serial port of: where it calls and under what name."""
+        if self.dialing is None or self.dialing.caller is not CallerKind.ACREL_GATEWAY:
+            return None
+        return self.host, self.port, self.dialing.identity
 
     @property
     def listens(self) -> bool:
@@ -344,6 +351,7 @@ def _check_together(lines: tuple[LineSite, ...], meters: tuple[MeterSite, ...]) 
     """What no single object can see: names twice, ports twice, units twice on a bus, lines nobody defined."""
     ids: set[str] = set()
     doors: set[tuple[str, int | str]] = set()
+    gateways: dict[tuple[str, int, str], str] = {}
     for position, line in enumerate(lines):
         if line.id in ids:
             raise SiteError("duplicate", f"site.lines[{position}].id", f"{line.id} is there twice")
@@ -354,7 +362,11 @@ def _check_together(lines: tuple[LineSite, ...], meters: tuple[MeterSite, ...]) 
         elif line.mqtt is not None:
             place = ("mqtt", line.mqtt.path(Route.SYSTEM_UP))
         elif line.dialing is not None:
-            continue  # it calls; many call the same place
+            if line.gateway_call is None:
+                continue  # it calls; many call the same place
+            if gateways.setdefault(line.gateway_call, line.dialing.secret) != line.dialing.secret:
+                raise SiteError("bad_secret", f"site.lines[{position}].dialing.secret", "a gateway has one secret")
+            place = (f"gateway {line.gateway_call}", f"port {line.dialing.bus}")
         if place[1] and place in doors:
             raise SiteError("duplicate", f"site.lines[{position}].port", f"{place[1]} is there twice")
         doors.add(place)

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
-from prewatt.core.wire import acrel4g
+from prewatt.core.wire import acrel4g, acrel_gateway
 from prewatt.core.wire.acrel4g import Command, Frame
+from prewatt.core.wire.acrel_gateway import Tunnelled
+from prewatt.field.gateway_seal import seal_of
 from prewatt.field.simulator.dialer import poll_block
 from prewatt.field.simulator.dialing import CallerKind
+from prewatt.field.simulator.faces import shared
 from prewatt.field.simulator.fields import SiteError
+from prewatt.field.simulator.gateway_box import GatewayBox
 from tests.field.simulator.plant import NOON_MS, line, meter, site, world
 from tests.field.simulator.running import Simulator
 
@@ -105,3 +109,30 @@ def test_the_played_site_calls_registers_asks_the_time_reports_and_calls_again(t
                     assert serial == who.serial and acrel4g.poll_block(section.reply).model == 5
         finally:
             played.stop()
+
+
+def test_lines_with_one_gateways_name_are_its_serial_ports_and_have_one_call(tmp_path: Path) -> None:
+    key = {"identity": "GW-001", "caller": "acrel-gateway", "secret": "0123456789abcdef", "sealed": False}
+    ports = [{**calling(**key, bus=bus), "id": name} for name, bus in (("a", 1), ("b", 2))]
+    played = world(tmp_path, meter(1), meter(2, line="b"), lines=[*ports, {**calling(identity="x"), "id": "c"}])
+    together = shared(played.lines.values())
+    assert [[each.site.id for each in together[name]] for name in "abc"] == [["a", "b"], ["a", "b"], ["c"]]
+
+    said: list[bytes] = []
+    dialing = played.lines["a"].site.dialing
+    assert dialing is not None
+    gateway = GatewayBox(dialing, said.append, (1, 2))
+    gateway.known = True
+    asked = Tunnelled(port=2, address=2, rtu=b"\x02\x03")
+    seal = seal_of("0123456789abcdef", sealed=False)
+    frame = acrel_gateway.tunnel_frame(asked, seal, answer=False)
+    assert gateway.receive(acrel_gateway.encode(frame)) == [(2, b"\x02\x03")]
+    gateway.answer(1, b"nobody asked here")
+    gateway.answer(2, b"\x02\x03\x00")
+    (heard,) = acrel_gateway.Decoder(4_096).receive(b"".join(said))
+    given = acrel_gateway.tunnelled(heard, seal)
+    assert (given.port, given.address, given.rtu) == (2, 2, b"\x02\x03\x00")
+    with pytest.raises(SiteError, match="twice"):
+        site(lines=[ports[0], {**ports[0], "id": "b"}])
+    with pytest.raises(SiteError, match="one secret"):
+        site(lines=[ports[0], {**calling(**{**key, "secret": "f" * 16}, bus=2), "id": "b"}])

@@ -228,7 +228,7 @@ def test_the_example_site_plays_one_of_each_face_and_of_each_who_calls() -> None
     example = load_site(FILES / "every-face.toml")
     assert {each.transport for each in example.lines} == set(Transport)
     callers = [each.dialing.caller.value for each in example.lines if each.dialing is not None]
-    assert sorted(callers) == ["acrel-4g", "acrel-gateway", "serial-server"]
+    assert sorted(callers) == ["acrel-4g", "acrel-gateway", "acrel-gateway", "serial-server"]
     known = catalogue()
     assert all(each.profile in known for each in example.meters)
     assert {each.line for each in example.meters} == {each.id for each in example.lines}
