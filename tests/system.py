@@ -35,6 +35,7 @@ PACKAGE_OF = {
     "softhsm2-util": "softhsm2",
     "ip": "iproute2",
     "mosquitto": "mosquitto",
+    "openssl": "openssl",
 }
 OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome", "google-chrome-stable")}
 SERVER_DIRECTORIES = "/usr/lib/postgresql/*/bin"  # Debian keeps server programs off the PATH

@@ -212,11 +212,12 @@ class Mailbox(Protocol):
     def leave(self, *, headend: str) -> None:
         """Give all leases back at once (clean stop)."""
 
-    def tick(self, *, headend: str, held: Sequence[int] = ()) -> Sequence[Lease]:
+    def tick(self, *, headend: str, held: Sequence[int] = (), broker: str = "") -> Sequence[Lease]:
         """Heartbeat: renew leases, take a fair share of free ones, give surplus back; what is owned now.
 
         Gateways that dial in are not shared out: a free one goes to whoever has its connection (`held`), and
-        goes back when the connection is lost.
+        goes back when the connection is lost. `broker`: why its MQTT broker is not reached, a stable code, for people
+        to see; "" where it is, or none is named.
         """
 
     def plan(self, *, gateway_id: int) -> Sequence[LinePlan]: ...

@@ -20,6 +20,10 @@ class Board(Protocol):
         """The gateways that are here."""
 
     @property
+    def broker_fault(self) -> str:
+        """Why the MQTT broker that they are heard at is not reached; "" where it is, or there is none."""
+
+    @property
     def waiting(self) -> bool:
         """Is there somebody to ask the office about?"""
 
@@ -45,6 +49,10 @@ class Boards:
     @property
     def held(self) -> list[int]:
         return [gateway_id for board in self._boards for gateway_id in board.held]
+
+    @property
+    def broker_fault(self) -> str:
+        return next((board.broker_fault for board in self._boards if board.broker_fault), "")
 
     @property
     def waiting(self) -> bool:

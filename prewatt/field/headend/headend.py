@@ -282,8 +282,9 @@ class HeadEnd:
             return
         self._tick_at = now + TICK_S
         called_at = self._steady()
-        held = [] if self._switchboard is None else self._switchboard.held
-        leases = await self._desk(lambda: self._mailbox.tick(headend=self._name, held=held))
+        board = self._switchboard
+        held, broker = ([], "") if board is None else (board.held, board.broker_fault)
+        leases = await self._desk(lambda: self._mailbox.tick(headend=self._name, held=held, broker=broker))
         self._fence.renewed(called_at)
         if not self._fence.holds(self._loop.time()):
             self._tick_at = 0.0  # the answer took so long that it says nothing about now

@@ -142,6 +142,7 @@ class MqttBoard:
         self._to_send = asyncio.Event()
         self._up = False
         self._say_at = 0.0
+        self.broker_fault = ""  # why the broker is not reached, a stable code
         self.turned_away = 0  # messages of more meters than there is room for, or under no topic of theirs
 
     # --- what the head-end calls -------------------------------------------------------------------------------------
@@ -202,10 +203,12 @@ class MqttBoard:
             log.warning("mqtt_meter_unknown identity=%s", meter.identity)
 
     async def open_line(self, plan: LinePlan, listener: Listener) -> Link:
-        """The opener of the transport. LinkError: `not_called` who is not heard, `mqtt_meter` what cannot be told over
+        """The opener of the transport. LinkError: `broker_away` or why it is, `not_called` who is not heard, `mqtt_meter` what cannot be told over
         MQTT: several meters, several circuits, or a ratio of ours, since nobody says on which side its values are."""
         meter = self._meters.get(plan.identity)
-        if not self._up or meter is None or meter.gateway_id is None:
+        if not self._up:
+            raise LinkError(self.broker_fault or "broker_away")
+        if meter is None or meter.gateway_id is None:
             raise LinkError("not_called")
         circuits = [circuit for each in plan.meters for circuit in each.circuits]
         if len(plan.meters) > 1 or len(circuits) > 1 or any(each.ratio != 1 for each in circuits):
@@ -225,16 +228,17 @@ class MqttBoard:
 
     def reached(self) -> None:
         """The broker answers and listens for us."""
-        self._up = True
+        self._up, self.broker_fault = True, ""
         self._gained()
 
-    def broken(self) -> None:
+    def broken(self, why: str = "") -> None:
         """It is away: nobody is heard, and what was to be said is not said later."""
         self._up = False
+        self.broker_fault = why or self.broker_fault
         self._out.clear()
         for meter in self._meters.values():
             if meter.link is not None:
-                meter.link.lost("closed")
+                meter.link.lost("broker_away")
 
     def heard(self, path: str, data: bytes) -> None:
         """A message that was published just now; what a broker kept from earlier is not for us."""

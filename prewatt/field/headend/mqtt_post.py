@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from prewatt.core.wire.acrel_mqtt import LISTENED, MAX_MESSAGE
 from prewatt.field.headend.mqtt_board import MqttBoard
+from prewatt.field.headend.tls import why_not
 
 log = logging.getLogger("prewatt.headend")
 
@@ -54,9 +55,11 @@ class BrokerPost:
                     board.reached()
                     await _carry(client, board)
             except (aiomqtt.MqttError, OSError, ValueError) as fault:
+                why = _why(fault, aiomqtt.exceptions.MqttConnectError)
                 if not said:
-                    log.error("mqtt_broker_away host=%s error=%s", self._broker.host, type(fault).__name__)
+                    log.error("mqtt_broker_away host=%s code=%s", self._broker.host, why)
                 said = True
+                board.broken(why)
             finally:
                 board.broken()
             await asyncio.sleep(wait_s)
@@ -98,13 +101,23 @@ def _client(aiomqtt: Any, broker: Broker) -> Any:
     )  # fmt: skip
 
 
+def _why(fault: Exception, refused: type[Exception]) -> str:
+    """A stable code. What the system said of the connection is what aiomqtt's fault came from; one without is the
+    broker's no to our name, or the end of the connection."""
+    if isinstance(fault.__context__, OSError):
+        return why_not(fault.__context__)
+    if isinstance(fault, OSError):
+        return why_not(fault)
+    return "broker_refused" if isinstance(fault, refused) else "broker_away"
+
+
 async def answers(broker: Broker) -> None:
-    """Connect, be let in, and go. Raises OSError with a sentence where that does not work."""
+    """Connect, be let in, and go. Raises OSError with a code and a sentence where that does not work."""
     aiomqtt: Any = importlib.import_module("aiomqtt")
     try:
         async with asyncio.timeout(CONNECT_S), _client(aiomqtt, broker):
             pass
     except TimeoutError:
-        raise OSError("no answer") from None
+        raise OSError("connect_timeout") from None
     except (aiomqtt.MqttError, ValueError) as fault:
-        raise OSError(str(fault)[:120]) from None
+        raise OSError(f"{_why(fault, aiomqtt.exceptions.MqttConnectError)}: {str(fault)[:120]}") from None

@@ -116,6 +116,10 @@ class Switchboard:
         return [each.gateway_id for each in self._named.values() if each.gateway_id is not None]
 
     @property
+    def broker_fault(self) -> str:
+        return ""
+
+    @property
     def waiting(self) -> bool:
         """Is there somebody to ask the office about?"""
         return bool(self._to_ask or self._not_proved)

@@ -51,25 +51,27 @@ def tls_opener(context: ssl.SSLContext) -> Opener:
                 _, link = await loop.create_connection(
                     lambda: TcpLink(listener), plan.host, plan.port, ssl=context, server_hostname=plan.host
                 )
-        except TimeoutError:
-            raise LinkError("connect_timeout") from None
-        except ConnectionRefusedError:
-            raise LinkError("connect_refused") from None
-        except ssl.SSLCertVerificationError as fault:
-            raise LinkError(_distrust(fault.verify_code)) from None
-        except (ssl.SSLError, ConnectionResetError):
-            raise LinkError("tls_failed") from None
-        except OSError:
-            raise LinkError("connect_failed") from None
+        except OSError as fault:
+            raise LinkError(why_not(fault)) from None
         return link
 
     return open_tls
 
 
-def _distrust(code: int) -> str:
-    if code in _OTHER_NAME:
-        return "tls_other_name"
-    return "tls_out_of_date" if code in _OUT_OF_DATE else "tls_not_trusted"
+def why_not(fault: OSError) -> str:
+    """The stable code of a connection with TLS that did not come about."""
+    match fault:
+        case TimeoutError():
+            return "connect_timeout"
+        case ConnectionRefusedError():
+            return "connect_refused"
+        case ssl.SSLCertVerificationError() if fault.verify_code in _OTHER_NAME:
+            return "tls_other_name"
+        case ssl.SSLCertVerificationError():
+            return "tls_out_of_date" if fault.verify_code in _OUT_OF_DATE else "tls_not_trusted"
+        case ssl.SSLError() | ConnectionResetError():
+            return "tls_failed"
+    return "connect_failed"
 
 
 def transports_of(trust: Trust) -> Mapping[str, Transport]:

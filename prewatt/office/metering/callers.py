@@ -15,11 +15,13 @@ from prewatt.core.refusals import Refused
 from prewatt.office.estate import wires
 from prewatt.office.estate.models import Gateway, Room, Site
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
-from prewatt.office.metering.models import Caller
+from prewatt.office.metering.models import Caller, Heartbeat
 from prewatt.office.staff.audit import audit
 
 SHOWN_MOST: Final = 200
 WRONG_KEY_SHOWN: Final = timedelta(days=1)  # a gateway that knows its key by now is no longer spoken of
+LIVES: Final = timedelta(seconds=30)  # a head-end beats each second; its clock and ours may be apart
+HEADEND: Final = "headend:"
 LINE: Final = "1"  # code of the one line of a gateway that dials in
 
 
@@ -39,6 +41,12 @@ def not_proved(site_id: int, *, at: datetime) -> Sequence[Caller]:
 def refused() -> Sequence[Caller]:
     """Those that were sent away, the last to be refused first."""
     return list(Caller.objects.exclude(refused_at=None).order_by("-refused_at", "identity")[:SHOWN_MOST])
+
+
+def brokers_away(*, at: datetime) -> list[tuple[str, str]]:
+    """(head-end, stable code why) of the head-ends that live and do not reach their MQTT broker."""
+    living = Heartbeat.objects.filter(part__startswith=HEADEND, at__gt=at - LIVES, detail__has_key="broker")
+    return [(each.part.removeprefix(HEADEND), str(each.detail["broker"])) for each in living.order_by("part")]
 
 
 def one(identity: str) -> Caller:

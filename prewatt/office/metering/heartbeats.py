@@ -31,6 +31,14 @@ def beat(connection: "psycopg.Connection[Any]", *, part: str, detail: Mapping[st
     )
 
 
+def tell_broker(connection: "psycopg.Connection[Any]", *, headend: str, code: str) -> None:
+    """Why this head-end does not reach the MQTT broker; "" where it does, or none is named."""
+    connection.execute(
+        "UPDATE metering_heartbeat SET detail = %s::jsonb WHERE part = %s",
+        (json.dumps({"broker": code} if code else {}), "headend:" + headend),
+    )
+
+
 def forget(connection: "psycopg.Connection[Any]", *, part: str) -> None:
     """This part is known to be gone: nobody has to wait until its last beat grows old."""
     connection.execute("DELETE FROM metering_heartbeat WHERE part = %s", (part,))

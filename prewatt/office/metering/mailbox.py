@@ -37,7 +37,8 @@ from prewatt.core.meters.mailbox import (
 from prewatt.core.meters.own import OwnVersion, load_own, parted
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.refusals import Refused
-from prewatt.office.metering.jobs import decode, frame_json, retold, schedule_read_json
+from prewatt.office.metering.heartbeats import tell_broker
+from prewatt.office.metering.jobs import decode, frame_json, prices_read_json, retold, schedule_read_json
 from prewatt.office.metering.scan_post import exchange
 
 LEASE_TTL = timedelta(seconds=6)  # a dead head-end's gateways are served again within 10 s
@@ -96,6 +97,7 @@ class PostgresMailbox:
         self._listener: psycopg.Connection[Row] | None = None
         self._in_hand: set[tuple[int, int]] = set()  # (job, claim) given out and not reported yet
         self._own_clocks: dict[str, bool] = {}  # own version -> its clock shows the site's wall time
+        self._broker_told: str | None = None
         self._claim_in_doubt = False  # the last claim broke off: it may be committed and nobody has its jobs
         self._lock = threading.Lock()
 
@@ -136,10 +138,13 @@ class PostgresMailbox:
             )
             connection.execute("DELETE FROM metering_heartbeat WHERE part = %s", ["headend:" + headend])
 
-    def tick(self, *, headend: str, held: Sequence[int] = ()) -> Sequence[Lease]:
+    def tick(self, *, headend: str, held: Sequence[int] = (), broker: str = "") -> Sequence[Lease]:
         with self._lock:
             arguments = [headend, LEASE_TTL, list(held)]
             rows = self._connect().execute("SELECT * FROM metering_tick(%s, %s, %s::bigint[])", arguments).fetchall()
+            if broker != self._broker_told:
+                tell_broker(self._connect(), headend=headend, code=broker)
+                self._broker_told = broker
         return [Lease(gateway_id=gateway, epoch=epoch, revision=revision) for gateway, epoch, revision in rows]
 
     def called(self, *, headend: str, calls: Sequence[Call]) -> Sequence[Known]:
@@ -256,6 +261,8 @@ class PostgresMailbox:
                 if row is not None and row[0] and outcome.schedule is not None:
                     shown = json.dumps(schedule_read_json(outcome.schedule))
                     connection.execute(_SCHEDULE, [shown, claimed.job_id])
+                if row is not None and row[0] and outcome.prices is not None:
+                    connection.execute(_PRICES, [json.dumps(prices_read_json(outcome.prices)), claimed.job_id])
             if kept:
                 sites = self._sites([report.claimed.circuit_id for report in kept])
                 self._absorb([_job_row(report, sites[report.claimed.circuit_id], report.outcome) for report in kept])
@@ -381,6 +388,7 @@ _OWN: LiteralString = """
 SELECT code || '@' || version, text FROM estate_profileversion WHERE code || '@' || version = ANY (%s::text[])
 """
 _SCHEDULE: LiteralString = "UPDATE metering_job SET schedule = %s::jsonb WHERE id = %s"
+_PRICES: LiteralString = "UPDATE metering_job SET prices = %s::jsonb WHERE id = %s"
 _FRAMES: LiteralString = "UPDATE metering_job SET frames = %s::jsonb WHERE id = %s"
 
 

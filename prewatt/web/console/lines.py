@@ -14,6 +14,7 @@ from prewatt.core.meters.media import Medium
 from prewatt.office.estate import links, wires
 from prewatt.office.estate.models import Gateway, Line, Site
 from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering.callers import brokers_away
 from prewatt.office.reports.meters import LineHealth, lines
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console import callers, stations
@@ -61,6 +62,8 @@ def _error(code: str) -> str:
         "port_gone": _("the serial adapter was pulled"),
         "silent": _("connected, but nothing answers"),
         "not_called": _("it has not called"),
+        "broker_away": _("the MQTT broker was lost"),
+        "broker_refused": _("the MQTT broker refuses our user or password"),
         "mqtt_meter": _("over MQTT a line is one meter without a CT ratio"),
         "replaced": _("it called again"),
         "idle": _("it said nothing for too long"),
@@ -84,6 +87,7 @@ def page(ask: Ask) -> HttpResponse:
         "can_read": may(ask.operator.role, Act.READ_NOW),
         "can_edit": may(ask.operator.role, Act.ESTATE),
         "empty_stations": stations.empty(ask),
+        "brokers": [(name, _error(code)) for name, code in brokers_away(at=ask.at)],
         **(callers.shown(ask) if may(ask.operator.role, Act.ESTATE) else {}),
     }
     return ask.page("ui/lines.html", context)

@@ -168,7 +168,7 @@ class Office:
             elif key in held and (row.owner is None or row.valid_until <= now):
                 row.owner, row.epoch, row.valid_until = headend, row.epoch + 1, now + LEASE_S
 
-    def tick(self, *, headend: str, held: Sequence[int] = ()) -> Sequence[Lease]:
+    def tick(self, *, headend: str, held: Sequence[int] = (), broker: str = "") -> Sequence[Lease]:
         self._reached()
         now = self.now()
         self.alive[headend] = now

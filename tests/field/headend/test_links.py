@@ -355,6 +355,23 @@ def test_a_gateway_that_cannot_show_who_it_is_is_refused_and_it_is_said_why(tmp_
     run(story())
 
 
+def test_the_recipe_makes_papers_that_are_believed(tmp_path: Path) -> None:
+    """The commands of docs/recipes/serial-server.md, word for word but for the address."""
+    need("openssl")
+    recipe = (Path(__file__).parents[3] / "docs/recipes/serial-server.md").read_text(encoding="utf-8")
+    commands = recipe.split("```sh\n")[1].split("```")[0].replace("192.0.2.7", "127.0.0.1")
+    subprocess.run(["sh", "-eu", "-c", commands], cwd=tmp_path, check=True, capture_output=True)
+
+    async def story() -> None:
+        server, port = await tls_gateway(Papers(tmp_path / "box.pem"))
+        opener = transports_of(Trust(ca_file=str(tmp_path / "ca.pem")))["rtu-over-tls"].opener
+        link = await opener(line_of("rtu-over-tls", "127.0.0.1", port), Ear())
+        link.close()
+        server.close()
+
+    run(story())
+
+
 def test_files_of_tls_that_cannot_be_read_are_refused_before_anything_is_opened(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("no certificate")
