@@ -20,10 +20,11 @@ from prewatt.core.wire import acrel4g, dlt645, modbus
 from prewatt.core.wire.checks import crc16_modbus
 
 MAX_LINE: Final = 65_536  # characters
-# what stands around the pairs where bytes are printed: 0x68, \x68, 68h, [68 11], {0x68, 0x11}
+# what stands around the pairs where bytes are printed: 0x68, \x68, 68h, [68 11], {0x68, 0x11}, 68.11
 SEPARATORS: Final = re.compile(
-    r"0[xX](?=[0-9A-Fa-f]{2}\b)|\\[xX](?=[0-9A-Fa-f]{2})|(?<=\b[0-9A-Fa-f]{2})[hH]\b|[\s,;:|\-\[\](){}<>\"']+"
+    r"0[xX](?=[0-9A-Fa-f]{2}\b)|\\[xX](?=[0-9A-Fa-f]{2})|(?<=\b[0-9A-Fa-f]{2})[hH]\b|[\s,;:.|\-\[\](){}<>\"']+"
 )
+ONE_DIGIT: Final = re.compile(r"\b0[xX]([0-9A-Fa-f])\b")  # 0x3: logs that leave out the zero
 
 Result = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ def _bytes(request: Mapping[str, object]) -> bytes:
     given = request.get("hex")
     if not isinstance(given, str):
         raise Refused(WireCode.FIELD_MALFORMED, field="hex", expected="hex digits")
-    pairs = SEPARATORS.sub("", given)
+    pairs = SEPARATORS.sub("", ONE_DIGIT.sub(r"0\1 ", given))
     if len(pairs) % 2 or not re.fullmatch(r"[0-9A-Fa-f]*", pairs, re.ASCII):
         raise Refused(WireCode.HEX_MALFORMED)
     return bytes.fromhex(pairs)

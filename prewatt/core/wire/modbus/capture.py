@@ -54,10 +54,15 @@ class Capture:
 
 
 _BOTH: Final = (Direction.REQUEST, Direction.REPLY)
-_SAME_BOTH_WAYS: Final = frozenset({0x05, 0x06, 0x08, 0x16})
+_FILES: Final = frozenset({0x14, 0x15})  # both ends say how many bytes follow
+_SAME_BOTH_WAYS: Final = frozenset({0x05, 0x06, 0x08, 0x16}) | _FILES
 _MASK_WRITE: Final = 0x16
 _READ_WRITE: Final = 0x17
+_QUEUE: Final = 0x18
 _DIAGNOSE: Final = 0x08
+_IDENTITY: Final = 0x2B
+_IDENTITY_KIND: Final = 0x0E  # the other kind of 2B carries another bus
+_IDENTITY_HEAD: Final = 7
 _EMPTY_REQUESTS: Final = frozenset({0x07, 0x0B, 0x0C, 0x11})  # status, counters, log, identity
 _COUNTED_REPLIES: Final = frozenset({0x01, 0x02, 0x03, 0x04, 0x0C, 0x11, _READ_WRITE})
 _WAIT: Final = 0  # the size cannot be told yet
@@ -77,7 +82,11 @@ def _request_size(pdu: bytes) -> int:
         return 6 + pdu[5] if len(pdu) > 5 else _WAIT
     if function == _READ_WRITE:
         return 10 + pdu[9] if len(pdu) > 9 else _WAIT
-    return _NEVER
+    if function in _FILES:
+        return 2 + pdu[1] if len(pdu) > 1 else _WAIT
+    if function == _IDENTITY:
+        return 4 if pdu[1:2] in (b"", b"\x0e") else _NEVER
+    return 3 if function == _QUEUE else _NEVER
 
 
 def _reply_size(pdu: bytes) -> int:
@@ -91,7 +100,27 @@ def _reply_size(pdu: bytes) -> int:
         return 5
     if function == _MASK_WRITE:
         return 7
+    if function in _FILES:
+        return 2 + pdu[1] if len(pdu) > 1 else _WAIT
+    if function == _QUEUE:
+        return 3 + int.from_bytes(pdu[1:3], "big") if len(pdu) > 2 else _WAIT
+    if function == _IDENTITY:
+        return _identity_size(pdu)
     return 2 if function == 0x07 else _NEVER
+
+
+def _identity_size(pdu: bytes) -> int:
+    """Bytes of a reply with texts about the device, each with its number and length in front."""
+    if len(pdu) < _IDENTITY_HEAD:
+        return _WAIT
+    if pdu[1] != _IDENTITY_KIND:
+        return _NEVER
+    size = _IDENTITY_HEAD
+    for _ in range(pdu[6]):
+        if len(pdu) < size + 2:
+            return _WAIT
+        size += 2 + pdu[size + 1]
+    return size
 
 
 def _words(data: bytes) -> tuple[int, ...]:
@@ -216,9 +245,15 @@ def _rtu_at(
         size, fitting = next(iter(by_size.items()))
         return _chosen(fitting, before), size + 3
     rest = len(data) - at
-    if whole and _unknown(pdu[0]) and rest <= MAX_FRAME and crc16_modbus(data[at:]) == 0:
-        return Captured(unit=unit, function=pdu[0], direction=direction, data=data[at + 2 : -2]), rest
+    if whole and rest <= MAX_FRAME and pdu[0] and crc16_modbus(data[at:]) == 0:
+        if _unknown(pdu[0]) or not _other_end(unit, data[at + 1 : -2], direction):
+            return Captured(unit=unit, function=pdu[0], direction=direction, data=data[at + 2 : -2]), rest
     return fault if whole else None
+
+
+def _other_end(unit: int, pdu: bytes, direction: Direction | None) -> bool:
+    """Is this a frame of the end nobody asked for?"""
+    return any(_READERS[each](unit, pdu) is not None for each in _BOTH if each is not direction)
 
 
 def _unknown(function: int) -> bool:
@@ -229,28 +264,67 @@ def _unknown(function: int) -> bool:
 def scan_tcp(data: bytes, direction: Direction | None) -> Capture:
     """Frames in a Modbus TCP stream; raises RemoteProtocolError `direction_needed`.
 
-    There is no check sum: bytes are skipped until a header can stand there, and a header whose frame is cut
-    ends the search.
+    There is no check sum: bytes are skipped until a header can stand there. A header whose frame is cut ends the
+    search, unless the bytes behind it are whole frames up to the end.
     """
     found: list[Captured] = []
     at = kept = 0
     fault: str | None = None
+    dead: set[int] = set()  # offsets from which no whole frames lead to the end
     while at < len(data):
-        length = int.from_bytes(data[at + 4 : at + 6], "big")
-        if any(data[at + 2 : at + 4]) or (len(data) - at >= 6 and not 2 <= length <= MAX_PDU + 1):
+        end = _tcp_end(data, at)
+        if end < 0:
             at += 1
             continue
-        end = at + HEADER - 1 + length
-        if len(data) - at <= HEADER or end > len(data):
+        if end > len(data):
             fault = "incomplete"
-            break
-        fitting = list(_tcp_readings(data[at + 6], data[at + HEADER : end], direction))
+            following = next((start for start in range(at + 1, len(data)) if _leads_home(data, start, dead)), None)
+            if following is None:
+                break
+            at = following
+            continue
+        unit, pdu = data[at + 6], data[at + HEADER : end]
+        fitting = list(_tcp_readings(unit, pdu, direction))
         if fitting:
             chosen = _chosen(fitting, found[-1] if found else None)
             found.append(replace(chosen, transaction=int.from_bytes(data[at : at + 2], "big")))
             kept += end - at
-        at = end
+        elif at == kept == 0 and end == len(data) and not _other_end(unit, pdu, direction):
+            # the one frame of a capture, and its parts contradict each other: shown as it came
+            strange = Captured(unit=unit, function=pdu[0], direction=direction, data=pdu[1:])
+            found.append(replace(strange, transaction=int.from_bytes(data[:2], "big")))
+            kept = end
+        # what neither end can have sent was no header
+        at = end if kept == end or fitting or _other_end(unit, pdu, direction) else at + 1
     return Capture(frames=tuple(found), discarded=len(data) - kept, fault=fault)
+
+
+def _tcp_end(data: bytes, at: int) -> int:
+    """Where the frame ends whose header may stand here, past the end when it is cut; _NEVER for no header."""
+    head = data[at : at + HEADER]
+    length = int.from_bytes(head[4:6], "big")
+    if any(head[2:4]) or (len(head) >= 6 and not 2 <= length <= MAX_PDU + 1):
+        return _NEVER
+    return at + HEADER - 1 + length if len(head) == HEADER else len(data) + 1
+
+
+def _leads_home(data: bytes, start: int, dead: set[int]) -> bool:
+    """Are the bytes from here on whole frames and nothing else? What is found not to be goes to `dead`."""
+    passed: list[int] = []
+    while start not in dead and start < len(data):
+        passed.append(start)
+        end = _tcp_end(data, start)
+        if (
+            end < 0
+            or end > len(data)
+            or next(_tcp_readings(data[start + 6], data[start + HEADER : end], None), None) is None
+        ):
+            break
+        start = end
+    if start == len(data):
+        return True
+    dead.update(passed)
+    return False
 
 
 def _tcp_readings(unit: int, pdu: bytes, direction: Direction | None) -> Iterator[Captured]:

@@ -122,8 +122,16 @@ def test_a_request_before_it_tells_a_reply_of_bits_apart() -> None:
         ("0A16 0004 00F2 0025", {"function": 22, "data": "000400F20025"}),
         ("0A17 04 00FE 0ACD", {"function": 23, "registers": [254, 2765]}),
         ("0A11 03 010203", {"function": 17, "data": "010203"}),
-        ("0A2B 0E0100", {"function": 43, "data": "0E0100"}),
+        ("0A2B 0E0100", {"function": 43, "data": "0E0100", "direction": "request"}),
+        ("0A2B 0E0101000001 00 03 414243", {"function": 43, "data": "0E01010000010003414243", "direction": "reply"}),
+        ("0A2B 0D55", {"function": 43, "data": "0D55"}),
+        ("0A14 07 06 0004 0001 0002", {"function": 20, "data": "0706000400010002", "direction": None}),
+        ("0A18 04DE", {"function": 24, "data": "04DE", "direction": "request"}),
+        ("0A18 0006 0002 01B8 1284", {"function": 24, "data": "0006000201B81284", "direction": "reply"}),
         ("0AAA 01", {"function": 170, "exception": 1}),
+        ("0BAA 10 0046 0004 01", {"function": 170, "exception": None, "data": "100046000401"}),  # a maker's own
+        ("0A03 03 010203", {"function": 3, "address": 0x0301, "count": 0x0203, "registers": None}),
+        ("0A03 05 0102030405", {"function": 3, "data": "050102030405", "registers": None}),  # an odd number of bytes
         ("0A03 0000 0000", {"function": 3, "address": 0, "count": 0}),
     ],
 )
@@ -139,6 +147,34 @@ def test_modbus_tcp_skips_what_no_header_is_and_stops_at_a_cut_frame() -> None:
     assert answer["discarded"] == 4 + 11
     (cut,) = ask({"id": 1, "protocol": "modbus-tcp", "hex": good[:-2]})
     assert (cut["ok"], cut["frames"], cut["error"]["code"]) == (False, [], "wire_frame_incomplete")
+
+
+def tcp(text: str, direction: str | None = None) -> dict[str, Any]:
+    (answer,) = ask({"id": 1, "protocol": "modbus-tcp", "hex": text, "direction": direction})
+    return answer
+
+
+def test_modbus_tcp_finds_the_frames_behind_a_false_or_a_cut_header() -> None:
+    asked, told = "001300000006000401360002", "001300000007000404000F423F"
+    for before in ("0000000000500102", asked[:-4], "000000000003010300"):
+        answer = tcp(before + asked + told)
+        assert [frame["direction"] for frame in answer["frames"]] == ["request", "reply"], before
+        assert answer["discarded"] == len(before) // 2
+    assert tcp("00130000000600" + asked[:-2])["error"]["code"] == "wire_frame_incomplete"
+
+
+def test_frames_of_the_other_end_are_passed_over_whole() -> None:
+    asked, told = "001300000006000401360002", "001300000007000404000F423F"
+    for direction, kept in (("request", asked), ("reply", told)):
+        answer = tcp(asked + told, direction)
+        assert (len(answer["frames"]), answer["discarded"]) == (1, len(asked + told) // 2 - len(kept) // 2)
+
+
+def test_a_modbus_tcp_frame_whose_parts_contradict_is_shown_as_it_came() -> None:
+    (frame,) = tcp("00010000000601030301020300"[:24])["frames"]
+    assert (frame["count"], frame["registers"]) == (0x0203, None)
+    (odd,) = tcp("000100000008010305" + "0102030405")["frames"]
+    assert (odd["function"], odd["data"], odd["registers"]) == (3, "050102030405", None)
 
 
 def test_a_reply_without_identifier_names_the_request_it_answers_in_the_same_capture() -> None:
@@ -167,6 +203,8 @@ def test_a_frame_of_1997_is_refused_by_name() -> None:
         r"b'\x68\x77\x38\x06\x28\x15\x44\x68\x91\x08\x33\x33\x34\x33\x33\x33\x33\x33\x38\x16'"[1:],
         "{0x68, 0x77, 0x38, 0x06, 0x28, 0x15, 0x44, 0x68, [0x91, 0x08], "
         "0x33, 0x33, 0x34, 0x33, 0x33, 0x33, 0x33, 0x33, 0x38, 0x16}",
+        "68.77.38.06.28.15.44.68.91.08.33.33.34.33.33.33.33.33.38.16",
+        "0x68 0x77 0x38 0x6 0x28 0x15 0x44 0x68 0x91 0x8 0x33 0x33 0x34 0x33 0x33 0x33 0x33 0x33 0x38 0x16",
         "68H 77H 38H 06H 28H 15H 44H 68H 91H 08H 33H 33H 34H 33H 33H 33H 33H 33H 38H 16H",
     ],
 )
