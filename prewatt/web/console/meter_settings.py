@@ -1,7 +1,7 @@
 """Write the settings of a meter that stands: alarm levels, overdraft, hoarding and load limits; all, or one."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity
-from prewatt.core.refusals import Refused
+from prewatt.core.refusals import Refused, Text, register
 from prewatt.core.units import currency, format_amount, parse_amount, parse_energy
 from prewatt.office.metering import clocks, parameters, settings
 from prewatt.office.staff.actors import of_operator
@@ -29,6 +29,14 @@ from prewatt.web.ui import formats
 HINTS = {Quantity.HOARDING_LIMIT, Quantity.LOAD_LIMIT, Quantity.MALICIOUS_STEP}  # where 0 means none
 KILOWATTS = {Quantity.LOAD_LIMIT, Quantity.MALICIOUS_STEP}
 
+register(
+    {
+        "setting_blank": Text(
+            "{quantity}: a value is needed. Nothing was written.", "{quantity}：请填写数值。什么都没有下发。"
+        ),
+    }
+)
+
 
 def _shown(quantity: Quantity, value: int, unit: str) -> str:
     """A value as it is typed: kW and kWh with what decimals it has, money with its own; a switch is 0 or 1."""
@@ -40,13 +48,29 @@ def _shown(quantity: Quantity, value: int, unit: str) -> str:
 
 
 def _typed(form: QueryDict, quantity: Quantity, unit: str) -> int:
-    """What was typed, in the unit of the quantity; kW have the three decimals of kWh."""
+    """What was typed, in the unit of the quantity; kW have the three decimals of kWh. A blank is no zero: zero takes a
+    limit away. Raises Refused setting_blank, and what says that it is no number."""
+    typed = form.get(quantity.value, "").strip()
+    if not typed:
+        raise Refused("setting_blank", quantity=quantity.value)
     if quantity in settings.SWITCHES:
         return whole(form, quantity.value)
-    typed = form.get(quantity.value, "").strip() or "0"
     if quantity in KILOWATTS or unit == "Wh":
         return parse_energy(typed)
     return parse_amount(typed, currency(unit))
+
+
+def _write(form: QueryDict, unit: str, write: Callable[[], object]) -> None:
+    """A refusal of one parameter names it as the form does, with what was typed."""
+    try:
+        write()
+    except Refused as refused:
+        about = refused.params.get("quantity")
+        if about not in {each.value for each in Quantity}:
+            raise
+        quantity = Quantity(str(about))
+        told = {"quantity": _label(quantity, unit, get_language() or "zh-hans"), "value": form.get(quantity.value, "")}
+        raise Refused(refused.code, retry=refused.retry, **refused.params | told) from None
 
 
 def _label(quantity: Quantity, unit: str, language: str) -> str:
@@ -119,7 +143,7 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
                 at=ask.at,
             )
 
-        refused = attempt(act)
+        refused = attempt(lambda: _write(form, supply.credit_unit, act))
         if not refused:
             told(ask, _("Asked. It holds once the meter has shown it; see its commands."))
             return redirect(back)

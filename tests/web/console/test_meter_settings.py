@@ -48,6 +48,9 @@ def test_what_is_agreed_stands_in_the_form_and_what_differs_is_sent(cast: Cast) 
         ({"alarm_level_1": "5"}, "settings_alarm_order"),
         ({"alarm_level_1": "a lot"}, "energy_malformed"),
         ({"reason": " "}, "reason_needed"),
+        ({"load_limit": " "}, "setting_blank"),
+        ({"alarm_level_1": "60.005"}, "value_too_fine"),
+        ({"load_limit": "-2"}, "value_out_of_range"),
         ({"alarm_level_1": "50", "load_limit": "0"}, "settings_unchanged"),
     ],
 )
@@ -55,6 +58,16 @@ def test_a_refusal_takes_nothing_away(cast: Cast, changes: dict[str, str], code:
     answer = as_(cast.bob).post(f"/console/circuits/{cast.shop_101.pk}/settings", {**TYPED, **changes})
     assert answer.status_code == 422 and f'data-code="{code}"' in answer.content.decode()
     assert 'value="2000"' in answer.content.decode() and not JobRow.objects.exists()
+
+
+def test_a_blank_is_no_zero_and_what_is_refused_is_named_as_the_form_names_it(cast: Cast) -> None:
+    """A load limit of zero is none at all: nobody means that by leaving a field empty."""
+    client, address = as_(cast.bob), f"/console/circuits/{cast.shop_101.pk}/settings?only=load_limit"
+    for typed in ({"load_limit": ""}, {}):
+        said = client.post(address, {**typed, "reason": "r", "request_key": "k"}).content.decode()
+        assert "Load limit (kW): a value is needed" in said
+    said = client.post(address, {"load_limit": "-2", "reason": "r", "request_key": "k"}).content.decode()
+    assert "Load limit (kW) = -2 does not fit" in said and not JobRow.objects.exists()
 
 
 def test_a_switch_that_was_never_read_is_chosen_by_itself(cast: Cast) -> None:
