@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from prewatt.core.meters.freezes import Freeze, FreezeSpan
+from prewatt.core.meters.prices import PriceRead, PriceSet
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.schedule import Schedule, ScheduleRead
 
@@ -30,6 +31,8 @@ class Intent(StrEnum):
     WRITE_SCHEDULE = "write_schedule"  # the standby set and then the swap time; each read back
     READDRESS = "readdress"  # commissioning: another address on its bus
     CHANGE_BAUD = "change_baud"  # commissioning: another speed of its port
+    READ_PRICES = "read_prices"  # the prices it drains by, the standby set, and when they swap
+    WRITE_PRICES = "write_prices"  # the standby set and then the swap time; each read back
 
 
 class OrderKind(StrEnum):
@@ -86,13 +89,16 @@ class Job:
     settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
     with_energy: bool = False  # READ_STATUS of a server-held circuit: the total energy too, which is charged by
     with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
-    zone_s: int = 0  # SET_CLOCK, WRITE_SCHEDULE: what local time is ahead of UTC, for meters that keep local time
-    clock: int | None = None  # SET_CLOCK, WRITE_SCHEDULE: seconds since 1970 UTC when the line begins it; it says so
+    # SET_CLOCK, WRITE_SCHEDULE, WRITE_PRICES: what local time is ahead of UTC, for meters that keep local time, and the
+    # seconds since 1970 UTC when the line begins it; the line says so
+    zone_s: int = 0
+    clock: int | None = None
     freezes: FreezeSpan | None = None  # READ_FREEZES
     token: str = field(default="", repr=False)  # ENTER_TOKEN: twenty digits; whoever reads them can have the credit
     again: bool = False  # ENTER_TOKEN, READDRESS: an earlier try may have reached the meter
     schedule: Schedule | None = None  # WRITE_SCHEDULE
-    swap_at: int = 0  # WRITE_SCHEDULE: wall time of the site counted as if it were UTC, a whole minute
+    prices: PriceSet | None = None  # WRITE_PRICES
+    swap_at: int = 0  # of either set: wall time of the site counted as if it were UTC, a whole minute
     unit: int = 0  # READDRESS over Modbus: the new address; over DL/T 645 it is that of the meter's number
     baud: int = 0  # CHANGE_BAUD: the new speed
 
@@ -131,3 +137,4 @@ class Outcome:
     frames: tuple[Frame, ...] = ()  # TRY alone
     freezes: tuple[Freeze, ...] = ()  # READ_FREEZES alone, the oldest first
     schedule: ScheduleRead | None = None  # READ_SCHEDULE and WRITE_SCHEDULE alone: what the meter showed last
+    prices: PriceRead | None = None  # READ_PRICES and WRITE_PRICES alone: likewise

@@ -18,6 +18,7 @@ from prewatt.core.meters.bus_address import BusAddress
 from prewatt.core.meters.credit import Credit
 from prewatt.core.meters.freezes import Freezes
 from prewatt.core.meters.jobs import OrderKind, Wish
+from prewatt.core.meters.prices import PriceTable
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.schedule import ScheduleTable
 from prewatt.core.meters.token_face import TokenFace
@@ -260,6 +261,7 @@ class Profile:
     behaviour: Behaviour | None = None  # None: nothing is known of it
     freezes: Freezes | None = None  # what it keeps when days and months end
     schedule: ScheduleTable | None = None  # its times of use
+    prices: PriceTable | None = None  # what it can be told to drain by, and whether it keeps a standby set
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
 
     @cached_property

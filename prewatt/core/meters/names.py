@@ -110,6 +110,8 @@ INTENTS: Final[Mapping[Intent, Text]] = MappingProxyType(
         Intent.READ_FREEZES: Text("read freezes", "抄读冻结"),
         Intent.READ_SCHEDULE: Text("read times of use", "抄读时段表"),
         Intent.WRITE_SCHEDULE: Text("write times of use", "写时段表"),
+        Intent.READ_PRICES: Text("read prices", "抄读电价"),
+        Intent.WRITE_PRICES: Text("write prices", "写电价"),
     }
 )
 ORDER_KINDS: Final[Mapping[OrderKind, Text]] = MappingProxyType(

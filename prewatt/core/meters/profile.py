@@ -28,12 +28,13 @@ from prewatt.core.meters.model import (
     Switch,
     inside,
 )
+from prewatt.core.meters.prices import PriceTable, one_set, prices_of
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.scales import provenance, scale_of, units_of
 from prewatt.core.meters.schedule import schedule_of
 from prewatt.core.meters.tables import Table
 from prewatt.core.meters.token_face import token_face_of
-from prewatt.core.meters.wallet import PRICES, wallet_of
+from prewatt.core.meters.wallet import wallet_of
 from prewatt.core.refusals import Refused, Text, register, texts
 
 __all__ = [
@@ -319,6 +320,10 @@ def load(text: str) -> Profile:
     held = read_map(root, model, credit_unit)
     by_quantity = _by_quantity(held.registers)
     settings = _settings(root, by_quantity)
+    prices = prices_of(
+        root, modbus=protocol is Protocol.MODBUS, max_block=held.max_block, taken=_taken(held, protocol),
+        settings=settings, one=_one_set(by_quantity, protocol), circuits=held.circuits,
+    )  # fmt: skip
     profile = Profile(
         code=_code(model),
         maker=model.text("maker"),
@@ -358,7 +363,10 @@ def load(text: str) -> Profile:
         schedule=schedule_of(
             root, modbus=protocol is Protocol.MODBUS, max_block=held.max_block, taken=_taken(held, protocol)
         ),
-        wallet=wallet_of(root, credit_unit, settings & frozenset(PRICES)),
+        prices=prices,
+        wallet=wallet_of(
+            root, credit_unit, priced=Quantity.PRICE_FLAT in settings or (prices is not None and prices.writable)
+        ),
         credit=credit_of(root) if protocol is Protocol.DLT645 else None,
         bus=bus_address_of(root) if protocol is Protocol.MODBUS else None,
         clock=_clock(root.table("clock"), protocol, by_quantity) if root.has("clock") else None,
@@ -370,6 +378,15 @@ def load(text: str) -> Profile:
     for check in (_check_blocks, _check_witness, _check_settings, _check_relay, _check_token):
         check(profile)
     return profile
+
+
+def _one_set(held: Mapping[Quantity, Register], protocol: Protocol) -> PriceTable | None:
+    """The prices of a model that has them as registers."""
+    shown = held.get(Quantity.PRICE_FLAT)
+    if shown is None:
+        return None
+    data, step = protocol is Protocol.DLT645, max(1, int(shown.factor))
+    return one_set(data=data, step=step, source=shown.source, assumed=shown.assumed)
 
 
 def _taken(held: Map, protocol: Protocol) -> Iterable[Span]:

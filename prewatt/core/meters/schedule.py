@@ -25,6 +25,8 @@ DAY_MINUTES: Final = 1_440
 SLOT_BYTES: Final = 3
 SWAP_BYTES: Final = 5  # DL/T 645: mmhhDDMMYY
 SWAP_WORDS: Final = 2  # Modbus: seconds since 1970 of the wall time
+# no swap: as far ahead as two digits of a year go. Zero and FF say "none" in some meters and "at once" in others
+PARKED: Final = int(datetime(2099, 12, 31, 23, 59, tzinfo=UTC).timestamp())
 LEAP_YEAR: Final = 2000  # a zone may begin on 29 February
 STATUS_WORD: Final = 0x04000503
 ZONES_BIT: Final = 5  # of status word 3: 1 where the second set of zones is in force
@@ -63,7 +65,8 @@ register(
         "schedule_swap_far": Text("The swap time lies more than two years ahead.", "切换时间超过两年。"),
         "schedule_unreadable": Text("“{line}” cannot be read. Nothing was asked.", "无法识别“{line}”，未下发任何内容。"),
         "schedule_swap_near": Text(
-            "The meter is about to swap its sets; write again when it has.", "电表即将切换时段套，请在切换后再写入。"
+            "The meter is about to swap its sets, or just has; write again ten minutes later.",
+            "电表即将切换或刚刚切换，请十分钟后再写入。",
         ),
     }
 )  # fmt: skip
@@ -105,11 +108,12 @@ class Schedule:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleRead:
     """What a meter showed. A set is None where it holds none that makes sense; `swap_at`: wall time counted as if it
-    were UTC, None where none is set or its two sets swap at different times."""
+    were UTC, None where none is set; `swaps_differ`: its zones and its day tables would swap at different times."""
 
     in_force: Schedule | None
     standby: Schedule | None
     swap_at: int | None
+    swaps_differ: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,14 +241,23 @@ def swap_bytes(wall: int, *, data: bool) -> bytes:
 
 
 def read_swap(held: bytes, *, data: bool) -> int | None:
-    """The swap time in bytes; None where none is set."""
+    """The swap time in bytes; None where none is set, `PARKED` included."""
     if not data:
         wall = int.from_bytes(held[: SWAP_WORDS * 2], "big")
-        return wall if 0 < wall < 0xFFFFFFFF else None
-    try:
-        return int(datetime.strptime(f"{held[:SWAP_BYTES].hex()}+0000", "%M%H%d%m%y%z").timestamp())
+        return wall if 0 < wall < PARKED else None
+    digits = held[:SWAP_BYTES].hex()
+    try:  # its years are 2000 to 2099, whatever %y would take them for
+        moment = datetime.strptime(f"{digits[:8]}20{digits[8:]}+0000", "%M%H%d%m%Y%z")
     except ValueError:
         return None
+    wall = int(moment.timestamp())
+    return wall if wall < PARKED else None
+
+
+def one_swap(swaps: Iterable[int | None]) -> tuple[int | None, bool]:
+    """What several swap times say together: the one they agree on, and whether they differ."""
+    found = set(swaps)
+    return (found.pop(), False) if len(found) == 1 else (None, len(found) > 1)
 
 
 # --- the profile's table ---------------------------------------------------------------------

@@ -20,9 +20,9 @@ WH_PER_KWH: Final = 1000
 register(
     {
         "profile_wallet": Text(
-            "A purse that holds money needs [wallet] with its decimals and a price_flat that can be written; a purse in"
-            " kWh has no [wallet].",
-            "存放金额的钱包需要 [wallet]（小数位）和可写入的 price_flat；按电量计的钱包没有 [wallet]。",
+            "A purse that holds money needs [wallet] with its decimals, and [prices] or a price_flat that can be written;"
+            " a purse in kWh has no [wallet].",
+            "存放金额的钱包需要 [wallet]（小数位），以及 [prices] 或可写入的 price_flat；按电量计的钱包没有 [wallet]。",
         ),
     }
 )
@@ -35,13 +35,13 @@ class Wallet:
     exponent: int
 
 
-def wallet_of(root: Table, credit_unit: str, prices: frozenset[Quantity]) -> Wallet | None:
-    """The table `[wallet]`; None for a purse in energy. `prices`: of these which can be written.
+def wallet_of(root: Table, credit_unit: str, *, priced: bool) -> Wallet | None:
+    """The table `[wallet]`; None for a purse in energy. `priced`: the meter can be told its price.
 
     Raises Refused `profile_wallet`, `profile_missing`, `profile_value`.
     """
     money = credit_unit != "Wh"
-    if root.has("wallet") != money or (money and Quantity.PRICE_FLAT not in prices):
+    if root.has("wallet") != money or (money and not priced):
         raise Refused("profile_wallet")
     if not money:
         return None

@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from prewatt.core.meters import Profile
+from prewatt.core.meters.prices import check_prices, flat_set
 from prewatt.core.meters.registers import encode_value
 from prewatt.core.meters.wallet import prices_for
 from prewatt.core.refusals import Refused
@@ -29,7 +30,9 @@ def credit_unit(profile: Profile, company: Company) -> str:
 def check_price_fits(profile: Profile, price: Decimal) -> None:
     """Whether a purse in money can drain by a price as it stands. Raises Refused `value_too_fine`,
     `value_out_of_range`."""
-    if profile.wallet is not None:
+    if profile.wallet is not None and profile.prices is not None and profile.prices.writable:
+        check_prices(flat_set(price, profile.prices), profile.prices)
+    elif profile.wallet is not None:
         for quantity, steps in prices_for(price, profile.settings).items():
             encode_value(profile.registers[quantity], steps)
 

@@ -11,6 +11,7 @@ from django.db import connection
 from prewatt.core.meters.freezes import FreezeKind, FreezeSpan
 from prewatt.core.meters.jobs import Frame, Intent, Job, Order, OrderKind, Wish
 from prewatt.core.meters.own import check_own
+from prewatt.core.meters.prices import Ladder, PriceRead, PriceSet
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.schedule import Period, Schedule, ScheduleRead, Zone
 from prewatt.core.refusals import Refused
@@ -31,6 +32,8 @@ PRIORITY = {
     Intent.READ_FREEZES: 2,
     Intent.READ_SCHEDULE: 1,
     Intent.WRITE_SCHEDULE: 2,
+    Intent.READ_PRICES: 1,
+    Intent.WRITE_PRICES: 2,
 }
 READ_NOW_LIFE = timedelta(seconds=120)  # nobody waits longer at a counter for a reading
 
@@ -52,6 +55,8 @@ def encode(job: Job) -> dict[str, Any]:
         payload["freezes"] = {**asdict(job.freezes), "kind": job.freezes.kind.value}
     if job.schedule is not None:
         payload |= {"schedule": schedule_json(job.schedule), "swap_at": job.swap_at}
+    if job.prices is not None:
+        payload |= {"prices": prices_json(job.prices), "swap_at": job.swap_at}
     if job.unit:
         payload |= {"unit": job.unit, "again": job.again}
     if job.baud:
@@ -75,6 +80,7 @@ def decode(payload: Mapping[str, Any]) -> Job:
         again=payload.get("again", False),
         freezes=_span(payload["freezes"]) if "freezes" in payload else None,
         schedule=schedule_of(payload["schedule"]) if "schedule" in payload else None,
+        prices=prices_of(payload["prices"]) if "prices" in payload else None,
         swap_at=payload.get("swap_at", 0),
         draft=payload.get("draft", ""),
         unit=payload.get("unit", 0),
@@ -112,6 +118,7 @@ def schedule_read_json(read: ScheduleRead) -> dict[str, Any]:
         "in_force": None if read.in_force is None else schedule_json(read.in_force),
         "standby": None if read.standby is None else schedule_json(read.standby),
         "swap_at": read.swap_at,
+        "swaps_differ": read.swaps_differ,
     }
 
 
@@ -121,6 +128,45 @@ def schedule_read_of(held: Mapping[str, Any]) -> ScheduleRead:
     return ScheduleRead(
         in_force=None if in_force is None else schedule_of(in_force),
         standby=None if standby is None else schedule_of(standby), swap_at=held["swap_at"],
+        swaps_differ=held.get("swaps_differ", False),
+    )  # fmt: skip
+
+
+def prices_json(prices: PriceSet) -> dict[str, Any]:
+    """A set of prices as a row carries it: millionths per kWh, sharp to valley; thresholds of the ladder in Wh."""
+    ladder = prices.ladder
+    held = None if ladder is None else {"thresholds": list(ladder.thresholds), "prices": list(ladder.prices)}
+    return {"rates": list(prices.rates), "ladder": held}
+
+
+def prices_of(held: Mapping[str, Any]) -> PriceSet:
+    """The set in a row."""
+    ladder = held["ladder"]
+    return PriceSet(
+        rates=tuple(held["rates"]),
+        ladder=None if ladder is None else Ladder(
+            thresholds=tuple(ladder["thresholds"]), prices=tuple(ladder["prices"])
+        ),
+    )  # fmt: skip
+
+
+def prices_read_json(read: PriceRead) -> dict[str, Any]:
+    """What a meter showed, as the row of the job that read it carries it."""
+    return {
+        "in_force": None if read.in_force is None else prices_json(read.in_force),
+        "standby": None if read.standby is None else prices_json(read.standby),
+        "swap_at": read.swap_at,
+        "swaps_differ": read.swaps_differ,
+    }
+
+
+def prices_read_of(held: Mapping[str, Any]) -> PriceRead:
+    """The same out of a row."""
+    in_force, standby = held["in_force"], held["standby"]
+    return PriceRead(
+        in_force=None if in_force is None else prices_of(in_force),
+        standby=None if standby is None else prices_of(standby), swap_at=held["swap_at"],
+        swaps_differ=held["swaps_differ"],
     )  # fmt: skip
 
 

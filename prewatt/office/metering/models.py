@@ -93,6 +93,7 @@ class JobRow(models.Model):
     values = models.JSONField(default=dict)  # what the last attempt read
     frames = models.JSONField(null=True)  # what was said on the line, of a try (`metering.jobs.frames_of`)
     schedule = models.JSONField(null=True)  # the times of use that were read (`metering.jobs.schedule_read_of`)
+    prices = models.JSONField(null=True)  # the price sets that were read (`metering.jobs.prices_read_of`)
     ever_sent = models.BooleanField(default=False)  # a frame that could change the meter may have left
     then_task = models.CharField(max_length=80, blank=True)
     then_args = models.JSONField(default=dict)
@@ -226,6 +227,23 @@ class WantedSchedule(models.Model):
         indexes = [models.Index(fields=["meter", "-id"], name="wanted_schedule_newest")]
 
 
+class WantedPrices(models.Model):
+    """One version of the prices that a meter was told to hold in readiness (电价版本), and when its sets are to swap. Never
+    changed; the newest is what is wanted now.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, db_index=False)
+    prices = models.JSONField()  # metering.jobs.prices_json
+    swap_at = models.DateTimeField()
+    reason = models.CharField(max_length=255)
+    actor = models.CharField(max_length=80)
+    set_at = models.DateTimeField()
+    job = models.ForeignKey(JobRow, on_delete=models.PROTECT, db_index=False)  # commands are kept, reads are not
+
+    class Meta:
+        indexes = [models.Index(fields=["meter", "-id"], name="wanted_prices_newest")]
+
+
 class Gap(models.Model):
     """A time in which nothing was read of a circuit, from its last reading to the next, and a day of its site ended.
 
@@ -266,7 +284,7 @@ class Caller(models.Model):
     """
 
     identity = models.CharField(max_length=96, primary_key=True)  # as `core.wire.serialserver.shown` writes it
-    kind = models.CharField(max_length=16)  # "acrel-4g" | "serial-server"
+    kind = models.CharField(max_length=16)  # as `core.meters.mailbox.Call` names them
     peer = models.CharField(max_length=64)  # address of the last call
     detail = models.CharField(max_length=255, blank=True)
     headend = models.CharField(max_length=80)

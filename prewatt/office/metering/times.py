@@ -35,7 +35,7 @@ LIFE: Final = timedelta(minutes=15)  # a write that waits longer surprises whoev
 AHEAD: Final = timedelta(minutes=30)  # a swap time lies at least so far ahead: also of the last moment of `LIFE`
 MOST_AHEAD: Final = timedelta(days=2 * 366)
 MOST_VERSIONS: Final = 20  # that a page shows
-_TOLD: Final = (Verdict.DONE.value, Verdict.REFUSED.value, Verdict.DISPUTED.value)
+TOLD: Final = (Verdict.DONE.value, Verdict.REFUSED.value, Verdict.DISPUTED.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +50,10 @@ class Times:
 
 def of_meter(meter: Meter, *, at: datetime) -> Times:
     """What was read last, what is wanted, and how the two stand."""
-    circuit = _circuit(meter)
+    circuit = circuit_of(meter)
     rows = JobRow.objects.filter(
         circuit_id=circuit.pk, intent__in=(Intent.READ_SCHEDULE.value, Intent.WRITE_SCHEDULE.value),
-        state=JobState.DONE, verdict__in=_TOLD, schedule__isnull=False,
+        state=JobState.DONE, verdict__in=TOLD, schedule__isnull=False,
     )  # fmt: skip
     newest = rows.order_by("-pk").first()
     wanted = WantedSchedule.objects.filter(meter=meter).select_related("job").order_by("-pk").first()
@@ -64,7 +64,7 @@ def of_meter(meter: Meter, *, at: datetime) -> Times:
         return Times(read=read, read_at=read_at, wanted=None, state=state)
     agrees = read is not None and read_at is not None and _agrees(wanted, read, read_at, ZoneInfo(meter.site.timezone))
     # as numbers: 1 is wanted, and what was read is that or is not
-    state = state_of(wanted=1, read=None if read is None else int(agrees), read_at=read_at, write=_write_of(wanted.job))
+    state = state_of(wanted=1, read=None if read is None else int(agrees), read_at=read_at, write=write_of(wanted.job))
     return Times(read=read, read_at=read_at, wanted=wanted, state=state)
 
 
@@ -73,10 +73,11 @@ def _agrees(wanted: WantedSchedule, read: ScheduleRead, read_at: datetime, zone:
     schedule = schedule_of(wanted.schedule)
     if read_at >= wanted.swap_at:
         return read.in_force == schedule
-    return read.standby == schedule and read.swap_at == _wall(wanted.swap_at, zone)
+    return read.standby == schedule and not read.swaps_differ and read.swap_at == wall_of(wanted.swap_at, zone)
 
 
-def _write_of(job: JobRow) -> LastWrite:
+def write_of(job: JobRow) -> LastWrite:
+    """What came of a write, for `parameters.state_of`."""
     ended = job.state in (JobState.DONE, JobState.DROPPED)
     return LastWrite(
         verdict=Verdict(job.verdict) if job.verdict else None, sent=job.ever_sent,
@@ -84,12 +85,13 @@ def _write_of(job: JobRow) -> LastWrite:
     )  # fmt: skip
 
 
-def _wall(at: datetime, zone: ZoneInfo) -> int:
+def wall_of(at: datetime, zone: ZoneInfo) -> int:
     """Local time counted as if it were UTC."""
     return int(at.astimezone(zone).replace(tzinfo=UTC).timestamp())
 
 
-def _circuit(meter: Meter) -> Circuit:
+def circuit_of(meter: Meter) -> Circuit:
+    """The circuit over whose mailbox the meter itself is asked. Raises Refused `schedule_not_supported`."""
     circuit = Circuit.objects.filter(meter=meter).order_by("index").first()
     if circuit is None:
         raise Refused("schedule_not_supported")
@@ -109,7 +111,7 @@ def read(meter: Meter, *, request_key: str, at: datetime, actor: str) -> int:
     profile = all_profiles().get(meter.profile)
     if profile is None or profile.schedule is None:
         raise Refused("schedule_not_supported")
-    circuit = _circuit(meter)
+    circuit = circuit_of(meter)
     return enqueue(
         key=f"read:{request_key}:{circuit.pk}:{Intent.READ_SCHEDULE.value}", circuit_id=circuit.pk, at=at, actor=actor,
         job=Job(intent=Intent.READ_SCHEDULE, circuit_index=circuit.index), expires_at=at + READ_NOW_LIFE,
@@ -137,7 +139,7 @@ def write(
     swap_at = swap_at.replace(second=0, microsecond=0)
     with transaction.atomic():
         Meter.objects.select_for_update(no_key=True).get(pk=meter.pk)
-        circuit = _circuit(meter)
+        circuit = circuit_of(meter)
         key = f"times:{request_key}:{meter.pk}"
         known = JobRow.objects.filter(key=key).first()
         if known is not None:
@@ -152,7 +154,7 @@ def write(
         offset = at.astimezone(zone).utcoffset()
         assert offset is not None, zone
         job = Job(
-            intent=Intent.WRITE_SCHEDULE, circuit_index=circuit.index, schedule=schedule, swap_at=_wall(swap_at, zone),
+            intent=Intent.WRITE_SCHEDULE, circuit_index=circuit.index, schedule=schedule, swap_at=wall_of(swap_at, zone),
             zone_s=int(offset.total_seconds()),
         )  # fmt: skip
         job_id = enqueue(key=key, circuit_id=circuit.pk, job=job, at=at, actor=actor.key, expires_at=at + LIFE)

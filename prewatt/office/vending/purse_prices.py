@@ -1,8 +1,9 @@
 """The price by which a purse in money drains: that of the plan, written into the meter and read back.
 
 A money purse is sold to in money, so a price on its way holds up no sale; it is the meter that goes on draining by the
-old one. `PursePrice` is what the meter was read back with last; where the plan's price in force is another one, a
-settings write is made, again and again until the meter shows it. docs/algorithms/credit.md.
+old one. `PursePrice` is what the meter was read back with last; where the plan's price in force is another one, it is
+written, again and again until the meter shows it: into the one set of a meter that has one, at once, as a parameter; into
+the standby set of one that has two (`price_sets`). docs/algorithms/credit.md.
 """
 
 import logging
@@ -10,31 +11,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import QuerySet
 
 from prewatt.core.meters.jobs import Intent, Job, Verdict
+from prewatt.core.meters.prices import one_price as one_price_of
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.wallet import PRICES, price_of, prices_for
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, SupplyPoint
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import settings
-from prewatt.office.metering.jobs import decode, enqueue
-from prewatt.office.metering.models import JobRow, JobState, WantedSetting
+from prewatt.office.metering.jobs import decode, enqueue, prices_read_of
+from prewatt.office.metering.models import JobRow, JobState, WantedPrices, WantedSetting
+from prewatt.office.vending import price_sets
 from prewatt.office.vending.models import PursePrice
+from prewatt.office.vending.price_sets import PREFIX, TASK, jobs_of, waiting
 
 logger = logging.getLogger(__name__)
 
 ACTOR: Final = "system"
-PREFIX: Final = "price:"  # of the keys of these jobs
-TASK: Final = "vending.price_done"
 RETRY_AFTER: Final = timedelta(seconds=60)  # silent, or unknown: the next conversation reads before it writes
 REFUSED_AFTER: Final = timedelta(minutes=15)  # a meter that says no is asked more seldom
 SWEEP_BATCH: Final = 200
-# of open purses in money: the price in force where the meter was last read back with another one, or never
+# of open purses in money: the price in force where the meter was last read back with another one, or never; what is a
+# person's now takes nobody else's place
 _DUE: Final = """
 SELECT sp.id, v.price FROM estate_supplypoint sp
 JOIN LATERAL (SELECT a.plan_id FROM estate_planassignment a WHERE a.supply_point_id = sp.id AND a.valid_from <= %(at)s
@@ -44,6 +47,10 @@ JOIN LATERAL (SELECT v.price FROM estate_planversion v WHERE v.plan_id = a.plan_
 LEFT JOIN vending_purseprice p ON p.supply_point_id = sp.id
 WHERE sp.custody = 'meter' AND sp.credit_unit <> 'Wh' AND sp.state IN ('open', 'closing')
     AND p.price IS DISTINCT FROM v.price AND (%(supply)s::bigint IS NULL OR sp.id = %(supply)s)
+    AND (%(supply)s::bigint IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM metering_wantedprices w JOIN metering_job j ON j.id = w.job_id JOIN estate_circuit k ON
+            k.id = sp.circuit_id AND k.meter_id = w.meter_id WHERE j.verdict = 'disputed'
+            AND w.id = (SELECT max(n.id) FROM metering_wantedprices n WHERE n.meter_id = w.meter_id)))
 ORDER BY sp.id LIMIT %(most)s
 """
 
@@ -51,12 +58,14 @@ ORDER BY sp.id LIMIT %(most)s
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceState:
     """What a purse in money drains by, and what it should: per kWh. `shown` None: never read back. `wanted` None: no
-    price is in force. `running`: a write of it is at work, or waits for its line."""
+    price is in force. `running`: a write of it is at work, or waits for its line. `swap_at`: when the set that the meter
+    holds in readiness comes into force, where that is still to be."""
 
     shown: Decimal | None
     shown_at: datetime | None
     wanted: Decimal | None
     running: bool
+    swap_at: datetime | None = None
 
     @property
     def agrees(self) -> bool:
@@ -72,8 +81,14 @@ def state_of(supply: SupplyPoint, *, at: datetime) -> PriceState | None:
     shown = None if row is None else row.price
     return PriceState(
         shown=shown, shown_at=None if row is None else row.read_at, wanted=due[0][1] if due else shown,
-        running=_newest(supply).filter(state__in=(JobState.QUEUED, JobState.CLAIMED)).exists(),
+        running=waiting(supply), swap_at=_swap_of(supply, at),
     )  # fmt: skip
+
+
+def _swap_of(supply: SupplyPoint, at: datetime) -> datetime | None:
+    told = WantedPrices.objects.filter(meter=supply.circuit.meter_id).select_related("job").order_by("-pk").first()
+    ready = told is not None and told.job.verdict == Verdict.DONE and told.swap_at > at
+    return told.swap_at if told is not None and ready else None
 
 
 def agreed_with(supply: SupplyPoint, *, at: datetime) -> Mapping[Quantity, int]:
@@ -99,26 +114,35 @@ def sweep(*, at: datetime) -> int:
     """Write the price in force into every purse that drains by another one; how many jobs were made. Runs twice, late
     or never without harm."""
     made = 0
-    for supply_id, price in _due(at):
+    acts = [partial(_write, supply_id, price, at=at) for supply_id, price in _due(at)]
+    to_come = price_sets.coming(actor=ACTOR, at=at, most=SWEEP_BATCH)
+    acts += [partial(_prepare, supply_id, moment, at=at) for supply_id, moment in to_come]
+    for act in acts:
         try:
-            made += _write(supply_id, price, at=at)
+            made += act()
         except OperationalError:  # not this one's fault: the database is away
             raise
         except (DatabaseError, Refused) as fault:
             if isinstance(fault, Refused) and fault.retry:
                 raise
-            logger.exception("the price of supply point %s could not be written", supply_id)
+            logger.exception("the price of supply point %s could not be written", act.args[0])
     return made
 
 
 def settle(supply_id: int, *, at: datetime) -> bool:
-    """A write of a price has an outcome: what the meter was read back with; True when it shows one price."""
+    """A write or a read of a price has an outcome: what the meter was read back with; True when it shows one price."""
     with transaction.atomic():
         supply = SupplyPoint.objects.select_for_update(no_key=True).filter(pk=supply_id).first()
-        job = _newest(supply).first() if supply is not None else None
-        if supply is None or job is None or job.state != JobState.DONE or job.verdict != Verdict.DONE:
+        job = jobs_of(supply).first() if supply is not None else None
+        if supply is None or job is None or job.state != JobState.DONE:
             return False
-        shown = one_price(job)
+        if job.prices is not None and job.verdict in (Verdict.DONE, Verdict.REFUSED, Verdict.DISPUTED):
+            in_force = one_price_of(prices_read_of(job.prices).in_force)
+            shown = None if in_force is None else price_of(in_force)
+            if shown is None:  # by the rate or the use: by no one price that could be said
+                PursePrice.objects.filter(supply_point=supply).delete()
+        else:
+            shown = one_price(job) if job.verdict == Verdict.DONE else None
         if shown is None:
             return False
         read_back(supply, shown, at=job.finished_at or at)
@@ -137,23 +161,20 @@ def _due(at: datetime, *, supply_id: int | None = None) -> list[tuple[int, Decim
         return [(int(row[0]), Decimal(row[1])) for row in cursor.fetchall()]
 
 
-def _newest(supply: SupplyPoint) -> "QuerySet[JobRow]":
-    """The writes of its price, newest first."""
-    return JobRow.objects.filter(circuit_id=supply.circuit_id, key__startswith=f"{PREFIX}{supply.pk}:").order_by("-pk")
-
-
 def _write(supply_id: int, price: Decimal, *, at: datetime) -> bool:
     """Make the job, unless one is at work or ended a moment ago."""
     with transaction.atomic():
-        supply = SupplyPoint.objects.select_related("circuit__meter").get(pk=supply_id)
-        Circuit.objects.select_for_update(no_key=True).get(pk=supply.circuit_id)
+        supply = _locked(supply_id, at)
+        if supply is None:
+            return False
+        if price_sets.has_standby(supply.circuit.meter):
+            return price_sets.renew(supply, price, actor=ACTOR, at=at)
         profile = all_profiles().get(supply.circuit.meter.profile)
-        last = _newest(supply).first()
-        if profile is None or settings.running(supply.circuit) or _too_soon(last, at):
+        if profile is None or settings.running(supply.circuit):
             return False
         wanted = prices_for(price, profile.settings)
         job_id = enqueue(
-            key=f"{PREFIX}{supply.pk}:{_newest(supply).count() + 1}", circuit_id=supply.circuit_id, at=at, actor=ACTOR,
+            key=f"{PREFIX}{supply.pk}:{jobs_of(supply).count() + 1}", circuit_id=supply.circuit_id, at=at, actor=ACTOR,
             job=Job(intent=Intent.WRITE_SETTINGS, circuit_index=supply.circuit.index, settings=wanted), then_task=TASK,
             then_args={"supply_id": supply.pk},
         )  # fmt: skip
@@ -167,6 +188,20 @@ def _write(supply_id: int, price: Decimal, *, at: datetime) -> bool:
             ]
         )  # fmt: skip
     return True
+
+
+def _prepare(supply_id: int, moment: datetime, *, at: datetime) -> bool:
+    """Tell a meter with a standby set of a price to come, likewise."""
+    with transaction.atomic():
+        supply = _locked(supply_id, at)
+        return supply is not None and price_sets.prepare(supply, moment, actor=ACTOR, at=at)
+
+
+def _locked(supply_id: int, at: datetime) -> SupplyPoint | None:
+    """The supply point whose meter may be told something now, its circuit locked."""
+    supply = SupplyPoint.objects.select_related("circuit__meter__site").get(pk=supply_id)
+    Circuit.objects.select_for_update(no_key=True).get(pk=supply.circuit_id)
+    return None if waiting(supply) or _too_soon(jobs_of(supply).first(), at) else supply
 
 
 def _too_soon(last: JobRow | None, at: datetime) -> bool:

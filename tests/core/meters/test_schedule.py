@@ -9,6 +9,7 @@ import pytest
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job, Verdict
 from prewatt.core.meters.schedule import (
+    PARKED,
     Period,
     Schedule,
     ScheduleTable,
@@ -32,6 +33,7 @@ DTZY = catalogue()["ningju-dtzy1218"]
 SPM = catalogue()["pilot-spm9513"]
 NOW = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
 SWAP = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
+EARLIER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())  # a swap that was planned before
 OLD = Schedule(zones=(Zone(month=1, day=1, table=1),), tables=((Period(minute=0, rate=3),),))
 DAY = (Period(minute=0, rate=4), Period(minute=480, rate=2), Period(minute=1_140, rate=1), Period(minute=1_320, rate=3))
 NEW = Schedule(
@@ -203,6 +205,21 @@ def test_near_a_swap_nothing_is_written() -> None:
     assert DataLine(meter).run(late).code == "schedule_swap_past" and meter.writes == 0
 
 
+def test_a_swap_planned_before_is_moved_away_so_that_it_never_brings_a_set_left_half_written() -> None:
+    meter = a_meter()
+    meter.extra |= {each: swap_bytes(EARLIER, data=True) for each in (0x04000106, 0x04000107)}
+    meter.spoil = refusing(4, keeps=False)  # two times moved, one day table written, then a no
+    outcome = DataLine(meter).run(WRITE)
+    assert outcome.verdict is Verdict.DISPUTED and outcome.schedule is not None and outcome.schedule.swap_at is None
+    parked = swap_bytes(PARKED, data=True)
+    assert {meter.extra[0x04000106], meter.extra[0x04000107]} == {parked} and parked.hex() == "5923311299"
+    meter.spoil = None
+    assert DataLine(meter).run(WRITE).verdict is Verdict.DONE
+    moved = a_meter().fill(standby=NEW)
+    moved.extra |= {each: swap_bytes(EARLIER, data=True) for each in (0x04000106, 0x04000107)}
+    assert DataLine(moved).run(WRITE).verdict is Verdict.DONE and moved.writes == 2  # the set was right already
+
+
 def test_a_meter_with_fewer_slots_than_its_model_is_not_written_to() -> None:
     meter = a_meter()
     meter.extra[0x04020002] = meter.extra[0x04020002][:9]
@@ -253,12 +270,18 @@ class BlockMeter(FakeMeter):
 
 @pytest.mark.parametrize("profile", ["pilot-spm9513", "acrel-dtsy1352-nk-purse"])
 @pytest.mark.parametrize("fault", list(Fault))
-def test_whatever_one_exchange_suffers_nothing_is_claimed_that_is_not_so(profile: str, fault: Fault) -> None:
+@pytest.mark.parametrize("pending", [None, EARLIER])
+def test_whatever_one_exchange_suffers_nothing_is_claimed_that_is_not_so(
+    profile: str, fault: Fault, pending: int | None
+) -> None:
     made = catalogue()[profile]
     table = made.schedule
     assert table is not None
     for place in range(40):
         meter = BlockMeter(made)
+        if pending is not None:
+            meter.blocks[table.swaps[0]] = swap_bytes(pending, data=False)
+        old = dict(meter.blocks)
         kept = {address: meter.blocks[address] for address in (table.sets[0].zones, *table.sets[0].tables)}
         line = Line(meter, faults={place: fault})
         outcome = line.run(WRITE)
@@ -268,7 +291,8 @@ def test_whatever_one_exchange_suffers_nothing_is_claimed_that_is_not_so(profile
         )
         swap = read_swap(meter.blocks[table.swaps[0]], data=False)
         assert kept == {address: meter.blocks[address] for address in kept}  # what is in force was never touched
-        assert swap is None or (whole and swap == SWAP), (place, fault)
+        behind = all(meter.blocks[each] == old[each] for each in (table.sets[1].zones, *table.sets[1].tables))
+        assert swap is None or (whole and swap == SWAP) or (swap == pending and (whole or behind)), (place, fault)
         assert (outcome.verdict is not Verdict.DONE) or (whole and swap == SWAP), (place, fault)
         assert outcome.verdict is not Verdict.SILENT or not outcome.sent
         if outcome.verdict is not Verdict.DONE:  # the next one finds out, whatever was left half done

@@ -16,7 +16,7 @@ from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAdd
 from prewatt.core.meters.drivers.dlt645_address import readdress, rebaud
 from prewatt.core.meters.drivers.dlt645_credit import credit
 from prewatt.core.meters.drivers.dlt645_freezes import read_freezes
-from prewatt.core.meters.drivers.dlt645_schedule import DataWire
+from prewatt.core.meters.drivers.dlt645_schedule import DataWire, talk_of_prices
 from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.dlt645_talk import Part, Script, Talk, address_of, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
@@ -278,6 +278,8 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         script = read_schedule(DataWire(talk), profile.schedule)
     elif job.intent is Intent.WRITE_SCHEDULE:
         script = write_schedule(DataWire(talk), profile.schedule, job)
+    elif job.intent in (Intent.READ_PRICES, Intent.WRITE_PRICES):
+        script = talk_of_prices(talk, job)
     elif job.intent is Intent.TRY:
         return _Exchange(_trying(talk), profile, bus, keep_frames=True)
     else:
@@ -302,7 +304,7 @@ def _refused(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> str |
             if not profile.settings:
                 return "setting_not_supported"
             return None if meter.number else "meter_number_missing"
-        case Intent.READDRESS | Intent.CHANGE_BAUD | Intent.WRITE_SCHEDULE:
+        case Intent.READDRESS | Intent.CHANGE_BAUD | Intent.WRITE_SCHEDULE | Intent.WRITE_PRICES:
             return None if meter.number else "meter_number_missing"
         case Intent.ENTER_TOKEN:
             return "token_not_supported"

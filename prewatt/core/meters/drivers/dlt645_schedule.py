@@ -1,16 +1,21 @@
-"""Times of use of DL/T 645 meters: each identifier is read whole and written whole."""
+"""Sets of DL/T 645 meters that have a standby (times of use, prices): each identifier is written whole; and prices that a
+model has but once, as parameters."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
-from prewatt.core.meters.drivers.dlt645_talk import Talk, refusal_code
+from prewatt.core.meters.drivers.dlt645_talk import Script, Talk, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking
-from prewatt.core.meters.jobs import Outcome, Verdict
+from prewatt.core.meters.drivers.prices_talk import prices_refused, read_prices, write_prices
+from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
+from prewatt.core.meters.prices import PriceRead, registers_read
+from prewatt.core.meters.wallet import PRICES
 from prewatt.core.wire.dlt645 import write
 
 
 class DataWire:
-    """`schedule_talk.Wire` over a conversation. A reply names its identifier, so one look is enough."""
+    """`standby_talk.Wire` over a conversation. A reply names its identifier, so one look is enough."""
 
     doubtful = False
 
@@ -27,3 +32,19 @@ class DataWire:
         self._talk.sent = True
         reply = yield Asking(write(self._talk.address, address, data, self._talk.access), write=True)
         return reply is not None, refusal_code(reply) if reply is not None and reply.refused else None
+
+
+def talk_of_prices(talk: Talk, job: Job) -> Script:
+    """Prices: two sets, or the one that the parameters hold, which is only read here."""
+    table, writes = talk.profile.prices, job.intent is Intent.WRITE_PRICES
+    refused = prices_refused(table, job) if writes else None
+    if table is None or refused is not None:
+        return talk.end(Verdict.REFUSED, refused or "prices_not_supported")
+    if table.writable:
+        wire = DataWire(talk)
+        return (yield from (write_prices(wire, table, job) if writes else read_prices(wire, table)))
+    ended = yield from talk.read(talk.profile.registers[PRICES[2]].group)
+    if ended is not None:
+        return ended
+    shown = PriceRead(in_force=registers_read(talk.values), standby=None, swap_at=None)
+    return replace(talk.end(Verdict.DONE), prices=shown)

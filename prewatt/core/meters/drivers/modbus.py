@@ -20,11 +20,10 @@ from prewatt.core.meters.drivers.looks import (
 )
 from prewatt.core.meters.drivers.modbus_address import readdress
 from prewatt.core.meters.drivers.modbus_freezes import read_freezes
-from prewatt.core.meters.drivers.modbus_schedule import RegisterWire
+from prewatt.core.meters.drivers.modbus_schedule import talk_of_prices, talk_of_schedule
 from prewatt.core.meters.drivers.modbus_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.modbus_talk import Talk, Values, read_request, rejection
 from prewatt.core.meters.drivers.modbus_token import enter_token
-from prewatt.core.meters.drivers.schedule_talk import read_schedule, write_schedule
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.model import Custody, Group, Profile, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -260,18 +259,6 @@ def _relay_witness(talk: Talk, target: Mapping[Quantity, int], reply: Reply | No
     return talk.end(Verdict.UNKNOWN, "relay_not_moved")
 
 
-def _schedule(talk: Talk, job: Job) -> Script:
-    """Times of use. They are the whole meter's: whose they are is asked before, written to or not."""
-    table = talk.profile.schedule
-    if table is None:
-        return talk.end(Verdict.REFUSED, "schedule_not_supported")
-    writes, wire = job.intent is Intent.WRITE_SCHEDULE, RegisterWire(talk, table)
-    ended = yield from talk.identify(mute=not writes)
-    if ended is not None:
-        return ended
-    return (yield from (write_schedule(wire, table, job) if writes else read_schedule(wire, table)))
-
-
 def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Conversation:
     """The driver of Protocol.MODBUS."""
     talk = Talk(profile, meter, job.circuit_index)
@@ -295,7 +282,9 @@ def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         case Intent.READ_FREEZES:
             script = read_freezes(talk, job)
         case Intent.READ_SCHEDULE | Intent.WRITE_SCHEDULE:
-            script = _schedule(talk, job)
+            script = talk_of_schedule(talk, job)
+        case Intent.READ_PRICES | Intent.WRITE_PRICES:
+            script = talk_of_prices(talk, job)
         case Intent.TRY:
             return Exchange(_trying(talk), profile, meter, bus, keep_frames=True)
         case _:

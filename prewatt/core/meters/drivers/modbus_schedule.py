@@ -1,28 +1,35 @@
-"""Times of use of Modbus meters: blocks of registers, of which two may have the same length."""
+"""Sets of Modbus meters that have a standby (times of use, prices): blocks of registers, of which two may have the same
+length; and prices that a model has but once, in its registers."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
-from prewatt.core.meters.drivers.exchange import Ask
+from prewatt.core.meters.drivers.exchange import Ask, Script
+from prewatt.core.meters.drivers.looks import LOOK_AGAIN_MS
 from prewatt.core.meters.drivers.modbus_talk import Talk, rejection
-from prewatt.core.meters.jobs import Outcome, Verdict
-from prewatt.core.meters.schedule import ScheduleTable, block_words
+from prewatt.core.meters.drivers.prices_talk import prices_refused, read_prices, write_prices
+from prewatt.core.meters.drivers.schedule_talk import read_schedule, write_schedule
+from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
+from prewatt.core.meters.prices import PriceRead, registers_read
+from prewatt.core.meters.schedule import block_words
+from prewatt.core.meters.wallet import PRICES
 from prewatt.core.wire.modbus import Function, ReadReply, ReadRequest
 
 
 class RegisterWire:
-    """`schedule_talk.Wire` over a conversation."""
+    """`standby_talk.Wire` over a conversation. `words`: registers behind an address."""
 
     doubtful = True
 
-    def __init__(self, talk: Talk, table: ScheduleTable) -> None:
-        self._talk, self._table = talk, table
+    def __init__(self, talk: Talk, words: Callable[[int], int]) -> None:
+        self._talk, self._words = talk, words
 
     def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
         return self._talk.end(verdict, code)
 
     def fetch(self, address: int) -> Generator[Any, Any, bytes | Outcome]:
-        words = block_words(self._table, address)
+        words = self._words(address)
         function = Function(self._talk.profile.read_function)
         reply = yield Ask(ReadRequest(function=function, address=address, count=words))
         return reply.data[: words * 2] if isinstance(reply, ReadReply) else self._talk.unread(reply)
@@ -30,3 +37,36 @@ class RegisterWire:
     def put(self, address: int, data: bytes) -> Generator[Any, Any, tuple[bool, str | None]]:
         reply = yield from self._talk.write(address, data)
         return reply is not None or self._talk.taken, rejection(reply)
+
+
+def talk_of_schedule(talk: Talk, job: Job) -> Script:
+    """Times of use. They are the whole meter's: whose they are is asked before, written to or not."""
+    table = talk.profile.schedule
+    if table is None:
+        return talk.end(Verdict.REFUSED, "schedule_not_supported")
+    writes = job.intent is Intent.WRITE_SCHEDULE
+    wire = RegisterWire(talk, lambda address: block_words(table, address))
+    ended = yield from talk.identify(mute=not writes)
+    if ended is not None:
+        return ended
+    return (yield from (write_schedule(wire, table, job) if writes else read_schedule(wire, table)))
+
+
+def talk_of_prices(talk: Talk, job: Job) -> Script:
+    """Prices: two sets like the times of use, or the one that the registers hold, which is only read here."""
+    table, writes = talk.profile.prices, job.intent is Intent.WRITE_PRICES
+    refused = prices_refused(table, job) if writes else None
+    if table is None or refused is not None:
+        return talk.end(Verdict.REFUSED, refused or "prices_not_supported")
+    ended = yield from talk.identify(mute=not writes)
+    if ended is not None:
+        return ended
+    if table.writable:
+        wire = RegisterWire(talk, table.words)
+        return (yield from (write_prices(wire, table, job) if writes else read_prices(wire, table)))
+    group = talk.profile.registers[PRICES[2]].group
+    ended = (yield from talk.read(group)) or (yield from talk.look_again(group, PRICES, LOOK_AGAIN_MS))
+    if ended is not None:
+        return ended
+    shown = PriceRead(in_force=registers_read(talk.values), standby=None, swap_at=None)
+    return replace(talk.end(Verdict.DONE), prices=shown)
