@@ -19,6 +19,7 @@ from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused, Text, register
 
 MARK: Final = "@"
+MAX_LINE: Final = 400  # characters; shipped texts stay below 180. A dotted key costs its length squared to read
 MAX_VERSION: Final = 9999  # what the column of a meter has room for behind the longest code
 
 register(
@@ -72,6 +73,9 @@ def check_own(text: str) -> Profile:
     Stricter than `load` by what the contract tests ask of shipped ones: what a meter could not be billed by is refused
     before it is anybody's meter.
     """
+    for number, line in enumerate(text[:MAX_TEXT].split("\n"), 1):
+        if len(line) > MAX_LINE:
+            raise Refused("profile_malformed", detail=f"more than {MAX_LINE} characters at line {number}")
     profile = load(text)
     if profile.code in catalogue():
         raise Refused("profile_code_shipped", taken=profile.code)
