@@ -347,7 +347,7 @@ class Line:
         replies = self._bus.replies
         # replies of an earlier conversation must not carry a transaction number of this one
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
-        if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE):
+        if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE, Intent.WRITE_PRICES):
             job = replace(job, clock=int(self._ground.clock().timestamp()))
         meter = target.meter
         conversation = converse(
