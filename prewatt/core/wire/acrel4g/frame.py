@@ -18,11 +18,11 @@ OVERHEAD: Final = 7  # start 2, command, CRC 2, end 2
 MAX_PAYLOAD: Final = 1024  # bytes; the longest known (8 rates, with serial) has 190
 MAX_FRAME: Final = OVERHEAD + MAX_PAYLOAD
 MAX_OPEN: Final = 16  # starts without an end that are followed at once
-FIRST_COMMAND: Final = 0x80  # a brace (7B) after the start mark belongs to the mark, and no command is below
+NO_COMMAND: Final = frozenset({0x00, 0x7B, 0x7D})  # a brace after the start mark belongs to the mark
 
 
 class Command(IntEnum):
-    """Commands we use; others (82, 88, 89, 97 have been seen) travel too."""
+    """Commands we use; others (31, 82, 88, 89, 97 have been seen) travel too."""
 
     REGISTER = 0x84
     TRANSPARENT = 0x90
@@ -41,7 +41,7 @@ class Frame:
 
 def encode(frame: Frame) -> bytes:
     """Wire bytes; raises LocalProtocolError `command`, `length`, or `ambiguous` (a receiver would end it early)."""
-    if not FIRST_COMMAND <= frame.command <= 0xFF:
+    if not 0 <= frame.command <= 0xFF or frame.command in NO_COMMAND:
         raise LocalProtocolError("command", f"{frame.command}")
     if len(frame.payload) > MAX_PAYLOAD:
         raise LocalProtocolError("length", f"{len(frame.payload)} bytes, at most {MAX_PAYLOAD}")
@@ -56,7 +56,7 @@ def decode(data: bytes) -> Frame:
     """Exactly one frame; raises RemoteProtocolError `length`, `start`, `end_mark`, `checksum`."""
     if not OVERHEAD <= len(data) <= MAX_FRAME:
         raise RemoteProtocolError("length", data[:16].hex())
-    if not data.startswith(START) or data[2] < FIRST_COMMAND:
+    if not data.startswith(START) or data[2] in NO_COMMAND:
         raise RemoteProtocolError("start", data[:16].hex())
     if not data.endswith(STOP):
         raise RemoteProtocolError("end_mark", data[:16].hex())
@@ -107,7 +107,7 @@ class Decoder:
             if buffer[at] == START[0]:
                 if at + 2 == len(buffer):
                     break  # whether it is a start, the next byte says
-                if buffer[at + 2] >= FIRST_COMMAND:
+                if buffer[at + 2] not in NO_COMMAND:
                     self._open = [*self._open[1 - MAX_OPEN :], _Open(start=at, checked=at + 2)]
             elif (start := self._ended(at)) >= 0:
                 found.append(Frame(command=buffer[start + 2], payload=bytes(buffer[start + 3 : at - 2])))

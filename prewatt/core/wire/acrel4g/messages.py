@@ -159,41 +159,58 @@ def data_frame(sections: tuple[Section, ...], serial: str = "", *, crc: bool = T
 
 
 def data_sections(frame: Frame) -> tuple[str, tuple[Section, ...]]:
-    """The serial ("" when the meter leaves it out) and the sections of a data message.
+    """The serial ("" when the meter leaves it out) and the sections of a data message that hold a Modbus reply.
 
-    Raises RemoteProtocolError `command`, `text`, `section` (marks or byte count do not hold), `too_many`.
+    A section may hold something else (a list of currents has been seen): it is passed over to its end marks.
+    Raises RemoteProtocolError `command`, `text`, `section` (the marks do not hold, or no section says anything),
+    `too_many`.
     """
     data, at, serial = _payload(frame, Command.DATA), 0, ""
     if not data.startswith(_OPEN):
         serial, at = _text(data[:SERIAL]), SERIAL
     sections: list[Section] = []
-    while at < len(data):
-        if len(sections) == MAX_SECTIONS:
-            raise RemoteProtocolError("too_many", f"more than {MAX_SECTIONS} sections")
+    for _ in range(MAX_SECTIONS):
+        if at == len(data):
+            break
         section, at = _section(data, at)
-        sections.append(section)
+        if section is not None:
+            sections.append(section)
+    else:
+        if at < len(data):
+            raise RemoteProtocolError("too_many", f"more than {MAX_SECTIONS} sections")
     if not sections:
         raise RemoteProtocolError("section", data[:16].hex())
     return serial, tuple(sections)
 
 
-def _section(data: bytes, at: int) -> tuple[Section, int]:
+def _section(data: bytes, at: int) -> tuple[Section | None, int]:
+    """The section that begins here, None for one that holds no Modbus reply, and where it ends."""
     inner = data.find(_INNER_OPEN, at, at + 2 + MAX_ADDRESS + 2)
     if not data.startswith(_OPEN, at) or inner < 0:
         raise RemoteProtocolError("section", data[at : at + 16].hex())
     begin = inner + 2
-    end = begin + _reply_size(data[begin : begin + 3])
-    reply = data[begin:end]
+    size = _reply_size(data[begin : begin + 3])
+    end = begin + size
     checked = data[begin : end + 2]
     sealed = len(checked) == end + 2 - begin and crc16_modbus(checked) == 0
     for behind in (end + 2, end) if sealed else (end,):
-        if data.startswith(_INNER_CLOSE + _CLOSE, behind):
-            return Section(address=_text(data[at + 2 : inner]), reply=reply), behind + 4
-    raise RemoteProtocolError("section", data[at : at + 16].hex())
+        if size and data.startswith(_INNER_CLOSE + _CLOSE, behind):
+            return Section(address=_text(data[at + 2 : inner]), reply=data[begin:end]), behind + 4
+    return None, _section_end(data, begin)
+
+
+def _section_end(data: bytes, begin: int) -> int:
+    """Behind the end marks that the next section or the end of the message follows."""
+    at = begin
+    while (at := data.find(_INNER_CLOSE + _CLOSE, at)) >= 0:
+        at += len(_INNER_CLOSE + _CLOSE)
+        if at == len(data) or data.startswith(_OPEN, at):
+            return at
+    raise RemoteProtocolError("section", data[begin : begin + 16].hex())
 
 
 def _reply_size(head: bytes) -> int:
-    """Bytes of unit and PDU of the Modbus reply that begins with `head`."""
+    """Bytes of unit and PDU of the Modbus reply that begins with `head`, 0 for none."""
     if len(head) == 3:
         if head[1] & _EXCEPTION:
             return 3
@@ -201,7 +218,7 @@ def _reply_size(head: bytes) -> int:
             return 3 + head[2]
         if head[1] in _FIXED:
             return 6
-    raise RemoteProtocolError("section", head.hex())
+    return 0
 
 
 def inner_reply(frame: Frame) -> tuple[bytes, ...]:

@@ -234,3 +234,17 @@ def test_what_must_not_be_sent_is_our_own_fault(frame: Frame, code: str) -> None
     with pytest.raises(LocalProtocolError) as refused:
         acrel4g.encode(frame)
     assert refused.value.code == code
+
+
+def test_a_section_that_holds_no_modbus_reply_does_not_hide_the_others() -> None:
+    told = Section(address="1-1", reply=b"\x01\x03\x02\x00\x05")
+    sealed = acrel4g.data_frame((told,)).payload
+    currents = b"[[1-3((" + bytes.fromhex("00000000000700000000000829295D00") + b"))]]"
+    for payload in (sealed + currents, currents + sealed, sealed + currents + sealed):
+        frame = Frame(command=Command.DATA, payload=payload)
+        assert set(acrel4g.inner_reply(frame)) == {told.reply}
+        assert acrel4g.data_sections(frame)[0] == ""
+    with pytest.raises(RemoteProtocolError):
+        acrel4g.data_sections(Frame(command=Command.DATA, payload=currents))
+    with pytest.raises(RemoteProtocolError, match="too_many"):
+        acrel4g.data_sections(Frame(command=Command.DATA, payload=sealed * 17))
