@@ -1,7 +1,5 @@
 """Check sums of wire protocols."""
 
-import struct
-from functools import cache
 from typing import Final
 
 _POLYNOMIAL: Final = 0xA001  # 8005h reflected, CRC-16/MODBUS
@@ -16,33 +14,14 @@ def _byte_table() -> tuple[int, ...]:
     return tuple(table)
 
 
-def _word_table(single: tuple[int, ...]) -> tuple[int, ...]:
-    """The register is as wide as the data word, so one look-up replaces two byte steps and the shifts."""
-    return tuple(single[single[low] & 0xFF ^ high] ^ single[low] >> 8 for high in range(256) for low in range(256))
-
-
-_BYTES: Final = _byte_table()
-_WORDS: Final = _word_table(_BYTES)
-
-
-@cache
-def _words_of(count: int) -> struct.Struct:
-    return struct.Struct(f"<{count}H")
-
-
-MAX_CACHED: Final = 1024  # bytes; longer input would only grow the cache of formats
+# One byte a step: a table for whole words halves the steps, but it is three megabytes of numbers, and among the work of
+# a head-end they are never in the cache when they are needed.
+_TABLE: Final = _byte_table()
 
 
 def crc16_modbus(data: bytes | bytearray | memoryview, crc: int = 0xFFFF) -> int:
     """CRC-16/MODBUS (start FFFFh, or the CRC of what came before); on the wire the low byte goes first."""
-    size = len(data)
-    if size > MAX_CACHED:
-        for byte in data:
-            crc = crc >> 8 ^ _BYTES[crc & 0xFF ^ byte]
-        return crc
-    table = _WORDS
-    for word in _words_of(size >> 1).unpack_from(data):
-        crc = table[crc ^ word]
-    if size & 1:
-        crc = crc >> 8 ^ _BYTES[crc & 0xFF ^ data[-1]]
+    table = _TABLE
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     return crc

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from prewatt.core.meters.drivers import MeterAddress, converse
+from prewatt.core.meters.drivers import converse
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
 from prewatt.core.meters.mailbox import (
     ClaimedJob,
@@ -48,7 +48,6 @@ from prewatt.field.headend.transports import LinkError
 
 log = logging.getLogger("prewatt.headend")
 
-POLLS = {True: Intent.READ_REGISTERS, False: Intent.READ_STATUS}
 READS = frozenset(each for each in Intent if each.value.startswith("read_") or each is Intent.TRY)
 
 
@@ -68,7 +67,6 @@ class Line:
             adviser=ground.adviser,
         )  # fmt: skip
         self._transport = over(ground.transports[plan.transport], medium_of(plan.medium))
-        self._numbers = frozenset(each.number for each in plan.meters)
         self._polls = PollClock(ground.settings)
         self._polls.load(plan, ground.catalogue, self._loop.time())
         self._commands: list[tuple[bool, int, int, float, ClaimedJob]] = []  # to a silent meter, priority, ...
@@ -111,7 +109,6 @@ class Line:
         if plan != old:
             self.plan = plan
             self._bus.calm(self._quiet_s())
-            self._numbers = frozenset(each.number for each in plan.meters)
             self._polls.load(plan, self._ground.catalogue, self._loop.time())
             self._waiter.signal()
         return True
@@ -312,17 +309,13 @@ class Line:
 
     async def _poll(self, poll: Poll) -> None:
         target = poll.target
-        energy = target.circuit.server_held and not poll.full
-        index = target.circuit.index
-        clock = poll.full and index == 1 and target.profile.clock is not None  # one circuit says it for the meter
-        job = Job(intent=POLLS[poll.full], circuit_index=index, with_energy=energy, with_clock=clock)
         probe, began = target.health.misses > 0, self._loop.time()
         answered = False
         try:
             # A probe of a silent meter spends one try only, and nobody waits for a second while a command does.
             once = probe or self._patience.polls_once
             outcome = await self._talk(
-                target, job, lambda: once or self._closing or bool(self._commands), late_s=poll.late_s
+                target, target.reads[poll.full], lambda: once or self._closing or bool(self._commands), late_s=poll.late_s
             )
             answered = outcome.verdict is not Verdict.SILENT
             self._refusals(target, outcome)
@@ -349,10 +342,9 @@ class Line:
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
         if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE, Intent.WRITE_PRICES):
             job = replace(job, clock=int(self._ground.clock().timestamp()))
-        meter = target.meter
         conversation = converse(
             spoken(job, target.profile),
-            MeterAddress(unit=meter.unit, number=meter.number, neighbours=self._numbers, identity=self.plan.identity),
+            target.address,
             job,
             transport=self._transport.framing,
             baud=self.plan.baud,

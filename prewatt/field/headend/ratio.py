@@ -30,6 +30,8 @@ def primary(values: Mapping[Quantity, int], profile: Profile, ratio: int) -> dic
 
 
 def on_primary(outcome: Outcome, profile: Profile, ratio: int) -> Outcome:
-    """The same of all that a conversation brought."""
+    """The same of all that a conversation brought; as it is where there is nothing to multiply, as nearly always."""
+    if ratio == 1 or profile.ratio_applied:
+        return outcome
     freezes = tuple(replace(each, values=primary(each.values, profile, ratio)) for each in outcome.freezes)
     return replace(outcome, values=primary(outcome.values, profile, ratio), freezes=freezes)

@@ -3,8 +3,11 @@
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from prewatt.core.meters import Profile
+from prewatt.core.meters.drivers import MeterAddress
+from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan, PollSettings
 from prewatt.field.headend.limits import MAX_BACK_OFF_CYCLES, STARTUP_SPREAD_S
 
@@ -41,12 +44,28 @@ class MeterHealth:
 
 @dataclass(slots=True, eq=False)
 class PolledCircuit:
-    """One circuit on the clocks of its line."""
+    """One circuit on the clocks of its line, with what each poll of it needs made once."""
 
     meter: MeterPlan
+    address: MeterAddress
     circuit: CircuitPlan
     profile: Profile
     health: MeterHealth
+    reads: tuple[Job, Job]  # the status poll, the register read
+
+
+@cache  # a handful for each circuit of the largest model, shared by all meters
+def _reads(index: int, with_energy: bool, with_clock: bool) -> tuple[Job, Job]:
+    return (
+        Job(intent=Intent.READ_STATUS, circuit_index=index, with_energy=with_energy),
+        Job(intent=Intent.READ_REGISTERS, circuit_index=index, with_clock=with_clock),
+    )
+
+
+def reads_of(circuit: CircuitPlan, profile: Profile) -> tuple[Job, Job]:
+    """What is asked of a circuit: its status, with the energy it is charged by where the books hold its credit; its
+    registers, with the clock, which one circuit says for the meter."""
+    return _reads(circuit.index, circuit.server_held, circuit.index == 1 and profile.clock is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +99,17 @@ class PollClock:
         healths = self.healths
         self.healths = {}
         spread_s = min(STARTUP_SPREAD_S, float(self.settings.status_s))
+        numbers = frozenset(each.number for each in plan.meters)
         for meter in plan.meters:
             profile = catalogue.get(meter.profile)
             if profile is None:
                 continue
             health = self.healths[meter.meter_id] = healths.get(meter.meter_id) or MeterHealth()
+            address = MeterAddress(unit=meter.unit, number=meter.number, neighbours=numbers, identity=plan.identity)
             for circuit in meter.circuits:
                 number = circuit.circuit_id
-                self.circuits[number] = PolledCircuit(meter, circuit, profile, health)
+                reads = reads_of(circuit, profile)
+                self.circuits[number] = PolledCircuit(meter, address, circuit, profile, health, reads)
                 if number not in known:
                     first = now + phase(number) * spread_s
                     heapq.heappush(self._status, (first, number))

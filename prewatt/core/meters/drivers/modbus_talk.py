@@ -1,6 +1,8 @@
 """What every conversation over Modbus shares: reads that are looked at twice, the one write, who answers."""
 
 from collections.abc import Collection, Generator, Sequence
+from functools import lru_cache
+from typing import Final
 
 from prewatt.core.meters.codes import UNDECIDED_EXCEPTIONS, exception_code
 from prewatt.core.meters.drivers.conversation import MeterAddress
@@ -18,6 +20,8 @@ from prewatt.core.wire.modbus import (
     Reply,
     WriteMultiple,
 )
+
+CACHED_REQUESTS: Final = 4096  # the blocks of all models and circuits, each with and without its spare register
 
 Values = dict[Quantity, int]
 
@@ -149,10 +153,13 @@ class Talk:
         return reply
 
 
+@lru_cache(maxsize=CACHED_REQUESTS)
+def _request(function: int, address: int, count: int) -> ReadRequest:
+    return ReadRequest(function=Function(function), address=address, count=count)
+
+
 def read_request(layout: Layout, spare: int) -> ReadRequest:
-    return ReadRequest(
-        function=Function(layout.block.function), address=layout.address, count=layout.block.count + spare
-    )
+    return _request(layout.block.function, layout.address, layout.block.count + spare)
 
 
 def rejection(reply: Reply | None) -> str | None:
