@@ -13,19 +13,23 @@
       "made_tid": 5000000,                         # its date of manufacture, minutes since the base date
       "taken_tids": [6400000],                     # optional: tokens it took before the first start
       "opening": {"balance_wh": 52300, "energy_wh": 1215000, "purchase_count": 3},   # optional, all 0
-      "load": {"kind": "dorm", "annual_kwh": 1300, "peak_w": 2400, "seed": 7}
+      "load": {"kind": "dorm", "annual_kwh": 1300, "peak_w": 2400, "seed": 7},
+      "circuits": [                                # optional, of a wired one: its further circuits, 2, 3, ... each of
+        {"index": 2, "place": "1-611", "key": {...}, "made_tid": 5000000, "opening": {...}, "load": {...}}    # its own
+      ]
     }
 
 As with the other meters, what it holds is taken from here on its very first start only.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prewatt.field.simulator.fields import ENERGY_LIMIT_WH, Fields, Load, SiteError, load_from
 
 TAKEN_LIMIT = 50  # what a meter remembers
 TID_LIMIT = 0xFFFFFF
+CIRCUIT_LIMIT = 36  # as of every meter
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NUMBER = re.compile(r"[0-9]{12}")
@@ -67,17 +71,42 @@ class KeypadSite:
     purchase_count: int = 0
     load: Load = Load()
     wired: bool = False
+    index: int = 1
+    of: str = ""  # the meter that this is a further circuit of
+
+    @property
+    def meter_number(self) -> str:
+        """The number on the meter's plate; what is its own of a further circuit is called `number`-`index`."""
+        return self.of or self.number
 
 
 def keypads_from(parts: list[Fields]) -> tuple[KeypadSite, ...]:
     """Read the list. Raises `SiteError`, also for a number that is there twice."""
     found: dict[str, KeypadSite] = {}
     for part in parts:
+        further = part.left.pop("circuits", [])
         each = _keypad(part)
         if each.number in found:
             raise SiteError("duplicate", f"{part.where}.number", f"{each.number} is there twice")
         found[each.number] = each
+        for circuit in Fields(part.where, {"circuits": further}).parts("circuits", CIRCUIT_LIMIT - 1):
+            made = _further(each, circuit)
+            found[made.number] = made
+        indexes = [1, *(other.index for other in found.values() if other.of == each.number)]
+        if indexes != list(range(1, len(indexes) + 1)) or (len(indexes) > 1 and not each.wired):
+            raise SiteError("bad_circuits", f"{part.where}.circuits", "are 2, 3, ... without a gap, of a wired meter")
     return tuple(found.values())
+
+
+def _further(first: KeypadSite, fields: Fields) -> KeypadSite:
+    """Another circuit of the same meter, with a key of its own."""
+    index = fields.integer("index", 2, CIRCUIT_LIMIT)
+    beside: dict[str, object] = {"number": first.number, "profile": first.profile, "line": first.line,
+                                 "unit": first.unit, "wired": first.wired}  # fmt: skip
+    if beside.keys() & fields.left.keys():
+        raise SiteError("unknown_key", fields.where, "says what stands in the meter's own entry")
+    fields.left.update(beside)
+    return replace(_keypad(fields), number=f"{first.number}-{index}", index=index, of=first.number)
 
 
 def _keypad(fields: Fields) -> KeypadSite:

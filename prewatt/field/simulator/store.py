@@ -137,15 +137,18 @@ class Store:
         )
         self._written[meter.number] = state
 
-    def keep_keypad(self, keypad: Keypad, accepted: Sequence[tuple[int, Accepted]] = ()) -> None:
-        """An STS meter after a token: its effect, its TID and what it did to the credit in one synced transaction."""
-        state = keypad.encoded()
-        orders = _orders(keypad.number, accepted)
+    def keep_keypad(
+        self, number: str, circuits: Sequence[Keypad], accepted: Sequence[tuple[int, Accepted]] = ()
+    ) -> None:
+        """Circuits of an STS meter after a token: its effect, its TID and what it did to the credit in one synced
+        transaction."""
+        states = [(each.number, each.encoded()) for each in circuits]
+        orders = _orders(number, accepted)
         self._transaction(
-            [("REPLACE INTO keypad VALUES (?, ?)", [(keypad.number, state)])]
+            [("REPLACE INTO keypad VALUES (?, ?)", states)]
             + [("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", orders)] * bool(orders)
         )
-        self._written[keypad.number] = state
+        self._written.update(states)
 
     def snapshot(self, meters: Iterable[Meter], at_ms: int, keypads: Iterable[Keypad] = ()) -> None:
         """All meters that are not as they were written last, and the time they all have been settled to."""

@@ -81,7 +81,8 @@ class World:
                 meter.set_back(now_ms)
 
     def _all(self) -> "list[Meter | KeypadMeter]":
-        return [*self.meters.values(), *(self.wired.get(number, each) for number, each in self.keypads.items())]
+        firsts = [(number, each) for number, each in self.keypads.items() if not each.site.of]
+        return [*self.meters.values(), *(self.wired.get(number, each) for number, each in firsts)]
 
     def sleep(self, now_ms: int) -> None:
         """The whole site had no power until now."""
@@ -93,7 +94,8 @@ class World:
     def keep(self, meter: Meter, accepted: Sequence[tuple[int, Accepted]] = ()) -> None:
         """The `Keeper` of the lines: durable first, then known."""
         if meter.number in self.keypads:
-            self._store.keep_keypad(self.keypads[meter.number], accepted)
+            circuits = [each for each in self.keypads.values() if each.site.meter_number == meter.number]
+            self._store.keep_keypad(meter.number, circuits, accepted)
         else:
             self._store.keep(meter, accepted)
         for index, order in accepted:
@@ -141,8 +143,8 @@ class World:
             line.set_faults(NO_FAULTS)
 
     def command(self, number: str, at_ms: int, **changes: object) -> None:
-        """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`, `programming_key`; for all circuits of
-        the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit, `NotKept`."""
+        """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`, `programming_key`; for all
+        circuits of the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit, `NotKept`."""
         if number in self.keypads:
             return self._command_keypad(number, at_ms, changes)
         meter = self.meters.get(number)
@@ -223,15 +225,17 @@ class World:
         self._keep_keypad(meter, memory)
 
     def _command_keypad(self, number: str, at_ms: int, changes: Mapping[str, object]) -> None:
-        """An STS meter has one circuit; silent is one that has a bus to be silent on."""
-        if changes.get("index", 1) != 1:
-            raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {changes['index']}")
+        """Of one circuit, the first where none is named; silent is one that has a bus to be silent on."""
+        index = changes.get("index", 1)
+        circuit = number if index == 1 else f"{number}-{index}"
+        if circuit not in self.keypads:
+            raise SiteError("unknown_circuit", "index", f"meter {number} has no circuit {index}")
         if "load_w" in changes:
             load_w = changes["load_w"]
             assert load_w is None or isinstance(load_w, int)
-            self.connect(number, load_w, at_ms)
+            self.connect(circuit, load_w, at_ms)
         if changes.get("press_key"):
-            self.hold_key(number, at_ms)
+            self.hold_key(circuit, at_ms)
         if "silent" in changes and number in self.wired:
             meter = self.wired[number]
             memory = meter.remember()
@@ -243,14 +247,15 @@ class World:
                 raise
 
     def _keep_keypad(self, meter: "KeypadMeter", memory: "Memory", accepted: Accepted | None = None) -> None:
-        orders = [(1, accepted)] if accepted is not None else []
+        orders = [(meter.site.index, accepted)] if accepted is not None else []
+        number = meter.site.meter_number
         try:
-            self._store.keep_keypad(meter, orders)
+            self._store.keep_keypad(number, [meter], orders)
         except NotKept:
             meter.go_back(memory)
             raise
         for index, order in orders:
-            self.accepted.setdefault((meter.number, index), []).append(order)
+            self.accepted.setdefault((number, index), []).append(order)
 
     # what can be seen
 
@@ -309,7 +314,7 @@ def _keypads(site: Site, kept: Mapping[str, str], now_ms: int) -> "dict[str, Key
         where = f"site.keypads.{each.number}"
         if each.line not in lines:
             raise SiteError("unknown_line", f"{where}.line", f"no line {each.line}")
-        if each.number in numbers or (each.line, each.unit) in units:
+        if not each.of and (each.number in numbers or (each.line, each.unit) in units):
             raise SiteError("duplicate", where, f"{each.number}, or unit {each.unit} of its line, is there twice")
         units.add((each.line, each.unit))
         memory = None

@@ -142,7 +142,7 @@ def test_tokens_taken_before_the_first_start_are_used(tmp_path: Path) -> None:
 def test_what_could_not_be_kept_did_not_happen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a = one(tmp_path)
 
-    def full(self: Store, keypad: object, accepted: object) -> None:
+    def full(*_: object) -> None:
         raise NotKept("disk full")
 
     with monkeypatch.context() as broken:

@@ -14,7 +14,7 @@ from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.site import Faults
 from prewatt.field.simulator.world import World
 from tests.field.simulator.plant import NOON_MS, assert_books, circuit_of, stop, world
-from tests.field.simulator.token_desk import NUMBER, credit, key_change, keypad
+from tests.field.simulator.token_desk import NEW, NUMBER, credit, key_change, keypad
 
 PROFILE: Final = catalogue()["sts-rs485"]
 UNIT: Final = 7
@@ -145,6 +145,51 @@ def test_a_silent_one_says_nothing_until_it_is_told_to(tmp_path: Path) -> None:
     assert told(site.token(credit(500))) == (Verdict.SILENT, "no_reply")
     site.world.command(NUMBER, NOON_MS, silent=False)
     assert site.token(credit(500)).verdict is Verdict.DONE
+
+
+def six_loops(directory: Path, loops: int = 2) -> World:
+    """An SPM2506 whose loops have keys of their own: the second's is another meter's to the first."""
+    made = keypad(profile="pilot-spm2506-6", unit=UNIT, wired=True, load={"kind": "none"})
+    own = {name: made[name] for name in ("made_tid", "opening", "load")}
+    key = {**made["key"], "value": NEW.value.hex(), "krn": 2}
+    further = [{"index": index, "place": f"1-61{index}", "key": key, **own} for index in range(2, loops + 1)]
+    return world(directory, keypads=[{**made, "circuits": further}])
+
+
+def loop(site: Site, index: int, digits: str) -> Outcome:
+    job = Job(intent=Intent.ENTER_TOKEN, token=digits, circuit_index=index)
+    return site.run(job, "pilot-spm2506-6")
+
+
+def test_each_loop_of_a_meter_takes_its_own_tokens_alone(tmp_path: Path) -> None:
+    site = Site(six_loops(tmp_path))
+    second = credit(300, 1, NEW)
+    assert told(loop(site, 1, second)) == (Verdict.REFUSED, "meter_token_crc")
+    taken = loop(site, 2, second)
+    assert told(taken) == (Verdict.DONE, None) and taken.values[Quantity.TOKEN_CREDIT] == 30_000
+    assert told(loop(site, 1, credit(500))) == (Verdict.DONE, None)
+    assert site.world.enter(f"{NUMBER}-2", second, site.at_ms).code == "used", "its keypad shows the same meter"
+    stop(site.world)
+    again = Site(six_loops(tmp_path))
+    (shown,) = [each for each in again.world.describe(site.at_ms, {}) if str(each["number"]).startswith(NUMBER)]
+    circuits: Any = shown["circuits"]
+    assert (shown["number"], [each["balance"] for each in circuits]) == (NUMBER, [55_000, 35_000])
+    for each in circuits:
+        assert_books(each)
+        assert len(each["accepted"]) == 1
+    assert told(loop(again, 2, second)) == (Verdict.DONE, "meter_token_used"), "and remembers through a kill"
+    again.world.command(NUMBER, again.at_ms, index=2, load_w=1_000)
+    assert again.world.wired[NUMBER].circuits[2].load_w(again.at_ms)[0] == 1_000
+
+
+def test_loops_that_a_model_has_not_or_that_leave_a_gap_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SiteError) as refused:
+        six_loops(tmp_path, loops=7)
+    assert refused.value.code == "bad_circuits"
+    alone = keypad(circuits=[{"index": 2, "place": "x", "key": keypad()["key"], "made_tid": 1}])
+    with pytest.raises(SiteError) as refused:
+        world(tmp_path / "2", keypads=[alone])
+    assert refused.value.code == "bad_circuits", "one that is on no line has no loops to tell apart"
 
 
 def test_a_model_that_takes_no_tokens_over_a_line_cannot_be_wired(tmp_path: Path) -> None:
