@@ -65,9 +65,9 @@ def test_a_head_end_that_was_stopped_in_the_middle_of_a_sale_writes_nothing_befo
         ticks = list[float]()
         tick = here.office.tick
 
-        def watched_tick(*, headend: str, held: Sequence[int] = ()) -> object:
+        def watched_tick(*, headend: str, held: Sequence[int] = (), broker: str = "") -> object:
             ticks.append(loop.time())
-            return tick(headend=headend, held=held)
+            return tick(headend=headend, held=held, broker=broker)
 
         here.office.tick = watched_tick  # type: ignore[method-assign,assignment]
         wire.hook = stop_after_the_first_read
