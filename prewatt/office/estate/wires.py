@@ -141,9 +141,11 @@ def add_line(
 ) -> Line:
     """A bus behind a gateway; of one that dials in the port is 0, of an Acrel gateway the number of its serial port.
     Refuses transport_unknown, port_out_of_range, code_taken, dial_in_has_no_host, dial_in_has_one_line,
-    gateway_port_out_of_range, gateway_port_taken, medium_unknown."""
+    gateway_port_out_of_range, gateway_port_taken, medium_unknown, name_needed."""
     _check_way(gateway, transport, port)
     _check_medium(medium)
+    if not code.strip():
+        raise Refused("name_needed")
     port = 0 if transport in (DIAL_IN, MQTT, *links.SERIAL) else port
     try:
         with transaction.atomic():

@@ -38,6 +38,7 @@ from prewatt.web.console.settings_fields import roles_of
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
+READ_DATA = 0x11  # the function of DL/T 645 that reads; no question to a Modbus meter has it
 TCP_HEAD = 7  # bytes before the function code: transaction, protocol, length, unit
 
 
@@ -84,15 +85,18 @@ def _parts(data: bytes, transport: str) -> tuple[str, str, str]:
 
 def said(frames: Iterable[Frame], transport: str) -> list[Said]:
     """The conversation, in its order."""
-    return [
-        Said(
-            asked=f"{each.function:02X}h {each.address:04X}h × {each.count}",
-            sent=_parts(each.sent, transport),
-            received=_parts(each.received, transport) if each.received else None,
-            good=bool(each.words),
-        )
-        for each in frames
-    ]
+    return [_said(each, transport) for each in frames]
+
+
+def _said(each: Frame, transport: str) -> Said:
+    """A question by what it asks for: a DL/T 645 identifier, whose frame has no unit in front and no CRC at its end, or
+    registers."""
+    data = each.function == READ_DATA
+    asked = f"DI {each.address:08X}" if data else f"{each.function:02X}h {each.address:04X}h × {each.count}"
+    sent, received = (
+        ("", _hexed(told), "") if data else _parts(told, transport) for told in (each.sent, each.received)
+    )
+    return Said(asked=asked, sent=sent, received=received if each.received else None, good=bool(each.words))
 
 
 def raw_of(frames: Iterable[Frame], register: Register, address: int, functions: frozenset[int]) -> bytes | None:

@@ -126,6 +126,14 @@ def test_a_meter_of_dlt645_stands_on_a_transparent_line_and_keeps_it_so(cast: Ca
     assert not Meter.objects.filter(line=tcp).exists()
 
 
+def test_a_line_has_a_code(cast: Cast) -> None:
+    def add(code: str) -> Line:
+        return wires.add_line(cast.gateway, code=code, transport="modbus-tcp", port=502, baud=9600, actor=BY, at=AT)
+
+    assert code_of(lambda: add(" ")) == "name_needed"
+    assert add(" 7 ").code == "7"
+
+
 def test_a_gateway_and_a_line_change_and_the_head_end_is_told(cast: Cast) -> None:
     before = Gateway.objects.get(pk=cast.gateway.pk).revision
     wires.edit_gateway(cast.gateway, name="Basement", host="10.0.0.9", actor=BY, at=AT)

@@ -12,6 +12,7 @@ from prewatt.core.wire.modbus import Function, ReadRequest, encode_rtu_request
 from prewatt.office.metering.jobs import decode
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.models import Operator
+from prewatt.web.console.tries import said
 from tests.cast import NOON, Cast, assemble
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +112,17 @@ def test_a_meter_that_is_not_his_cannot_be_tried(cast: Cast) -> None:
     address = tried(cast, as_(cast.alice))
     assert as_(cast.charlie).get(address).status_code in (403, 404)
     assert as_(cast.alice).get("/console/tries/999999").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("frame", "asked", "sent"),
+    [
+        (Frame(function=0x11, address=0x04000402, count=0, sent=bytes.fromhex("FEFE6816"), received=b""),
+         "DI 04000402", ("", "FE FE 68 16", "")),
+        (Frame(function=3, address=0x4E, count=3, sent=bytes.fromhex("0B03004E00036536"), received=b""),
+         "03h 004Eh × 3", ("0B", "03 00 4E 00 03", "65 36")),
+    ],
+)  # fmt: skip
+def test_a_question_is_named_as_its_protocol_names_it(frame: Frame, asked: str, sent: tuple[str, str, str]) -> None:
+    (told,) = said([frame], "rtu-over-tcp")
+    assert (told.asked, told.sent, told.received) == (asked, sent, None)
