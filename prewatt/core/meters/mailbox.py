@@ -138,7 +138,7 @@ class Call:
     """Somebody dialled in and said who he is. `detail` is for a person who must decide about a stranger."""
 
     identity: str
-    kind: str  # "acrel-4g" | "acrel-gateway" | "serial-server" | "acrel-mqtt"
+    kind: str  # "acrel-4g" | "acrel-gateway" | "dlt645" | "serial-server" | "acrel-mqtt"
     peer: str  # address he calls from
     detail: str = ""
     fresh: bool = True  # a new connection, not one that is asked about again

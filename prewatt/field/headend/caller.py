@@ -1,8 +1,9 @@
 """One who called: a connection that says who it is, then carries the bus of a line.
 
-Three kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside;
-what a serial server sends is the bus itself between its texts. To the line both are a bus. An Acrel gateway has
-several, and must prove who it is first (`gateway_call`).
+Four kinds, told apart by their first bytes. What an Acrel 4G meter sends are frames of its own, with Modbus inside;
+what a serial server sends is the bus itself between its texts; what a DL/T 645 meter with a modem sends is its bus,
+and the address in its heartbeat says who it is. To the line all are a bus. An Acrel gateway has several, and must prove
+who it is first (`gateway_call`).
 """
 
 import asyncio
@@ -16,13 +17,14 @@ from zoneinfo import ZoneInfo
 
 from prewatt.core.meters.drivers import receipt, reported
 from prewatt.core.meters.mailbox import Call, Known, LinePlan
-from prewatt.core.wire import acrel4g, serialserver
+from prewatt.core.wire import acrel4g, dlt645, serialserver
 from prewatt.core.wire.acrel4g import Answers, AsksTime, Lives, Registers, Reports, Takes
 from prewatt.core.wire.acrel4g.frame import START
 from prewatt.core.wire.acrel_gateway import HEAD
 from prewatt.core.wire.acrel_mqtt import IDENTITY as MQTT_IDENTITY
 from prewatt.field.headend.gateway_call import GatewayCall
 from prewatt.field.headend.limits import (
+    FRAME_PAUSE_S,
     KEEPALIVE_EVERY_S,
     KEEPALIVE_IDLE_S,
     KEEPALIVE_TRIES,
@@ -36,7 +38,9 @@ log = logging.getLogger("prewatt.headend")
 
 ACREL_4G = "acrel-4g"
 ACREL_GATEWAY = "acrel-gateway"
+DLT645 = "dlt645"
 SERIAL_SERVER = "serial-server"
+WAKE_UP, MARK = b"\xfe", b"\x68"  # how a frame of DL/T 645 begins
 
 
 class Desk(Protocol):
@@ -59,7 +63,7 @@ class Caller(asyncio.Protocol):
     """A connection that came in; to its line it is a link."""
 
     __slots__ = (
-        "_asked", "_claims", "_desk", "_gate", "_head", "_listener", "_loop", "_pause", "_plan", "_registration",
+        "_asked", "_claims", "_desk", "_frames", "_gate", "_head", "_listener", "_loop", "_pause", "_plan", "_registration",
         "_session", "_texts", "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer",
         "until",
     )  # fmt: skip
@@ -72,6 +76,7 @@ class Caller(asyncio.Protocol):
         self._pause: asyncio.TimerHandle | None = None
         self._session: acrel4g.Session | None = None
         self._texts: serialserver.Texts | None = None
+        self._frames = dlt645.Decoder()
         self._gate: GatewayCall | None = None
         self._registration: acrel4g.Registration | None = None
         self._listener: Listener | None = None
@@ -124,6 +129,8 @@ class Caller(asyncio.Protocol):
             self._gate.receive(data)
         elif self.kind == SERIAL_SERVER:
             self._bytes(data if self._texts is None else self._texts.receive(data))
+        elif self.kind == DLT645:
+            self._pushed(data)
         else:
             self._first(data)
 
@@ -157,14 +164,31 @@ class Caller(asyncio.Protocol):
             self.kind, self._gate = ACREL_GATEWAY, GatewayCall(self)
             head, self._head = self._head, b""
             self._gate.receive(head)
-        elif not (START.startswith(self._head) or HEAD.startswith(self._head)) and self._pause is None:
+        elif not self._speaks_dlt645(data) and self._pause is None and not (
+            START.startswith(self._head) or HEAD.startswith(self._head)
+        ):
             # a text has no end mark of its own: what comes in one go is one text
-            self._pause = self._loop.call_later(NAME_PAUSE_S, self._text)
+            begun = self._head.startswith((WAKE_UP, MARK))  # a modem may pass a frame on in pieces
+            self._pause = self._loop.call_later(FRAME_PAUSE_S if begun else NAME_PAUSE_S, self._text)
 
     def _text(self) -> None:
         self._pause = None
         self.kind, head, self._head = SERIAL_SERVER, self._head, b""
         self.named(serialserver.shown(head))
+
+    def _speaks_dlt645(self, data: bytes) -> bool:
+        """Does a meter say by a frame of its own who it is? One meter is behind such a modem, known by its address."""
+        if not self._head.lstrip(WAKE_UP).startswith(MARK):
+            return False
+        told = next((each for each in self._frames.receive(data) if each.reply and each.address.isdecimal()), None)
+        if told is None:
+            return False
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self.kind, self._head = DLT645, b""
+        self.named(told.address)
+        return True
 
     def named(self, identity: str) -> None:
         """He said who he is; another name on the same connection ends it."""
@@ -264,6 +288,12 @@ class Caller(asyncio.Protocol):
                     self._report(event)
                 case _:
                     pass
+
+    def _pushed(self, data: bytes) -> None:
+        """A heartbeat is no answer to anything; everything else is the bus."""
+        frames = self._frames.receive(data)
+        if not frames or any(each.di != dlt645.HEARTBEAT_DI for each in frames):
+            self._bytes(data)
 
     def _report(self, event: Reports) -> None:
         listener: object = self._listener

@@ -29,6 +29,7 @@ MAX_UNNAMED = 4096  # connections that have not said who they are
 MAX_UNNAMED_PER_ADDRESS = 2048  # and from one address: two seconds of a storm
 NAME_WITHIN_S = 15.0  # to say it in
 NAME_PAUSE_S = 0.3  # what a serial server sends within this is its registration
+FRAME_PAUSE_S = 3.0  # what begins like a frame of DL/T 645 may take this long to be one
 MAX_BEFORE_NAME = 256  # bytes; the longest registration has 65
 MAX_STRANGERS = 1024  # callers that no gateway is known for
 MAX_STRANGERS_PER_ADDRESS = 64

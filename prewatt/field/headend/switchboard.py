@@ -1,9 +1,9 @@
 """Where those are answered who call us: meters and serial servers that dial in (拨入).
 
-The first bytes say who calls: a frame of an Acrel 4G meter or of an Acrel gateway, or the registration text of a
-serial server. The office is asked, many at once, and says which gateway that is. A stranger is written down there and
-hears nothing from us until a person has decided. A known caller waits for the line that its gateway's lease opens; a
-new connection of the same caller replaces the old one, which is half open more often than not.
+The first bytes say who calls: a frame of an Acrel 4G meter, of a DL/T 645 meter or of an Acrel gateway, or the
+registration text of a serial server. The office is asked, many at once, and says which gateway that is. A stranger is
+written down there and hears nothing from us until a person has decided. A known caller waits for the line that its
+gateway's lease opens; a new connection of the same caller replaces the old one, which is half open more often than not.
 
 Meters and serial servers are not believed beyond their names: their protocols have no secret. What such a caller could
 do is answer for a meter, as whoever sits on the bus can; money is believed only by its witness. A gateway proves that

@@ -2,7 +2,8 @@
 
 A serial server sends its registration text, then the bus as it is with heartbeat texts between. An Acrel 4G meter
 registers, asks the time, sends heartbeats and reports, and carries Modbus in frames of its own; its answer to a write
-holds its serial alone, as that of real ones may. An Acrel gateway logs in and carries its bus in a tunnel
+holds its serial alone, as that of real ones may. A DL/T 645 meter with a modem pushes heartbeats that nobody asked for,
+and is its bus. An Acrel gateway logs in and carries its bus in a tunnel
 (`gateway_box`). Whoever hangs up is called again.
 """
 
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Final, cast
 
 from prewatt.core.meters.quantities import Quantity
-from prewatt.core.wire import acrel4g, serialserver
+from prewatt.core.wire import acrel4g, dlt645, serialserver
 from prewatt.core.wire.acrel4g import Command, Frame, Registration, Section
 from prewatt.core.wire.acrel4g.poll import SIZE
 from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -31,6 +32,7 @@ REDIAL_FIRST_S: Final = 0.5
 REDIAL_MAX_S: Final = 8.0
 CONNECT_S: Final = 5.0
 TOLD_APART_S: Final = 1.0  # a serial server's registration is one packet: nothing follows it at once
+TRANSPARENT: Final = (CallerKind.SERIAL_SERVER, CallerKind.DLT645)  # what comes and goes is the bus
 MODELS: Final = {3: 5, 1: 7}  # phases -> model in the poll block: DTSY1352, DDSY1352
 
 _log = logging.getLogger(__name__)
@@ -182,6 +184,9 @@ class Dialer:
         if self.dialing.caller is CallerKind.SERIAL_SERVER:
             self._write(serialserver.bytes_of(self.dialing.identity))
             return
+        if self.dialing.caller is CallerKind.DLT645:
+            self._beat()
+            return
         who = Registration(
             serial=self.dialing.identity, iccid=f"8986{int(self.port):016d}", signal=23,
             versions=(0x0104, 0x0100, 0x0002), interval=min(255, -(-self.dialing.report_s // 60)),
@@ -193,12 +198,16 @@ class Dialer:
             self._box.beat()
         elif self.dialing.caller is CallerKind.ACREL_4G:
             self._send(acrel4g.heartbeat_frame(self.dialing.identity))
+        elif self.dialing.caller is CallerKind.DLT645:
+            own = self.dialing.identity
+            unasked = dlt645.read(own, dlt645.HEARTBEAT_DI)
+            self._write(dlt645.encode(dlt645.answer_read(unasked, own, bytes((self.calls % 256,)))))
         elif self.dialing.heartbeat:
             self._write(serialserver.bytes_of(self.dialing.heartbeat))
 
     def _report(self) -> None:
         """What an Acrel meter or gateway says unasked, of every meter behind it, once it was answered."""
-        if self.dialing.caller is CallerKind.SERIAL_SERVER or not self._let_in:
+        if self.dialing.caller in TRANSPARENT or not self._let_in:
             return
         now_ms = self._now_ms()
         self._before_output(now_ms)
@@ -228,7 +237,7 @@ class Dialer:
         self._write(acrel4g.encode(frame))
 
     def _received(self, data: bytes) -> None:
-        if self.dialing.caller is CallerKind.SERIAL_SERVER:
+        if self.dialing.caller in TRANSPARENT:
             self.line.receive(self.calls, data, self._now_ms())
         elif self._box is not None:
             for bus, asked in self._box.receive(data):
@@ -268,7 +277,7 @@ class Dialer:
 
     def _answer(self, data: bytes) -> None:
         dialing = self.dialing
-        if dialing.caller is CallerKind.SERIAL_SERVER:
+        if dialing.caller in TRANSPARENT:
             self._write((serialserver.bytes_of(dialing.identity) if dialing.every_packet else b"") + data)
             return
         try:

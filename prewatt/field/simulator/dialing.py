@@ -2,9 +2,10 @@
 
     "transport": "dial-in", "host": "127.0.0.1", "port": 9300,     # where it calls
     "dialing": {
-      "caller": "serial-server",      # or "acrel-4g": a meter with its own modem; or "acrel-gateway"
-      "identity": "GATE-7",           # registration text, the serial of the Acrel meter, the gateway's id
-      "heartbeat": "ALIVE",           # optional, serial-server: a text; the Acrel ones have messages of their own
+      "caller": "serial-server",      # or "acrel-4g", "dlt645": a meter with its own modem; or "acrel-gateway"
+      "identity": "GATE-7",           # registration text, serial of the Acrel meter, address of the DL/T 645 meter
+                                      # (12 digits), the gateway's id
+      "heartbeat": "ALIVE",           # optional, serial-server: a text; the others have messages of their own
       "heartbeat_s": 60, "report_s": 300,   # optional; report_s: the Acrel ones, 0 = never
       "every_packet": false,          # optional, serial-server: the registration stands in front of each reply
       "secret": "0123456789abcdef",   # acrel-gateway: 16 characters; the rest optional
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from prewatt.core.wire.acrel_gateway.messages import MAX_PORT
+from prewatt.core.wire.dlt645.address import DIGITS as ADDRESS_DIGITS
 from prewatt.core.wire.errors import LocalProtocolError
 from prewatt.core.wire.serialserver import bytes_of
 from prewatt.field.gateway_seal import SECRET_BYTES
@@ -33,6 +35,7 @@ class CallerKind(StrEnum):
     SERIAL_SERVER = "serial-server"
     ACREL_4G = "acrel-4g"
     ACREL_GATEWAY = "acrel-gateway"
+    DLT645 = "dlt645"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,9 @@ def _check(dialing: Dialing, where: str) -> None:
         raise SiteError("bad_text", where, "a serial has letters and digits")
     if dialing.caller is CallerKind.ACREL_4G and len(dialing.identity) > SERIAL_LIMIT:
         raise SiteError("bad_text", where, f"a serial has at most {SERIAL_LIMIT} characters")
+    digits = dialing.identity.isascii() and dialing.identity.isdecimal() and len(dialing.identity) == ADDRESS_DIGITS
+    if dialing.caller is CallerKind.DLT645 and not digits:
+        raise SiteError("bad_text", where, f"an address has {ADDRESS_DIGITS} digits")
     gateway = dialing.caller is CallerKind.ACREL_GATEWAY
     if gateway and not (dialing.secret.isascii() and len(dialing.secret) == SECRET_BYTES):
         raise SiteError("bad_secret", f"{where}.secret", f"a gateway has a secret of {SECRET_BYTES} characters")

@@ -18,13 +18,16 @@ from prewatt.web.console.lists import number
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
-from prewatt.web.ui.model_words import model_name
+from prewatt.web.ui.model_words import model_option
 
 LINES = "/console/lines"
 PATH = f"{LINES}/callers"
 ACREL_4G = "acrel-4g"
 ACREL_MQTT = "acrel-mqtt"
-USUAL = "acrel-dtsy1352-4g"  # what an Acrel meter that dials in most likely is
+DLT645 = "dlt645"
+USUAL = {  # what a meter that dials in most likely is
+    ACREL_4G: "acrel-dtsy1352-4g", ACREL_MQTT: "acrel-dtsy1352-4g", DLT645: "generic-dlt645-order",
+}  # fmt: skip
 
 
 def shown(ask: Ask) -> dict[str, list[dict[str, object]]]:
@@ -48,7 +51,7 @@ def _row(each: Caller, ask: Ask) -> dict[str, object]:
 def kind_word(kind: str) -> str:
     return {
         ACREL_4G: _("Acrel 4G meter"), wires.ACREL_GATEWAY: _("Acrel gateway"), "serial-server": _("Serial server"),
-        ACREL_MQTT: _("Acrel meter over MQTT"),
+        ACREL_MQTT: _("Acrel meter over MQTT"), DLT645: _("DL/T 645 meter with a modem"),
     }.get(kind, kind)  # fmt: skip
 
 
@@ -62,7 +65,7 @@ def _caller_or_404(identity: str) -> Caller:
 def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
     rooms = list(visible_to(ask.operator, Room).filter(building__site_id=ask.site.id).select_related("building"))
     rooms.sort(key=lambda each: (each.building.sort, each.floor, each.code))
-    meter = caller.kind in (ACREL_4G, ACREL_MQTT)
+    meter = caller.kind in USUAL
     fields = [
         Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1.")),
         Field(name="name", label=_("Name"), most=64, hint=_("Where it stands.")),
@@ -78,10 +81,10 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
             hint=_("As printed on it. Empty: enter its meters later."),
         ),
         Field(
-            name="profile", label=_("Model"), kind="select", value=USUAL if meter else "",
+            name="profile", label=_("Model"), kind="select", value=USUAL.get(caller.kind, ""),
             options=[
                 ("", "—", ""),
-                *((each.code, model_name(each), "") for each in offered(ask.site.id).values()),
+                *((each.code, model_option(each), "") for each in offered(ask.site.id).values()),
             ],
         ),
         Field(name="unit", label=_("Address on the bus"), kind="number", value="1", most=3),
@@ -95,7 +98,7 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
 
 
 def _is_number(caller: Caller) -> bool:
-    return caller.kind == ACREL_4G and caller.identity.isdecimal() and 6 <= len(caller.identity) <= 20
+    return caller.kind in (ACREL_4G, DLT645) and caller.identity.isdecimal() and 6 <= len(caller.identity) <= 20
 
 
 def _baud() -> Field:

@@ -15,7 +15,7 @@ from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Intent, Job, Verdict, Wish
 from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan, PollSettings
 from prewatt.core.meters.quantities import Quantity
-from prewatt.core.wire import acrel4g
+from prewatt.core.wire import acrel4g, dlt645
 from prewatt.field.headend import HeadEnd, Switchboard, limits, switchboard
 from prewatt.field.headend import line as line_module
 from prewatt.field.simulator.dialer import Dialer
@@ -139,6 +139,51 @@ async def settled_late(found: Here, wanted: LinePlan, job: Job) -> Any:
     row = found.office.ask(wanted, job)
     await until(lambda: row.settled is not None, within_s=WITHIN_S)
     return row.settled
+
+
+def test_a_dlt645_meter_with_a_modem_is_known_by_the_address_in_its_heartbeat(tmp_path: Path) -> None:
+    own = "202500000001"  # as `plan` numbers it
+
+    async def story() -> None:
+        wanted = plan(own, "ningju-ddzy1218")
+        async with here() as found:
+            found.office.add(1, wanted)
+            dialing: dict[str, Any] = {"caller": "dlt645", "identity": own, "heartbeat_s": 1}
+            async with site(tmp_path, found.board.port, "ningju-ddzy1218", **dialing) as dialer:
+                await called(found, wanted)
+                (call,) = {(each.identity, each.kind) for each in found.office.calls}
+                assert call == (own, "dlt645")
+                for wish, relay in ((Wish.TRIP, 0), (Wish.AUTOMATIC, 1)):
+                    job = await settled_late(found, wanted, Job(intent=Intent.RELAY, wish=wish))
+                    assert (job.verdict, job.values[Quantity.RELAY]) == (Verdict.DONE, relay), job
+                    (played,) = dialer.line.by_unit.values()
+                    assert played.circuits[1].relay_closed() is bool(relay)
+                assert [item.error for item in found.office.lines if item.error] == []
+
+    run(story())
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 12, 20])
+def test_a_heartbeat_in_pieces_names_one_stranger_and_its_next_names_the_same(cut: int) -> None:
+    frames = [
+        dlt645.encode(dlt645.Frame(address="260311005299", control=0x91, data=bytes.fromhex("80808080") + bytes((count,))))
+        for count in (1, 2)
+    ]  # fmt: skip
+
+    async def story() -> None:
+        async with here() as found:
+            for frame in frames:
+                _, writer = await asyncio.open_connection("127.0.0.1", found.board.port)
+                calls = len(found.office.calls)
+                writer.write(frame[:cut])
+                await writer.drain()
+                await asyncio.sleep(2 * limits.NAME_PAUSE_S)
+                writer.write(frame[cut:])
+                await until(lambda before=calls: len(found.office.calls) > before, within_s=WITHIN_S)
+                writer.close()
+            assert {(each.identity, each.kind) for each in found.office.calls} == {("260311005299", "dlt645")}
+
+    run(story())
 
 
 def test_a_serial_server_says_its_text_before_every_packet_and_its_heartbeat_between(tmp_path: Path) -> None:

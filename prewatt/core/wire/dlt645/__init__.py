@@ -36,6 +36,7 @@ from prewatt.core.wire.dlt645.requests import (
     write,
     write_address,
 )
+from prewatt.core.wire.dlt645.vendor import HEARTBEAT_DI
 from prewatt.core.wire.dlt645.words import BAUD_BITS, COST_ERRORS, ERRORS, STATUS, Command
 from prewatt.core.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
@@ -45,6 +46,7 @@ __all__ = [
     "BROADCAST",
     "COST_ERRORS",
     "ERRORS",
+    "HEARTBEAT_DI",
     "MAX_DATA",
     "MAX_FRAME",
     "MAX_WAKE_UP",

@@ -1,4 +1,5 @@
-"""Two blocks outside the standard whose layout is public (one maker's 4G prepaid meter, physically tested)."""
+"""What is outside the standard and public: two blocks and the heartbeat of one maker's 4G prepaid meter, physically
+tested."""
 
 from typing import Final
 
@@ -6,6 +7,7 @@ from prewatt.core.wire.dlt645.items import Item, Kind
 
 BULK_DI: Final = 0x028011FF
 PARAMETER_DI: Final = 0x070104FF
+HEARTBEAT_DI: Final = 0x80808080  # of a reply that nobody asked for: the meter says that it lives
 
 
 def _row(names: str, size: int, decimals: int = 0, unit: str = "") -> tuple[Item, ...]:
