@@ -8,6 +8,7 @@ import pytest
 
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.drivers import Finished, MeterAddress, converse
+from prewatt.core.meters.drivers.modbus import SCRIPTS
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.profile import Group, Protocol
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -282,6 +283,10 @@ def test_a_meter_that_switches_nothing_says_so_before_a_byte_leaves() -> None:
     line = Line(FakeMeter(catalogue()["eastron-sdm630"]))
     outcome = line.run(TRIP)
     assert (outcome.verdict, outcome.code, line.sends) == (REFUSED, "wish_not_supported", 0)
+
+
+def test_there_is_a_script_for_every_intent() -> None:
+    assert SCRIPTS.keys() == set(Intent)
 
 
 def _groups(intent: Intent) -> tuple[Group, ...]:

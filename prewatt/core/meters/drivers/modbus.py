@@ -3,7 +3,8 @@
 No script ever writes a balance, sends a write twice, or believes a write that was not read back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING, exception_code, signed_amount
 from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAddress
@@ -54,7 +55,7 @@ def _reading(talk: Talk, job: Job) -> Script:
     return talk.end(Verdict.DONE)
 
 
-def _trying(talk: Talk) -> Script:
+def _trying(talk: Talk, _: Job) -> Script:
     """Ask every block once, also after one that was refused: each refusal says something about the profile."""
     missed, refused = 0, None
     for group in Group:
@@ -259,34 +260,29 @@ def _relay_witness(talk: Talk, target: Mapping[Quantity, int], reply: Reply | No
     return talk.end(Verdict.UNKNOWN, "relay_not_moved")
 
 
+SCRIPTS: Final[Mapping[Intent, Callable[[Talk, Job], Script]]] = {
+    Intent.READ_STATUS: _reading,
+    Intent.READ_REGISTERS: _reading,
+    Intent.READ_PURSE: _reading,
+    Intent.CREDIT: _credit,
+    Intent.RELAY: _relay,
+    Intent.WRITE_SETTINGS: write_settings,
+    Intent.SET_CLOCK: set_clock,
+    Intent.READDRESS: readdress,
+    Intent.CHANGE_BAUD: lambda talk, _: _refusing(talk, "baud_not_changeable"),
+    Intent.ENTER_TOKEN: enter_token,
+    Intent.READ_FREEZES: read_freezes,
+    Intent.READ_SCHEDULE: talk_of_schedule,
+    Intent.WRITE_SCHEDULE: talk_of_schedule,
+    Intent.READ_PRICES: talk_of_prices,
+    Intent.WRITE_PRICES: talk_of_prices,
+    Intent.TRY: _trying,
+}
+
+
 def modbus(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Conversation:
     """The driver of Protocol.MODBUS."""
     talk = Talk(profile, meter, job.circuit_index)
-    if not 1 <= job.circuit_index <= profile.circuits:
-        return Exchange(_refusing(talk, "circuit_not_in_profile"), profile, meter, bus)
-    match job.intent:
-        case Intent.CREDIT:
-            script = _credit(talk, job)
-        case Intent.RELAY:
-            script = _relay(talk, job)
-        case Intent.WRITE_SETTINGS:
-            script = write_settings(talk, job)
-        case Intent.SET_CLOCK:
-            script = set_clock(talk, job)
-        case Intent.READDRESS:
-            script = readdress(talk, job)
-        case Intent.CHANGE_BAUD:
-            script = _refusing(talk, "baud_not_changeable")
-        case Intent.ENTER_TOKEN:
-            script = enter_token(talk, job)
-        case Intent.READ_FREEZES:
-            script = read_freezes(talk, job)
-        case Intent.READ_SCHEDULE | Intent.WRITE_SCHEDULE:
-            script = talk_of_schedule(talk, job)
-        case Intent.READ_PRICES | Intent.WRITE_PRICES:
-            script = talk_of_prices(talk, job)
-        case Intent.TRY:
-            return Exchange(_trying(talk), profile, meter, bus, keep_frames=True)
-        case _:
-            script = _reading(talk, job)
-    return Exchange(script, profile, meter, bus)
+    known = 1 <= job.circuit_index <= profile.circuits
+    script = SCRIPTS[job.intent](talk, job) if known else _refusing(talk, "circuit_not_in_profile")
+    return Exchange(script, profile, meter, bus, keep_frames=job.intent is Intent.TRY)
