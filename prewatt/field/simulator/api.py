@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from prewatt.core.refusals import Text, message, register
+from prewatt.field.simulator.card_slot import IMAGE_LIMIT_BYTES, image_of
 from prewatt.field.simulator.events import Event
 from prewatt.field.simulator.faults import faults_from
 from prewatt.field.simulator.fields import LOAD_LIMIT_W, Fields, SiteError
@@ -34,6 +35,9 @@ register(
             "This cannot happen to this circuit: {detail}. Write the setting first.",
             "该回路不会发生此事件：{detail}。请先写入相应设置。",
         ),
+        "sim_no_card_slot": Text("This meter takes no cards.", "该电表没有 IC 卡插槽。"),
+        "sim_card_in_slot": Text("There is a card in the slot: take it out first.", "插槽中已有卡，请先取出。"),
+        "sim_slot_empty": Text("There is no card in the slot.", "插槽中没有卡。"),
         "sim_not_found": Text("There is nothing here.", "这里没有内容。"),
         "sim_wrong_method": Text("This address does not take that method.", "该地址不支持此方法。"),
         "sim_foreign": Text("Only pages of the simulator itself may do this.", "只有模拟器自身的页面可以这样做。"),
@@ -70,6 +74,8 @@ class Api:
                 return _refusal(request, 404, f"sim_{error.code}", name=error.text.rpartition(" ")[2])
             if error.code == "event_needs":
                 return _refusal(request, 409, "sim_event_needs", detail=error.text)
+            if error.code in ("no_card_slot", "card_in_slot", "slot_empty"):
+                return _refusal(request, 409, f"sim_{error.code}")
             return _refusal(request, 400, "sim_bad_request", detail=f"{error.where} {error.text}")
         except NotKept:
             return _refusal(request, 503, "sim_not_kept", retry=True)
@@ -109,6 +115,8 @@ class Api:
                 return self._reset() if request.method == "POST" else _wrong_method(request, "POST")
             case ("api", "sts", *_) | ("sts", *_) if self._world.keypads:
                 return self._keypad(request)
+            case ("meters", number, "card"):
+                return self._card(request, number)
             case ("meters", number):
                 return self._command(request, number) if request.method == "POST" else _wrong_method(request, "POST")
         return _refusal(request, 404, "sim_not_found")
@@ -156,6 +164,22 @@ class Api:
         fields.done()
         self._world.happen(number, event, index, self._now_ms())
         return json_reply({"number": number, "event": event.value})
+
+    def _card(self, request: HttpRequest, number: str) -> HttpReply:
+        """GET: what is in the slot; POST {"image": hex} puts a card in, POST {"eject": true} takes it out."""
+        now_ms = self._now_ms()
+        if request.method in ("GET", "HEAD"):
+            return json_reply({"number": number, **self._world.card(number)})
+        if request.method != "POST":
+            return _wrong_method(request, "GET, POST")
+        fields = Fields.of(_json(request), "card")
+        if fields.flag("eject"):
+            fields.done()
+            return json_reply({"number": number, "image": self._world.eject_card(number, now_ms).hex()})
+        image = image_of(fields.text("image", limit=2 * IMAGE_LIMIT_BYTES))
+        fields.done()
+        read = self._world.insert_card(number, image, now_ms)
+        return json_reply({"number": number, "says": read.says, "image": read.image.hex()})
 
     def _keypad(self, request: HttpRequest) -> HttpReply:
         """The STS meters. What they need is loaded where there are some."""
@@ -228,6 +252,12 @@ class Api:
             fields = Fields.of({"event": form["event"]}, "meter")
             index = _number(form["index"], CIRCUIT_LIMIT, "index") if "index" in form else None
             self._world.happen(number, fields.choice("event", Event), index, self._now_ms())
+            return HttpReply(status=303, headers={"Location": f"/visit/{number}?lang={_lang(request)}"})
+        if "card" in form:
+            self._world.insert_card(number, image_of(form["card"]), self._now_ms())
+            return HttpReply(status=303, headers={"Location": f"/visit/{number}?lang={_lang(request)}"})
+        if "eject" in form:
+            self._world.eject_card(number, self._now_ms())
             return HttpReply(status=303, headers={"Location": f"/visit/{number}?lang={_lang(request)}"})
         changes: dict[str, object] = {name: form[name] == "true" for name in _ACTS if name in form}
         if "index" in form:

@@ -66,6 +66,11 @@ class DataMeter(Meter):
         """Twelve digits; as it left the works, its number."""
         return self.state.address or self.site.address or self.number
 
+    @property
+    def readdressed(self) -> bool:
+        """Was it ever called by anything but its number?"""
+        return bool(self.state.address or self.site.address)
+
     def hears(self, frame: Frame) -> bool:
         """Is a frame for this meter?"""
         return not frame.reply and meant(frame.address, self.address)

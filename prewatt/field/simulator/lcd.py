@@ -10,6 +10,7 @@ from math import isqrt
 from typing import Final
 
 from prewatt.core.meters.quantities import Quantity
+from prewatt.field.simulator.card_slot import shown as card_shown
 from prewatt.field.simulator.circuit import Circuit
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.meter import Meter
@@ -51,6 +52,7 @@ _WORDS: Final = {
     "total": ("总用电量", "Total used"),
     "none": ("无", "none"),
     "status": ("状态", "Status"),
+    "card": ("IC 卡", "IC card"),
     "restarts": ("看门狗重启", "Watchdog restarts"),
     "hung": ("死机，等待看门狗", "Hung, waiting for the watchdog"),
     "prepaid": ("预付费", "prepaid"),
@@ -95,6 +97,7 @@ def lines(meter: Meter, index: int, lang: str, at_ms: int) -> list[tuple[str, st
         *shown,
         *([(_w("export", lang), _digits(meter.circuits[index].state.export_wh, 2, 8))]
           if meter.circuits[index].state.export_wh else []),
+        *([(_w("card", lang), told)] if (told := card_shown(meter, lang)) else []),
         *([(_w("restarts", lang), str(meter.state.restarts))] if meter.state.restarts else []),
         *([(_w("status", lang), ", ".join(status))] if status else []),
     ]  # fmt: skip

@@ -87,6 +87,8 @@ class MeterState:
     address: str = ""  # of DL/T 645, likewise
     baud: int = 0  # likewise
     programmable_until_ms: int = 0  # its programming key was pressed
+    card: str | None = None  # bytes of the card in its slot, hex
+    card_says: str = ""  # what it made of it: a code of `card_slot`
     order_results: list[int] = field(default_factory=list)  # per circuit, see Quantity.ORDER_RESULT
     charge: dict[str, Any] = field(default_factory=dict)  # `charging.ChargeState`; replaced as a whole, never changed
     schedule: dict[str, Any] = field(default_factory=dict)  # `timetable.Held`; likewise

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.meters.wallet import price_of
+from prewatt.field.simulator.card_slot import IMAGE_LIMIT_BYTES, has_slot
+from prewatt.field.simulator.card_slot import shown as card_shown
 from prewatt.field.simulator.circuit import ENERGY, Circuit
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.events import Event
@@ -51,6 +53,11 @@ _WORDS: Final = {
     "speak": ("接上通讯线", "Plug the bus in"),
     "program": ("按下编程键", "Press the programming key"),
     "programmable": ("可编程", "may be programmed"),
+    "slot": ("IC 卡插槽", "Card slot"),
+    "card": ("卡内数据（十六进制）", "The card's bytes (hex)"),
+    "insert": ("插卡", "Insert"),
+    "eject": ("取卡", "Take it out"),
+    "in_slot": ("插槽中有卡", "There is a card in the slot"),
     "silent": ("通讯线已拔掉", "The bus is unplugged"),
     "by_hand": ("手动负荷", "load set by hand"),
     "orders": ("已接受的购电指令", "Orders applied"),
@@ -220,10 +227,24 @@ def visit(world: World, meter: Meter, lang: str) -> str:
         f'<a href="/visit/{meter.number}?lang={lang}">{_w("refresh", lang)}</a> · '
         f'<a href="/lcd/{meter.number}?lang={lang}">{_w("lcd", lang)}</a></p>'
         f"<p>{escape(meter.profile.maker)} {escape(meter.profile.name)} · "
-        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}</p>{parts}"
+        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}</p>{parts}{_slot(meter, lang)}"
         + _form(meter, lang, "", [("silent", state, _w(word, lang)), *_programming(meter, lang)])
     )
     return frame(f"{_w('meter', lang)} {meter.number}", lang, body, f"/visit/{meter.number}")
+
+
+def _slot(meter: Meter, lang: str) -> str:
+    """The card slot of a meter that has one."""
+    if not has_slot(meter):
+        return ""
+    head, action = f"<h2>{_w('slot', lang)}</h2>", f'method="post" action="/visit/{meter.number}?lang={lang}"'
+    if meter.state.card is not None:
+        says = escape(card_shown(meter, lang))
+        return f"{head}<p>{_w('in_slot', lang)}: {says}</p>" + _form(meter, lang, "", [("eject", "1", _w("eject", lang))])
+    return (
+        f'{head}<form {action}><label>{_w("card", lang)} <input name="card" maxlength="{2 * IMAGE_LIMIT_BYTES}"'
+        f' autocomplete="off" required></label><button>{_w("insert", lang)}</button></form>'
+    )
 
 
 def _place(meter: Meter) -> str:
@@ -254,6 +275,7 @@ def display(meter: Meter, index: int, lang: str) -> str:
         f"{_w('energy', lang)}  {kwh(state.energy_wh)}",
         f"{_w('power', lang)}  {circuit.power_w():,} W",
         *([f"{_w('count', lang)}  {state.purchase_count}"] if state.purse else []),
+        *([f"{_w('slot', lang)}  {escape(told)}"] if (told := card_shown(meter, lang)) else []),
         *(escape(each) for each in facts(circuit, lang)),
     ]
     return (

@@ -10,6 +10,7 @@ from typing import Final, TextIO
 from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
+from prewatt.field.simulator.card_slot import CardReader
 from prewatt.field.simulator.faces import Face, face_of, shared
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.http import HttpServer
@@ -71,11 +72,12 @@ async def run(
     stop: asyncio.Event,
     ready: Callable[[Ready], None] | None = None,
     record: TextIO | None = None,
+    card_reader: CardReader | None = None,
 ) -> None:
     """Play the site of `site_file` with the memory in `state_dir`, page and API on `host:http_port`.
 
     `now_ms` is the wall clock in ms since 1970 UTC, `stop` ends it, `ready` is called once everything listens, and
-    what is said on the lines is written to `record`. Raises `SiteError` (the file), `StoreDamaged` (the memory, or
+    what is said on the lines is written to `record`; `card_reader` reads the cards in the meters' slots. Raises `SiteError` (the file), `StoreDamaged` (the memory, or
     another simulator has it open), `PortTaken`.
     """
     site = load_site(site_file)
@@ -84,7 +86,7 @@ async def run(
     buses: dict[str, Face] = {}
     server: HttpServer | None = None
     try:
-        world = World(site, store, now_ms=clock.now_ms())
+        world = World(site, store, now_ms=clock.now_ms(), card_reader=card_reader)
         recorder = None if record is None else Recorder(record)
         together = shared(world.lines.values())
         for line in world.lines.values():

@@ -27,6 +27,7 @@ refused with a `SiteError` that names the place.
         "silent": false,                           # optional: never answers
         "address": "000000000001",                 # optional, DL/T 645: as it left the works; else its number
         "baud": 2400,                              # optional: the speed of its port; else that of its line
+        "card_slot": true,                         # optional: it takes cards though its model is not known for it
         "circuits": [{                             # optional: one circuit of which nothing is said
           "index": 1,
           "opening": {                             # optional, all 0: what lies before the first start
@@ -221,6 +222,7 @@ class MeterSite:
     silent: bool = False
     address: str = ""
     baud: int = 0
+    card_slot: bool = False
     circuits: tuple[CircuitSite, ...]
 
 
@@ -338,6 +340,7 @@ def _meter(fields: Fields) -> MeterSite:
         silent=fields.flag("silent"),
         address=fields.matching("address", _NUMBER) if "address" in fields.left else "",
         baud=fields.integer("baud", 300, 4_000_000) if "baud" in fields.left else 0,
+        card_slot=fields.flag("card_slot"),
         circuits=tuple(_circuit(part) for part in fields.parts("circuits", CIRCUIT_LIMIT)),
     )
     fields.done()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 from prewatt.core.meters import Profile, catalogue
 from prewatt.core.meters.profile import Protocol as ProtocolName
 from prewatt.core.refusals import Refused
-from prewatt.field.simulator.circuit import Accepted
+from prewatt.field.simulator.card_slot import CardRead, CardReader, NoCardReader, eject, has_slot, insert
+from prewatt.field.simulator.circuit import Accepted, CircuitState
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.events import Event, happen
 from prewatt.field.simulator.faults import NO_FAULTS, Faults
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.line import NotKept, SimulatedLine
-from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.meter import Meter, MeterState
 from prewatt.field.simulator.site import MeterSite, Site
 from prewatt.field.simulator.store import Store, StoreDamaged
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # the cipher behind it is dear, and most sites have no such m
     from prewatt.field.simulator.keypad import Entered, KeypadMeter, Memory
     from prewatt.field.simulator.keypad_line import WiredKeypad
 
+Remembered = tuple[MeterState, tuple[CircuitState, ...]]
 SNAPSHOT_MS: Final = 2_000
 POWER_CUT_MS: Final = 10_000  # away for longer: the whole site had no power
 
@@ -33,10 +35,14 @@ _log = logging.getLogger(__name__)
 
 
 class World:
-    """All meters of a site file over the memory in `store`."""
+    """All meters of a site file over the memory in `store`. `card_reader`: the engine of their card slots."""
 
-    def __init__(self, site: Site, store: Store, *, now_ms: int, profiles: Mapping[str, Profile] | None = None) -> None:
+    def __init__(
+        self, site: Site, store: Store, *, now_ms: int, profiles: Mapping[str, Profile] | None = None,
+        card_reader: CardReader | None = None,
+    ) -> None:  # fmt: skip
         self.site = site
+        self._card_reader = card_reader or NoCardReader()
         self._store = store
         self._failing = False
         known = catalogue() if profiles is None else profiles
@@ -191,6 +197,45 @@ class World:
             meter.go_back(memory)
             raise
 
+    def insert_card(self, number: str, image: bytes, at_ms: int) -> CardRead:
+        """Put a card into a meter's slot. Raises `SiteError` unknown_meter and as `card_slot.insert`, `NotKept`."""
+        meter = self._card_meter(number, at_ms)
+        memory = meter.remember()
+        read = insert(meter, image, self._card_reader, at_ms)
+        self._keep_card(meter, memory, read.accepted)
+        return read
+
+    def eject_card(self, number: str, at_ms: int) -> bytes:
+        """The card as the meter gives it back. Raises `SiteError` unknown_meter and as `card_slot.eject`, `NotKept`."""
+        meter = self._card_meter(number, at_ms)
+        memory = meter.remember()
+        image = eject(meter)
+        self._keep_card(meter, memory, ())
+        return image
+
+    def card(self, number: str) -> dict[str, object]:
+        """What is in a meter's slot. Raises `SiteError` unknown_meter, no_card_slot."""
+        meter = self.meters.get(number)
+        if meter is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        if not has_slot(meter):
+            raise SiteError("no_card_slot", "card", f"meter {number} takes no cards")
+        return {"image": meter.state.card, "says": meter.state.card_says}
+
+    def _card_meter(self, number: str, at_ms: int) -> Meter:
+        meter = self.meters.get(number)
+        if meter is None:
+            raise SiteError("unknown_meter", "meter", f"no meter {number}")
+        meter.settle(at_ms)
+        return meter
+
+    def _keep_card(self, meter: Meter, memory: Remembered, accepted: Sequence[tuple[int, Accepted]]) -> None:
+        try:
+            self.keep(meter, accepted)
+        except NotKept:
+            meter.go_back(memory)
+            raise
+
     def keypad(self, number: str) -> "KeypadMeter":
         """An STS meter, by its number or the DRN on its label. Raises `SiteError` unknown_meter."""
         found = self.keypads.get(number) or next((each for each in self.keypads.values() if each.drn == number), None)
@@ -274,7 +319,7 @@ class World:
             "host": line.host,
             "port": ports.get(line.id, line.port),
             "unit": meter.unit if isinstance(meter, Meter) else meter.site.unit,
-            **({"address": meter.address} if isinstance(meter, DataMeter) else {}),
+            **({"address": meter.address} if isinstance(meter, DataMeter) and meter.readdressed else {}),
             "line": line.id,
             "circuits": [self._circuit(meter, index) for index in meter.circuits],
         }
