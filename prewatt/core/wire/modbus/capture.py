@@ -303,7 +303,7 @@ def _tcp_end(data: bytes, at: int) -> int:
     """Where the frame ends whose header may stand here, past the end when it is cut; _NEVER for no header."""
     head = data[at : at + HEADER]
     length = int.from_bytes(head[4:6], "big")
-    if any(head[2:4]) or (len(head) >= 6 and not 2 <= length <= MAX_PDU + 1):
+    if len(head) < 4 or any(head[2:4]) or (len(head) >= 6 and not 2 <= length <= MAX_PDU + 1):
         return _NEVER
     return at + HEADER - 1 + length if len(head) == HEADER else len(data) + 1
 
