@@ -88,6 +88,14 @@ class Fields:
             raise SiteError("not_a_text", f"{self.where}.{key}", f"must be a text of 1..{limit} characters")
         return value
 
+    def texts(self, key: str, limit: int) -> tuple[str, ...]:
+        """A list of texts, empty where there is none."""
+        value = self._take(key, ())
+        if not isinstance(value, (list, tuple)) or len(value) > limit:
+            raise SiteError("not_a_list", f"{self.where}.{key}", f"must be a list of at most {limit}")
+        each = Fields(self.where, {f"{key}[{position}]": item for position, item in enumerate(value)})
+        return tuple(each.text(name) for name in list(each.left))
+
     def matching(self, key: str, pattern: re.Pattern[str]) -> str:
         value = self.text(key)
         if not pattern.fullmatch(value):

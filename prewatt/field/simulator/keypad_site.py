@@ -32,6 +32,7 @@ TID_LIMIT = 0xFFFFFF
 CIRCUIT_LIMIT = 36  # as of every meter
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MODEL = re.compile(r"[A-Za-z0-9._-]{1,64}(@[0-9]{1,4})?")
 _NUMBER = re.compile(r"[0-9]{12}")
 _HEX = re.compile(r"[0-9a-f]{16}([0-9a-f]{16})?")
 _PAN = re.compile(r"[0-9]{18}")
@@ -114,7 +115,7 @@ def _keypad(fields: Fields) -> KeypadSite:
     keypad = KeypadSite(
         number=fields.matching("number", _NUMBER),
         place=fields.text("place"),
-        profile=fields.matching("profile", _ID),
+        profile=fields.matching("profile", _MODEL),
         line=fields.matching("line", _ID),
         unit=fields.integer("unit", 1, 247),
         key=_key(fields.part("key")),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
+from prewatt.core.meters import catalogue
 from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.api import Api
 from prewatt.field.simulator.bus import Bus
@@ -14,6 +15,7 @@ from prewatt.field.simulator.card_slot import CardReader
 from prewatt.field.simulator.faces import Face, face_of, shared
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.http import HttpServer
+from prewatt.field.simulator.own_models import own_models
 from prewatt.field.simulator.recording import load_recording
 from prewatt.field.simulator.replay import ReplayedLine
 from prewatt.field.simulator.site import load_site
@@ -86,7 +88,8 @@ async def run(
     buses: dict[str, Face] = {}
     server: HttpServer | None = None
     try:
-        world = World(site, store, now_ms=clock.now_ms(), card_reader=card_reader)
+        known = {**catalogue(), **own_models(site.models, site_file.parent)}
+        world = World(site, store, now_ms=clock.now_ms(), profiles=known, card_reader=card_reader)
         recorder = None if record is None else Recorder(record)
         together = shared(world.lines.values())
         for line in world.lines.values():

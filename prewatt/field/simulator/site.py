@@ -50,7 +50,8 @@ refused with a `SiteError` that names the place.
           }
         }]
       }],
-      "keypads": [...]                             # optional: STS meters, see `keypad_site`
+      "keypads": [...],                            # optional: STS meters, see `keypad_site`
+      "models": ["our-meter.toml"]                 # optional: meter models of the site's own, see `own_models`
     }
 
 A circuit whose balance stands at or below minus its overdraft opens by itself at once; nothing says so
@@ -81,10 +82,12 @@ FORMAT = "prewatt-site-1"
 SITE_FILE_LIMIT_BYTES = 64 * 1024 * 1024  # some 50,000 meters; a larger file is a mistake
 LINE_LIMIT = 2_000  # one listening socket each
 METER_LIMIT = 50_000
+MODEL_PLACES = 100  # files and directories named
 CIRCUIT_LIMIT = 36  # the SPM2506 has most
 PRICE_LIMIT = 2**32 - 1  # what a register of two words can hold
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MODEL = re.compile(r"[A-Za-z0-9._-]{1,64}(@[0-9]{1,4})?")
 _NUMBER = re.compile(r"[0-9]{12}")
 
 
@@ -235,6 +238,7 @@ class Site:
     lines: tuple[LineSite, ...]
     meters: tuple[MeterSite, ...]
     keypads: tuple[KeypadSite, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 def _line(fields: Fields) -> LineSite:
@@ -333,7 +337,7 @@ def _meter(fields: Fields) -> MeterSite:
     fields.left.setdefault("circuits", [{"index": 1}])
     meter = MeterSite(
         number=fields.matching("number", _NUMBER),
-        profile=fields.matching("profile", _ID),
+        profile=fields.matching("profile", _MODEL),
         unit=fields.integer("unit", 1, 247),
         line=fields.matching("line", _ID),
         ct_ratio=fields.integer("ct_ratio", 1, 10_000, 1),
@@ -405,9 +409,10 @@ def site_from(value: object) -> Site:
     lines = tuple(_line(part) for part in fields.parts("lines", LINE_LIMIT))
     meters = tuple(_meter(part) for part in fields.parts("meters", METER_LIMIT))
     keypads = keypads_from(fields.parts("keypads", METER_LIMIT)) if "keypads" in fields.left else ()
+    models = fields.texts("models", MODEL_PLACES)
     fields.done()
     _check_together(lines, meters)
-    return Site(name=name, timezone=timezone, lines=lines, meters=meters, keypads=keypads)
+    return Site(name=name, timezone=timezone, lines=lines, meters=meters, keypads=keypads, models=models)
 
 
 def load_site(path: Path) -> Site:
