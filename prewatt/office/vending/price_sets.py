@@ -24,10 +24,11 @@ from prewatt.office.estate.plans import version_in_force
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import prices
 from prewatt.office.metering.jobs import prices_of
-from prewatt.office.metering.models import JobRow, JobState
+from prewatt.office.metering.models import JobRow, JobState, WantedPrices
 from prewatt.office.metering.times import AHEAD, MOST_AHEAD
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
+from prewatt.office.vending.models import PursePrice
 
 PREFIX: Final = "price:"  # of the keys of all jobs that bring a price into a purse or read it there
 TASK: Final = "vending.price_done"
@@ -248,3 +249,57 @@ def _read(supply: SupplyPoint, key: str, *, actor: str, at: datetime) -> int:
         supply.circuit.meter, key=f"{PREFIX}{supply.pk}:{key}:read", at=at, actor=actor, then_task=TASK,
         then_args={"supply_id": supply.pk},
     )  # fmt: skip
+
+
+# --- what stands where -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """One open purse in money. `shown`: by what it drains, as it was read back, None: not by one known price; `planned`:
+    the plan's price in force; `told` None: nothing was written into a standby set; `standby`: whether its meter has one."""
+
+    supply: SupplyPoint
+    shown: Decimal | None
+    planned: Decimal | None
+    told: WantedPrices | None
+    standby: bool
+
+    @property
+    def disputed(self) -> bool:
+        """What was read fitted neither what was nor what was to be: a person decides."""
+        return self.told is not None and self.told.job.verdict == Verdict.DISPUTED
+
+
+def standings(site_id: int, *, at: datetime, most: int = MOST_AT_ONCE) -> list[Standing]:
+    """Every open purse in money of a site, those first that drain by another price than the plan's."""
+    supplies = list(
+        SupplyPoint.objects.filter(circuit__site_id=site_id, custody="meter", state=SupplyPoint.State.OPEN)
+        .exclude(credit_unit="Wh").select_related("circuit__meter__site", "contract__customer").order_by("pk")
+    )  # fmt: skip
+    ids, meters = [each.pk for each in supplies], [each.circuit.meter_id for each in supplies]
+    shown = dict(PursePrice.objects.filter(supply_point__in=ids).values_list("supply_point_id", "price"))
+    newest = WantedPrices.objects.filter(meter__in=meters).order_by("meter", "-pk").distinct("meter")
+    told = {each.meter_id: each for each in newest.select_related("job")}
+    with connection.cursor() as cursor:
+        cursor.execute(_PLANNED, {"ids": ids, "at": at})
+        planned = dict(cursor.fetchall())
+    with_standby = set(models())
+    found = [
+        Standing(
+            supply=each, shown=shown.get(each.pk), planned=planned.get(each.pk), told=told.get(each.circuit.meter_id),
+            standby=each.circuit.meter.profile in with_standby,
+        )
+        for each in supplies
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (one.shown == one.planned, one.supply.circuit.meter.number))[:most]
+
+
+_PLANNED: Final = """
+SELECT sp.id, v.price FROM estate_supplypoint sp
+JOIN LATERAL (SELECT a.plan_id FROM estate_planassignment a WHERE a.supply_point_id = sp.id AND a.valid_from <= %(at)s
+    ORDER BY a.valid_from DESC LIMIT 1) a ON true
+JOIN LATERAL (SELECT v.price FROM estate_planversion v WHERE v.plan_id = a.plan_id AND v.valid_from <= %(at)s
+    ORDER BY v.valid_from DESC LIMIT 1) v ON true
+WHERE sp.id = ANY(%(ids)s)
+"""

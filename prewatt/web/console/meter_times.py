@@ -23,7 +23,7 @@ from prewatt.office.estate.models import Meter
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import times
 from prewatt.office.metering.jobs import schedule_of
-from prewatt.office.metering.models import JobState, WantedSchedule
+from prewatt.office.metering.models import JobRow, JobState, WantedSchedule
 from prewatt.office.metering.parameters import ParameterState
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
@@ -94,19 +94,23 @@ def _table_or_404(meter: Meter) -> ScheduleTable:
     return profile.schedule
 
 
+def result_of(job: JobRow) -> str:
+    """What came of a write, in words."""
+    if job.state not in (JobState.DONE, JobState.DROPPED):
+        return _("at work")
+    if job.state == JobState.DROPPED and not job.ever_sent:
+        return _("dropped, never sent")
+    verdict = Verdict(job.verdict) if job.verdict else Verdict.UNKNOWN
+    if verdict is Verdict.SILENT and job.ever_sent:
+        verdict = Verdict.UNKNOWN
+    return label(verdict, get_language() or "zh-hans")
+
+
 def _version(each: WantedSchedule, names: dict[str, str], ask: Ask) -> Version:
     job, language = each.job, get_language() or "zh-hans"
-    result = _("at work")
-    if job.state in (JobState.DONE, JobState.DROPPED):
-        verdict = Verdict(job.verdict) if job.verdict else Verdict.UNKNOWN
-        if verdict is Verdict.SILENT and job.ever_sent:
-            verdict = Verdict.UNKNOWN
-        result = label(verdict, language)
-        if job.state == JobState.DROPPED and not job.ever_sent:
-            result = _("dropped, never sent")
     return Version(
         at=formats.when(each.set_at, ask.at, ask.zone), swap=f"{each.swap_at.astimezone(ask.zone):%Y-%m-%d %H:%M}",
-        who=names.get(each.actor, ""), reason=each.reason, result=result,
+        who=names.get(each.actor, ""), reason=each.reason, result=result_of(job),
         why=message(job.code, language) if job.code in texts and job.verdict != Verdict.DONE else "",
         tables=tables_of(schedule_of(each.schedule)),
     )  # fmt: skip
@@ -127,6 +131,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
         "said": now.state.value, "doubt": now.state is ParameterState.UNKNOWN,
         "read_at": formats.when(now.read_at, ask.at, ask.zone) if now.read_at else "",
         "swap": f"{datetime.fromtimestamp(shown.swap_at, UTC):%Y-%m-%d %H:%M}" if shown and shown.swap_at else "",
+        "differ": shown is not None and shown.swaps_differ,
         "in_force": tables_of(shown.in_force) if shown else [],
         "standby": tables_of(shown.standby) if shown else [],
         "versions": [_version(each, names, ask) for each in wanted],

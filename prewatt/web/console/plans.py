@@ -14,7 +14,7 @@ from prewatt.office.estate import plans
 from prewatt.office.estate.models import Company, Plan, PlanAssignment, PlanVersion
 from prewatt.office.estate.money_purses import purses_of
 from prewatt.office.estate.scope import visible_to
-from prewatt.office.staff.roles import Act
+from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending.purse_prices import holds_money
 from prewatt.web.console.contracts import contract_or_404, points_of
 from prewatt.web.console.contracts_plot import price_unit
@@ -60,7 +60,10 @@ def page(ask: Ask) -> HttpResponse:
     for plan in visible_to(ask.operator, Plan).filter(company=company).order_by("code"):
         versions = list(plan.versions.order_by("-valid_from"))
         shown.append((plan, [_version(each, versions, ask) for each in versions], _held(plan, ask.at)))
-    return settings_page(ask, "ui/settings_plans.html", {"plans": shown, "unit": price_unit(company.currency)})
+    may_write = may(ask.operator.role, Act.METER_SETTINGS)
+    return settings_page(
+        ask, "ui/settings_plans.html", {"plans": shown, "unit": price_unit(company.currency), "purses": may_write}
+    )
 
 
 def _version(one: PlanVersion, versions: list[PlanVersion], ask: Ask) -> dict[str, object]:
