@@ -28,6 +28,19 @@ register(
             en="This reading is not held any more: look at the contract again. Nothing was changed.",
             zh="该读数已不再待处理，请重新查看该户。什么都没有改。",
         ),
+        "doubt_over": Text(
+            en="Nothing is in doubt here any more: the counter came back, or somebody decided. Nothing was changed.",
+            zh="此处已无疑问读数：计数已恢复，或已由他人处理。什么都没有改。",
+        ),
+        "doubt_fell": Text(
+            en="The counter stands lower than before, which cannot have been used: bill on from it instead. "
+            "Nothing was changed.",
+            zh="计数比之前低，不可能是用电：请改为从此读数继续计费。什么都没有改。",
+        ),
+        "doubt_impossible": Text(
+            en="No supply point can use {wh} Wh in that time: bill on from it instead. Nothing was changed.",
+            zh="任何供电点都不可能在该时间内用 {wh} Wh：请改为从此读数继续计费。什么都没有改。",
+        ),
         "thresholds_order": Text(
             en="Alarm 1 must not lie below alarm 2, and overdraft must not be negative. Nothing was opened.",
             zh="一级报警不能低于二级报警，透支不能为负。没有开户。",

@@ -13,6 +13,7 @@ from prewatt.office.estate.models import Circuit, Contract, Plan, PlanAssignment
 from prewatt.office.estate.plans import version_in_force
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.ledger import books
+from prewatt.office.metering.displays import end_wh
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -66,7 +67,7 @@ def open_server_held(
         supply.save(update_fields=["credit_account_id"])
         Progress.objects.create(
             supply_point_id=supply.pk, site_id=site.pk, circuit_id=circuit.pk, account_id=account,
-            valid_from=valid_from, rollover_wh=_rollover_wh(circuit),
+            valid_from=valid_from, rollover_wh=end_wh(all_profiles()[circuit.meter.profile], circuit.meter.ct_ratio),
         )  # fmt: skip
         audit(
             at=at, actor=actor if isinstance(actor, str) else actor.key, action="billing.open", site_id=site.pk,
@@ -90,11 +91,3 @@ def _check(contract: Contract, circuit: Circuit, plan: Plan, *, overdraft: int, 
         raise Refused("thresholds_order")
     if plan.company_id != contract.site.company_id:
         raise Refused("plan_other_company")
-
-
-def _rollover_wh(circuit: Circuit) -> int | None:
-    """Where the total of a circuit begins anew, as readings have it: CT ratio applied."""
-    profile = all_profiles()[circuit.meter.profile]
-    if profile.rollover_kwh is None:
-        return None
-    return profile.rollover_kwh * 1000 * (1 if profile.ratio_applied else circuit.meter.ct_ratio)

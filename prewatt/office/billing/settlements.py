@@ -13,6 +13,7 @@ from prewatt.office.billing import errors as _errors  # noqa: F401  registers th
 from prewatt.office.billing.models import Progress
 from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.ledger.call import call
+from prewatt.office.metering import doubts
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -45,6 +46,7 @@ def go_on_from_held(supply_point: SupplyPoint, *, held_at: datetime, reason: str
         Progress.objects.filter(pk=row.pk).update(
             charged_at=row.held_at, charged_wh=row.held_wh, held="", held_at=None, held_wh=None
         )
+        doubts.end(row.site_id, row.circuit_id, before=held_at)
         audit(
             at=at, actor=actor.key, action="billing.go_on_from_held", site_id=row.site_id, object_type="supply_point",
             object_id=str(row.pk), reason=reason,

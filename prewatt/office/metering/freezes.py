@@ -17,6 +17,7 @@ from prewatt.core.meters import Profile
 from prewatt.core.meters.freezes import FreezeKind, FreezeSpan
 from prewatt.core.meters.gaps import Point, Quality, by_day, judged
 from prewatt.core.meters.jobs import Intent, Job, Verdict
+from prewatt.core.meters.judging import CODES, Mark
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit
 from prewatt.office.estate.profiles import all_profiles
@@ -191,9 +192,10 @@ def _fill(gap: Gap, circuit: Circuit, after: tuple[Point, int], zone: ZoneInfo, 
     rates = {row[0]: row[2] for row in kept}
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, energy_wh, rates_wh)"
-            " VALUES (%s, %s, %s, true, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [(gap.site_id, gap.circuit_id, point.at, SOURCE_FREEZE, int(quality), point.wh, rates[point.at])
+            "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, mark, energy_wh,"
+            " rates_wh) VALUES (%s, %s, %s, true, %s, %s, nullif(%s, 0), %s, %s) ON CONFLICT DO NOTHING",
+            [(gap.site_id, gap.circuit_id, point.at, SOURCE_FREEZE, int(quality), int(quality), point.wh,
+              rates[point.at])
              for point, quality in found],
         )  # fmt: skip
     good = [point for point, quality in found if quality is Quality.GOOD]
@@ -201,7 +203,20 @@ def _fill(gap: Gap, circuit: Circuit, after: tuple[Point, int], zone: ZoneInfo, 
     if good and before.wh == gap.before_wh <= after[0].wh and after[1] == Quality.GOOD:
         _move_use(gap, [before, *good, after[0]], rates, zone)
     midnights = (gap.to_at.astimezone(zone).date() - gap.from_at.astimezone(zone).date()).days
+    if len(good) >= midnights:
+        _say_filled(gap, after[0].at)
     return _end(gap, len(good), midnights, at)
+
+
+def _say_filled(gap: Gap, returned_at: datetime) -> None:
+    """The mark of the reading that ended the gap says that it is closed."""
+    marks = CODES[Mark.GAP_FILLED], gap.site_id, gap.circuit_id, returned_at, CODES[Mark.GAP]
+    with connection.cursor() as cursor:
+        for table, moment in (("metering_reading", "at"), ("metering_latest", "energy_at")):
+            cursor.execute(
+                f"UPDATE {table} SET mark = %s WHERE site_id = %s AND circuit_id = %s AND {moment} = %s AND mark = %s",
+                marks,
+            )
 
 
 def _move_use(

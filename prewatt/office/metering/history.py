@@ -79,13 +79,14 @@ ON CONFLICT (site_id, circuit_id, day) DO UPDATE SET used_wh = metering_daily.us
 
 _LATEST: Final = """
 INSERT INTO metering_latest AS t (site_id, circuit_id, at, full_at, energy_wh, power_w, balance, purchase_count, relay,
-    status, relay_at)
+    status, relay_at, energy_at)
 SELECT DISTINCT ON (site_id, circuit_id) site_id, circuit_id, at, at, energy_wh, power_w, balance, purchase_count,
-    relay, status, at
+    relay, status, at, at
 FROM metering_reading WHERE at BETWEEN %s AND %s ORDER BY site_id, circuit_id, at DESC
 ON CONFLICT (site_id, circuit_id) DO UPDATE SET at = excluded.at, full_at = excluded.full_at,
     energy_wh = excluded.energy_wh, power_w = excluded.power_w, balance = excluded.balance,
     purchase_count = excluded.purchase_count, relay = excluded.relay, status = excluded.status,
-    relay_at = excluded.relay_at
+    relay_at = excluded.relay_at, energy_at = excluded.energy_at, mark = NULL, still_ws = 0, sure_at = NULL,
+    sure_wh = NULL
 WHERE excluded.at > t.at
 """

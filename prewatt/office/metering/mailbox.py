@@ -37,6 +37,7 @@ from prewatt.core.meters.mailbox import (
 from prewatt.core.meters.own import OwnVersion, load_own, parted
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.refusals import Refused
+from prewatt.office.metering.displays import Display, display_of_own, displays_json
 from prewatt.office.metering.heartbeats import tell_broker
 from prewatt.office.metering.jobs import decode, frame_json, prices_read_json, retold, schedule_read_json
 from prewatt.office.metering.scan_post import exchange
@@ -98,6 +99,8 @@ class PostgresMailbox:
         self._in_hand: set[tuple[int, int]] = set()  # (job, claim) given out and not reported yet
         self._own_clocks: dict[str, bool] = {}  # own version -> its clock shows the site's wall time
         self._broker_told: str | None = None
+        self._own_displays: dict[str, Display] = {}
+        self._displays = displays_json({})
         self._claim_in_doubt = False  # the last claim broke off: it may be committed and nobody has its jobs
         self._lock = threading.Lock()
 
@@ -208,6 +211,9 @@ class PostgresMailbox:
         found = {name: OwnVersion(code=name, text=text) for name, text in rows}
         for name in found.keys() - self._own_clocks.keys():
             self._own_clocks[name] = shows_local_time(found[name])
+            if (display := display_of_own(found[name])) is not None:
+                self._own_displays[name] = display
+                self._displays = displays_json(self._own_displays)
         return found
 
     def poll_settings(self) -> PollSettings:
@@ -340,7 +346,7 @@ class PostgresMailbox:
                 copy.set_types(_TYPES)
                 for row in rows:
                     copy.write_row(row)
-            cursor.execute("SELECT metering_absorb(%s::text[])", [CAUSES])
+            cursor.execute("SELECT metering_absorb(%s::text[], %s::jsonb)", [CAUSES, self._displays])
 
 
 def _frozen(report: JobReport) -> list[Any]:

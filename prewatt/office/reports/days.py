@@ -10,18 +10,15 @@ from typing import Final
 
 from django.db import connection
 
-from prewatt.core.meters import Profile
 from prewatt.core.meters.freezes import FreezeKind
-from prewatt.core.meters.gaps import Quality
-from prewatt.core.meters.judging import Mark, Reading, marked
+from prewatt.core.meters.judging import BY_CODE, Mark
 from prewatt.office.metering import freezes
 from prewatt.office.metering.freezes import Frozen
 from prewatt.office.metering.models import Gap
 from prewatt.office.reports.use import days_of
 
 DAYS: Final = 31
-LOOKED_THROUGH: Final = timedelta(days=7)  # readings that are marked: some ten thousand of a circuit
-MOST_READINGS: Final = 20_000
+LOOKED_THROUGH: Final = timedelta(days=DAYS)  # for readings that are marked
 MOST_SHOWN: Final = 50
 
 
@@ -56,17 +53,8 @@ class Days:
     marked: Sequence[Marked]  # those that are not good, the newest first
 
 
-def rollover_of(profile: Profile | None, ratio: int) -> int | None:
-    """Where the counter begins anew, Wh on the primary side."""
-    if profile is None or profile.rollover_kwh is None:
-        return None
-    return profile.rollover_kwh * 1000 * (1 if profile.ratio_applied else ratio)
-
-
-def of_circuit(
-    site_id: int, circuit_id: int, profile: Profile | None, *, ratio: int, at: datetime, zone: tzinfo
-) -> Days:
-    """The last month of a circuit. `ratio`: of its meter."""
+def of_circuit(site_id: int, circuit_id: int, *, at: datetime, zone: tzinfo) -> Days:
+    """The last month of a circuit."""
     today = at.astimezone(zone).date()
     first = today - timedelta(days=DAYS - 1)
     used = {each.day: each.used_wh for each in days_of(site_id, circuit_id, first=first, last=today)}
@@ -83,25 +71,18 @@ def of_circuit(
             found.append(Day(day=day, used_wh=used.get(day), counter=ends[0], frozen_wh=between))
     return Days(
         days=found, months=freezes.listed(site_id, circuit_id, FreezeKind.MONTH, most=12),
-        gaps=freezes.gaps_of(circuit_id),
-        marked=_not_good(site_id, circuit_id, rollover_of(profile, ratio), ratio, at),
+        gaps=freezes.gaps_of(circuit_id), marked=_not_good(site_id, circuit_id, at),
     )  # fmt: skip
 
 
-def _not_good(
-    site_id: int, circuit_id: int, rollover_wh: int | None, ratio: int, at: datetime
-) -> list[Marked]:
+def _not_good(site_id: int, circuit_id: int, at: datetime) -> list[Marked]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT at, energy_wh, power_w, quality, source FROM metering_reading"
-            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND energy_wh IS NOT NULL ORDER BY at DESC LIMIT %s",
-            [site_id, circuit_id, at - LOOKED_THROUGH, MOST_READINGS],
+            "SELECT at, energy_wh, mark, source FROM metering_reading"
+            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND mark IS NOT NULL AND energy_wh IS NOT NULL"
+            " ORDER BY at DESC LIMIT %s",
+            [site_id, circuit_id, at - LOOKED_THROUGH, MOST_SHOWN],
         )
-        rows = cursor.fetchall()[::-1]
-    told = [Reading(at=row[0], wh=row[1], power_w=row[2], quality=Quality(row[3])) for row in rows]
-    marks = marked(told, rollover_wh=rollover_wh, ratio=ratio)
-    bad = [
-        Marked(at=row[0], wh=row[1], mark=mark, source=row[4])
-        for row, mark in zip(rows, marks, strict=True) if mark is not Mark.GOOD
-    ]  # fmt: skip
-    return bad[: -MOST_SHOWN - 1 : -1]
+        return [
+            Marked(at=when, wh=wh, mark=BY_CODE[mark], source=source) for when, wh, mark, source in cursor.fetchall()
+        ]

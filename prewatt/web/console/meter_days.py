@@ -9,12 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.functional import Promise
-from django.utils.translation import get_language, pgettext_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from prewatt.core.meters.judging import Mark
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit
 from prewatt.office.estate.profiles import all_profiles
@@ -23,21 +22,12 @@ from prewatt.office.metering.models import Gap
 from prewatt.office.reports import days
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.circuits import circuit_or_404
+from prewatt.web.console.marks_words import BILLED, MARKS
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import roles_of
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
-MARKS: Final[dict[Mark, Promise]] = {
-    Mark.BACKWARD: pgettext_lazy("reading", "backward"),
-    Mark.JUMP: pgettext_lazy("reading", "jump"),
-    Mark.REPEATED: pgettext_lazy("reading", "late or repeated"),
-    Mark.CLOCK_OFF: pgettext_lazy("reading", "clock off"),
-    Mark.ROLLOVER: pgettext_lazy("reading", "display began anew"),
-    Mark.FROZEN: pgettext_lazy("reading", "stands still under load"),
-    Mark.GAP: pgettext_lazy("reading", "after a gap"),
-}
-BILLED: Final = frozenset({Mark.ROLLOVER, Mark.FROZEN, Mark.GAP})
 STATES: Final[dict[str, tuple[Promise, str]]] = {
     Gap.State.OPEN: (_lazy("being fetched"), "d-sent"),
     Gap.State.FILLED: (_lazy("filled by freezes"), "d-confirmed strong"),
@@ -63,9 +53,7 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
     """The last month of a circuit."""
     circuit, row = circuit_or_404(ask, circuit_id)
     profile = all_profiles().get(circuit.meter.profile)
-    held = days.of_circuit(
-        ask.site.id, circuit.pk, profile, ratio=circuit.meter.ct_ratio, at=ask.at, zone=ask.zone
-    )
+    held = days.of_circuit(ask.site.id, circuit.pk, at=ask.at, zone=ask.zone)
     keeps = profile is not None and profile.freezes is not None
     context = {
         "meter": circuit.meter,

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from prewatt.core.meters.jobs import Intent
+from prewatt.core.meters.judging import CODES, Mark
 from prewatt.office.metering.models import Gap, JobRow
 from prewatt.office.staff.models import Operator
 from tests.cast import Cast, assemble
@@ -31,20 +32,20 @@ def as_(operator: Operator, language: str = "en") -> Client:
     return client
 
 
-def put(cast: Cast, *told: tuple[timedelta, int, int, int]) -> None:
+def put(cast: Cast, *told: tuple[timedelta, int, Mark]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, energy_wh, power_w)"
+            "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, mark, energy_wh)"
             " VALUES (%s, %s, %s, true, 0, %s, %s, %s)",
             [
-                (cast.site.pk, cast.shop_102.pk, timezone.now() - ago, quality, wh, power)
-                for ago, wh, power, quality in told
+                (cast.site.pk, cast.shop_102.pk, timezone.now() - ago, int(mark is Mark.BACKWARD), CODES[mark], wh)
+                for ago, wh, mark in told
             ],
         )
 
 
 def test_marks_gaps_and_freezes_are_there_in_both_languages(cast: Cast) -> None:
-    put(cast, (3 * HOUR, 900, 9_000, 0), (2 * HOUR, 900, 9_000, 0), (HOUR, 900, 9_000, 0), (HOUR / 2, 100, 0, 1))
+    put(cast, (3 * HOUR, 900, Mark.GAP_FILLED), (HOUR, 900, Mark.FROZEN), (HOUR / 2, 100, Mark.BACKWARD))
     now = timezone.now()
     Gap.objects.create(
         site_id=cast.site.pk, circuit_id=cast.shop_102.pk, from_at=now - 90 * HOUR, to_at=now - 20 * HOUR, before_wh=1,
@@ -59,7 +60,8 @@ def test_marks_gaps_and_freezes_are_there_in_both_languages(cast: Cast) -> None:
         )
     address = f"/console/circuits/{cast.shop_102.pk}/days"
     page = as_(cast.bob).get(address).content.decode()
-    assert "stands still under load" in page and "backward" in page and "partly filled" in page and "2 freezes" in page
+    assert "after a gap, filled" in page and "stands still under load" in page
+    assert "backward" in page and "partly filled" in page and "2 freezes" in page
     assert "15.34" in page and ">3.00<" in page  # the counter, and the use between the two
     chinese = as_(cast.bob, "zh-hans").get(address).content.decode()
     assert "有负载而停走" in chinese and "部分补齐" in chinese

@@ -14,8 +14,16 @@ $$;
 CREATE FUNCTION billing_unrolled(p_wh bigint, p_charged bigint, p_for interval, p_rollover bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN p_wh >= p_charged AND p_wh - p_charged <= billing_most_wh(p_for) THEN p_wh
-        WHEN p_wh < p_charged AND p_wh + p_rollover - p_charged <= least(billing_most_wh(p_for), p_rollover / 10)
+        WHEN p_wh < p_charged AND p_wh + p_rollover - p_charged BETWEEN 0 AND least(billing_most_wh(p_for), p_rollover / 10)
         THEN p_wh + p_rollover END;
+$$;
+
+-- Whether a good reading stands behind a doubt: the intake saw the counter fall or leap after what was billed, and
+-- nobody has said yet what happened (billing.doubts). Until then nothing behind it becomes a charge, however plausible
+-- it looks as time goes by.
+CREATE FUNCTION billing_doubted(p_at timestamptz, p_billed timestamptz, p_sure timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_sure IS NOT NULL AND p_sure >= p_billed AND p_at > p_sure;
 $$;
 
 -- Opens the supply points among p_ids that have their first good reading; nothing before it is billed.
@@ -66,12 +74,14 @@ BEGIN
         FROM billing_progress p
         JOIN estate_supplypoint sp ON sp.id = p.supply_point_id
         JOIN estate_site s ON s.id = p.site_id JOIN estate_company co ON co.id = s.company_id
+        LEFT JOIN metering_latest l ON l.site_id = p.site_id AND l.circuit_id = p.circuit_id
         CROSS JOIN LATERAL (
             SELECT m.at, billing_unrolled(m.energy_wh, p.charged_wh, m.at - p.charged_at, p.rollover_wh) AS wh
             FROM metering_reading m
             WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id AND m.at > p.charged_at
               AND m.at <= least(p_at, sp.valid_to) AND m.quality = 0 AND m.energy_wh IS NOT NULL
               AND billing_unrolled(m.energy_wh, p.charged_wh, m.at - p.charged_at, p.rollover_wh) IS NOT NULL
+              AND NOT billing_doubted(m.at, p.charged_at, l.sure_at)
             ORDER BY m.at DESC LIMIT 1) n
         WHERE p.supply_point_id = ANY (p_ids) AND p.charged_at IS NOT NULL
     ), edge AS (
@@ -184,11 +194,14 @@ END $$;
 CREATE FUNCTION billing_hold(p_ids bigint[], p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE billing_progress p SET held = CASE
+            WHEN billing_doubted(f.at, p.charged_at, f.sure_at) AND f.energy_wh >= p.charged_wh THEN 'jump'
             WHEN billing_unrolled(f.energy_wh, p.charged_wh, f.at - p.charged_at, p.rollover_wh) IS NOT NULL THEN 'unpriced'
             WHEN f.energy_wh < p.charged_wh THEN 'backward' ELSE 'jump' END,
         held_at = f.at, held_wh = f.energy_wh
     FROM billing_progress o CROSS JOIN LATERAL (
-        SELECT m.at, m.energy_wh FROM metering_reading m
+        SELECT m.at, m.energy_wh, (SELECT l.sure_at FROM metering_latest l
+            WHERE l.site_id = o.site_id AND l.circuit_id = o.circuit_id) AS sure_at
+        FROM metering_reading m
         WHERE m.site_id = o.site_id AND m.circuit_id = o.circuit_id AND m.at > o.charged_at AND m.at <= p_at
           AND m.quality = 0 AND m.energy_wh IS NOT NULL
         ORDER BY m.at DESC LIMIT 1) f

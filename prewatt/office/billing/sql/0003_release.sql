@@ -95,7 +95,8 @@ END $$;
 -- Releases the next finished local day of each purse; how many purses had one. p_at: now.
 -- Of what a purse stands for (deferred) the share of the energy that is used up is income: with the credit it had and
 -- what was delivered, less what was used. Use past zero is paid for by the next purchase and is income then.
-CREATE FUNCTION billing_release_day(p_at timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+-- p_displays: as metering_absorb. What stands behind a doubt is not released (billing_doubted).
+CREATE FUNCTION billing_release_day(p_at timestamptz, p_displays jsonb DEFAULT '{}') RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE r record; v_entry bigint; v_done integer;
 BEGIN
     CREATE TEMP TABLE IF NOT EXISTS due_release (
@@ -111,7 +112,7 @@ BEGIN
     FROM (
         SELECT p.supply_point_id, p.site_id, p.circuit_id, p.seen_at, n.day_end,
             coalesce(l.at, CASE WHEN n.ended THEN greatest(sp.valid_to, p.seen_at + interval '1 microsecond') END) AS to_at,
-            coalesce(l.wh, p.seen_wh) AS to_wh, coalesce(l.wh - p.seen_wh, 0) AS used_wh,
+            coalesce(l.shown_wh, p.seen_wh) AS to_wh, coalesce(l.wh - p.seen_wh, 0) AS used_wh,
             CASE WHEN sp.credit_unit <> 'Wh' THEN coalesce(l.balance, p.credit_wh + d.wh - p.counted_wh)
                 ELSE p.credit_wh + d.wh - p.counted_wh - coalesce(l.wh - p.seen_wh, 0) END AS credit_wh,
             p.credit_wh + d.wh - p.counted_wh + greatest(0, -p.credit_wh) AS base_wh,
@@ -122,6 +123,7 @@ BEGIN
               ORDER BY b.supply_point_id FOR NO KEY UPDATE OF b SKIP LOCKED) p
         JOIN estate_supplypoint sp ON sp.id = p.supply_point_id
         JOIN estate_site s ON s.id = p.site_id JOIN estate_company co ON co.id = s.company_id
+        LEFT JOIN metering_latest la ON la.site_id = p.site_id AND la.circuit_id = p.circuit_id
         LEFT JOIN LATERAL (
             SELECT m.at FROM metering_reading m
             WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id AND m.at > p.looked_to
@@ -133,11 +135,15 @@ BEGIN
                       AT TIME ZONE s.timezone AS day_end) e
             WHERE f.at IS NOT NULL OR sp.state = 'closed') n
         LEFT JOIN LATERAL (
-            SELECT m.at, billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, NULL) AS wh, m.balance
+            SELECT m.at, m.energy_wh AS shown_wh, m.balance,
+                billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, e.end_wh) AS wh
             FROM metering_reading m
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN m.energy_wh < p.seen_wh THEN metering_end_wh(p.circuit_id, p_displays) END AS end_wh) e
             WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id AND m.at > p.looked_to AND m.at < n.day_end
               AND m.at <= least(p_at, sp.valid_to) AND m.quality = 0 AND m.energy_wh IS NOT NULL
-              AND billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, NULL) IS NOT NULL
+              AND billing_unrolled(m.energy_wh, p.seen_wh, m.at - p.seen_at, e.end_wh) IS NOT NULL
+              AND NOT billing_doubted(m.at, p.seen_at, la.sure_at)
               AND (sp.credit_unit = 'Wh' OR m.balance IS NOT NULL AND NOT billing_order_between(p.circuit_id, m.at))
             ORDER BY m.at DESC LIMIT 1) l ON true
         CROSS JOIN LATERAL billing_delivered(p.supply_point_id, coalesce(l.at, p.seen_at)) d

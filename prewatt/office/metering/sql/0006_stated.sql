@@ -18,10 +18,12 @@ BEGIN
     ON CONFLICT (site_id, circuit_id, day) DO UPDATE SET used_wh = metering_daily.used_wh + excluded.used_wh,
         last_energy_wh = excluded.last_energy_wh,
         last_balance = coalesce(excluded.last_balance, metering_daily.last_balance);
-    INSERT INTO metering_latest AS t (site_id, circuit_id, at, full_at, energy_wh, balance, purchase_count, status)
-    VALUES (p_site, p_circuit, p_at, p_at, p_energy, p_balance, p_count, 0)
+    -- what a person states ends a doubt
+    INSERT INTO metering_latest AS t (site_id, circuit_id, at, full_at, energy_wh, balance, purchase_count, status, energy_at)
+    VALUES (p_site, p_circuit, p_at, p_at, p_energy, p_balance, p_count, 0, p_at)
     ON CONFLICT (site_id, circuit_id) DO UPDATE SET at = excluded.at, full_at = excluded.full_at,
-        energy_wh = excluded.energy_wh, balance = coalesce(excluded.balance, t.balance),
+        energy_wh = excluded.energy_wh, energy_at = excluded.energy_at, mark = NULL, still_ws = 0, sure_at = NULL,
+        sure_wh = NULL, balance = coalesce(excluded.balance, t.balance),
         purchase_count = coalesce(excluded.purchase_count, t.purchase_count)
     WHERE excluded.at > t.at;
     RETURN true;
