@@ -4,6 +4,7 @@ Byte for byte over the simulator's own face, no socket: what comes back is what 
 profile says can be done is done, and what it does not say is refused before a byte leaves or by the meter.
 """
 
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from prewatt.core.meters import Custody, Profile, catalogue
 from prewatt.core.meters.catalogue import shipped_text
 from prewatt.core.meters.drivers import MeterAddress
 from prewatt.core.meters.drivers.looks import READ_GROUPS
+from prewatt.core.meters.freezes import FreezeKind, FreezeSpan
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Verdict, Wish
 from prewatt.core.meters.model import DATA_KINDS, ClockWay, Protocol, Register, inside
 from prewatt.core.meters.own import check_twins, line_of
@@ -29,6 +31,7 @@ from tests.field.simulator.test_driver import Master
 WIRED = {code: profile for code, profile in catalogue().items() if profile.wired}
 MODELS = [pytest.param(profile, id=code) for code, profile in WIRED.items()]
 UNIT = 7
+DAY_MS = 86_400_000
 NUMBER = "202500000007"
 SHORT = "000020250007"  # a serial number that two words can hold
 OPENING = {
@@ -233,3 +236,19 @@ def test_a_world_can_be_played_of_the_whole_catalogue_at_once(tmp_path: Path) ->
         outcome = Master(a_world.lines["a"], "rtu", profile=profile, address=address).do(Job(intent=Intent.READ_STATUS))
         assert outcome.verdict is Verdict.DONE, (code, held, outcome)
     assert len(a_world.describe(NOON_MS, {})) == len(WIRED)
+
+
+@pytest.mark.parametrize("profile", [each for each in MODELS if "2506" in str(each.id)])
+def test_each_loop_has_rings_of_its_own_for_what_it_froze(tmp_path: Path, profile: Profile) -> None:
+    a_world, master, one = played(tmp_path, profile)
+    one.circuits[profile.circuits].connect_load(1_000)
+    master.now_ms += 3 * DAY_MS
+    a_world.settle(master.now_ms)
+    span = FreezeSpan(kind=FreezeKind.DAY, since=0, until=2**33)
+    totals = []
+    for index in (1, profile.circuits):
+        outcome = master.do(Job(intent=Intent.READ_FREEZES, circuit_index=index, freezes=span))
+        assert outcome.verdict is Verdict.DONE, outcome
+        totals.append([each.values[Quantity.ENERGY_IMPORT_TOTAL] for each in outcome.freezes])
+    assert totals[0][0] == totals[0][-1] and len(totals[1]) == 3
+    assert [after - before for before, after in itertools.pairwise(totals[1])] == [24_000, 24_000]

@@ -9,9 +9,10 @@ import pytest
 
 from prewatt.core.meters import catalogue, load
 from prewatt.core.meters.jobs import OrderKind, Wish
-from prewatt.core.meters.profile import Custody, Group
+from prewatt.core.meters.profile import Custody, Group, Protocol
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.refusals import Refused, texts
+from prewatt.core.wire.dlt645 import Command
 
 FOLDER: Final = resources.files("prewatt.core.meters").joinpath("profiles")
 
@@ -112,12 +113,27 @@ def test_scales_become_exact_factors_to_the_integer_unit() -> None:
 
 
 def test_every_pilot_register_is_assumed_and_the_order_is_too() -> None:
-    pilots = [profile for code, profile in catalogue().items() if code.startswith("pilot-")]
-    assert len(pilots) == 10
+    pilots = [profile for code, profile in catalogue().items() if code.startswith("pilot-") and "-645" not in code]
+    assert len(pilots) == 16
     for profile in pilots:
         assert all(each.assumed and not each.source for each in profile.registers.values())
         assert profile.order is None or profile.order.assumed
         assert profile.assumed and "representative, editable" in profile.note
+
+
+def test_each_order_code_of_the_spm2506_has_its_model() -> None:
+    found = {code: profile.circuits for code, profile in catalogue().items() if code.startswith("pilot-spm2506-")}
+    assert found == {f"pilot-spm2506-{loops}": loops for loops in (6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36)}
+
+
+def test_card_meters_over_dlt645_take_the_standards_items_and_assume_the_prepaid_ones() -> None:
+    for code in ("pilot-spm9571-645", "pilot-spm9573-645"):
+        profile = catalogue()[code]
+        assert profile.protocol is Protocol.DLT645 and profile.custody == {Custody.SERVER}
+        assert all(each.assumed for each in profile.registers.values() if each.group in (Group.PURSE, Group.SETTINGS))
+        assert not profile.registers[Quantity.ENERGY_IMPORT_TOTAL].assumed
+        assert profile.rollover_kwh == 1_000_000 and profile.relay is not None and profile.relay.assumed
+        assert Command.KEEP_POWER_ON in profile.relay.commands[Wish.AUTOMATIC], "never left to the purse of its card"
 
 
 def test_the_loops_of_a_meter_with_many_stand_a_stride_apart_and_share_their_identity() -> None:

@@ -22,7 +22,7 @@ WRITE = Job(
 READ = Job(intent=Intent.READ_SCHEDULE)
 
 
-@pytest.mark.parametrize("profile", ["ningju-dtzy1218", "pilot-spm9513", "acrel-dtsy1352-nk-purse"])
+@pytest.mark.parametrize("profile", ["ningju-dtzy1218", "pilot-spm9513", "pilot-spm2506-36", "acrel-dtsy1352-nk-purse"])
 def test_a_standby_set_is_written_and_comes_into_force_at_its_time(tmp_path: Path, profile: str) -> None:
     opening = {"energy_wh": 1_000_000, "balance_wh": 900_000}
     parts = meter(7, profile=profile, load={"kind": "constant", "peak_w": 1_000}, opening=opening)
