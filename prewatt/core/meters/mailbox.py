@@ -53,6 +53,7 @@ class LinePlan:
     heartbeat: str = ""  # dial-in: what a serial server puts between its bytes to say that it lives
     timezone: str = "UTC"  # of the site: what a meter is told that asks for the time
     profiles: tuple[OwnVersion, ...] = ()  # the site's own versions that `meters` name; shipped ones are known
+    closes_by_key: bool = False  # the site has a supply that comes back closed at the meter, by its key
     medium: str = ""  # what lies between the gateway and the meters, `core.meters.media.Medium`
 
 

@@ -199,6 +199,14 @@ class RelayCommand:
     source: str
     assumed: bool
 
+    def commands_for(self, wish: Wish, *, by_key: bool) -> tuple[Command, ...]:
+        """DL/T 645: what makes the relay follow. `by_key`: nothing is closed from afar, closing is permitted. The
+        permission goes first: a meter that is told to keep the power on may close by itself."""
+        commands = self.commands[wish]
+        if not by_key or Command.CLOSE not in commands:
+            return commands
+        return Command.PERMIT_CLOSE, *(each for each in commands if each is not Command.CLOSE)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClockSetting:
@@ -283,6 +291,11 @@ class Profile:
     def has_purse(self) -> bool:
         """Can credit be put into it over the line?"""
         return self.order is not None or self.credit is not None
+
+    @property
+    def closes_by_key(self) -> bool:
+        """Can closing be left to the key at the meter?"""
+        return self.relay is not None and any(Command.CLOSE in each for each in self.relay.commands.values())
 
     def carries(self, kind: OrderKind) -> bool:
         """Can an order of this kind be put into it over the line?"""

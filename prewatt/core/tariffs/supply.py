@@ -28,6 +28,7 @@ class Opening(StrEnum):
     CREDIT = "credit"  # our command, for want of credit
     MANUAL = "manual"  # our command, by the operator's word
     OVERLOAD = "overload"  # the meter's protection or a hand at the meter
+    PERMITTED = "permitted"  # nothing holds it open any more: the key at the meter closes it
     UNKNOWN = "unknown"
 
 
@@ -48,6 +49,7 @@ class SupplyState(StrEnum):
     SUPPLIED = "supplied"
     CUT = "cut"
     CUTTING = "cutting"  # wished open, seen closed
+    AWAITING_KEY = "awaiting_key"  # closing is permitted; who is there presses the meter's key
     RESTORING = "restoring"  # wished closed, seen open
     BLOCKED = "blocked"  # the same, and we must not close
     AWAITING_HAND_RECLOSE = "awaiting_hand_reclose"  # a shunt trip: the wire may close it, a hand must
@@ -112,6 +114,8 @@ def opening_of(bits: frozenset[StatusBit], *, for_credit: bool, tells: bool) -> 
     """
     if bits & PROTECTION:
         return Opening.OVERLOAD
+    if StatusBit.AWAIT_KEY in bits:
+        return Opening.PERMITTED
     if tells and not bits & {StatusBit.COMMAND_TRIP, StatusBit.CREDIT_TRIP, StatusBit.WARNING_TRIP}:
         return Opening.UNKNOWN
     return Opening.CREDIT if for_credit or StatusBit.CREDIT_TRIP in bits else Opening.MANUAL
@@ -183,4 +187,6 @@ def _state(facts: Facts, *, closed: bool, blocked: Block | None) -> SupplyState:
         return SupplyState.CUT
     if blocked is not None:
         return SupplyState.BLOCKED
-    return SupplyState.AWAITING_HAND_RECLOSE if facts.switch is Switch.SHUNT_TRIP else SupplyState.RESTORING
+    if facts.switch is Switch.SHUNT_TRIP:
+        return SupplyState.AWAITING_HAND_RECLOSE
+    return SupplyState.AWAITING_KEY if facts.opened_by is Opening.PERMITTED else SupplyState.RESTORING

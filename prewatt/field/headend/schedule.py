@@ -55,16 +55,17 @@ class PolledCircuit:
 
 
 @cache  # a handful for each circuit of the largest model, shared by all meters
-def _reads(index: int, with_energy: bool, with_clock: bool) -> tuple[Job, Job]:
+def _reads(index: int, server_held: bool, with_clock: bool) -> tuple[Job, Job]:
     return (
-        Job(intent=Intent.READ_STATUS, circuit_index=index, with_energy=with_energy),
-        Job(intent=Intent.READ_REGISTERS, circuit_index=index, with_clock=with_clock),
+        Job(intent=Intent.READ_STATUS, circuit_index=index, with_energy=server_held),
+        Job(intent=Intent.READ_REGISTERS, circuit_index=index, with_balance=not server_held, with_clock=with_clock),
     )
 
 
 def reads_of(circuit: CircuitPlan, profile: Profile) -> tuple[Job, Job]:
     """What is asked of a circuit: its status, with the energy it is charged by where the books hold its credit; its
-    registers, with the clock, which one circuit says for the meter."""
+    registers, with the balance of the same moment where the meter holds it, and with the clock, which one circuit says
+    for the meter."""
     return _reads(circuit.index, circuit.server_held, circuit.index == 1 and profile.clock is not None)
 
 
@@ -105,7 +106,10 @@ class PollClock:
             if profile is None:
                 continue
             health = self.healths[meter.meter_id] = healths.get(meter.meter_id) or MeterHealth()
-            address = MeterAddress(unit=meter.unit, number=meter.number, neighbours=numbers, identity=plan.identity)
+            address = MeterAddress(
+                unit=meter.unit, number=meter.number, neighbours=numbers, identity=plan.identity,
+                closes_by_key=plan.closes_by_key,
+            )  # fmt: skip
             for circuit in meter.circuits:
                 number = circuit.circuit_id
                 reads = reads_of(circuit, profile)

@@ -106,7 +106,8 @@ WITH fact AS (
         s.alarm_1, s.alarm_2, s.id AS supply_point_id, s.id IS NOT NULL AS opened, c.use,
         coalesce(ls.up, false) AS line_up,
         {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,
-        {wishes.EFFECTIVE_SINCE} AS wished_at, l.at IS NOT NULL AND {wishes.DIFFERS} AS differs
+        {wishes.EFFECTIVE_SINCE} AS wished_at, l.at IS NOT NULL AND {wishes.DIFFERS}
+            AND NOT ({wishes.AWAITS_KEY} AND {wishes.EFFECTIVE} <> 'trip') AS differs
     FROM estate_circuit c
     JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
     LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state IN ('open', 'closing')

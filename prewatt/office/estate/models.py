@@ -20,6 +20,8 @@ class Site(models.Model):
     code = models.CharField(max_length=16)
     name = models.CharField(max_length=120)
     timezone = models.CharField(max_length=48, default="Asia/Shanghai")
+    # a supply that comes back is only permitted (允许合闸): who is there presses the meter's key
+    closes_by_key = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [UniqueConstraint(name="site_code", fields=["company", "code"])]

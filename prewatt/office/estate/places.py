@@ -5,12 +5,13 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from prewatt.core.refusals import Refused
 from prewatt.core.units import currency as known_currency
 from prewatt.office.estate import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.estate.initials import initials
-from prewatt.office.estate.models import Building, Company, Contract, Plan, Room, Site
+from prewatt.office.estate.models import Building, Company, Contract, Gateway, Plan, Room, Site
 from prewatt.office.ledger.models import Entry
 from prewatt.office.staff.audit import audit
 
@@ -76,28 +77,33 @@ def timezone_is_fixed(site: Site) -> bool:
     return Contract.objects.filter(site=site).exists() or Entry.objects.filter(site_id=site.pk).exists()
 
 
-def edit_site(site: Site, *, code: str, name: str, timezone: str, actor: str, at: datetime) -> None:
-    """Another code or name; another time zone before the first contract.
+def edit_site(
+    site: Site, *, code: str, name: str, timezone: str, closes_by_key: bool | None = None, actor: str, at: datetime
+) -> None:
+    """Another code or name; another time zone before the first contract; how a supply comes back (None: as it is).
 
     Refuses name_needed, text_too_long, timezone_unknown, timezone_fixed, code_taken.
     """
     wanted_code, wanted = _named(code, CODE_MOST), _named(name, NAME_MOST)
     _zone(timezone)
-    before = {"code": site.code, "name": site.name, "timezone": site.timezone}
-    after = {"code": wanted_code, "name": wanted, "timezone": timezone}
+    by_key = site.closes_by_key if closes_by_key is None else closes_by_key
+    before = {"code": site.code, "name": site.name, "timezone": site.timezone, "closes_by_key": site.closes_by_key}
+    after = {"code": wanted_code, "name": wanted, "timezone": timezone, "closes_by_key": by_key}
     try:
         with transaction.atomic():
             row = Site.objects.select_for_update().get(pk=site.pk)
             if timezone != row.timezone and timezone_is_fixed(row):
                 raise Refused("timezone_fixed", timezone=row.timezone)
             Site.objects.filter(pk=row.pk).update(**after)
+            if by_key != row.closes_by_key:  # the head-ends fetch their plans again
+                Gateway.objects.filter(site=row).update(revision=F("revision") + 1)
             audit(
                 at=at, actor=actor, action="estate.site_edit", site_id=site.pk, object_type="site",
                 object_id=str(site.pk), before=before, after=after,
             )  # fmt: skip
     except IntegrityError:
         raise Refused("code_taken", taken=wanted_code) from None
-    site.code, site.name, site.timezone = wanted_code, wanted, timezone
+    site.code, site.name, site.timezone, site.closes_by_key = wanted_code, wanted, timezone, by_key
 
 
 def _named(text: str, most: int) -> str:

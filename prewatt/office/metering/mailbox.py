@@ -172,13 +172,13 @@ class PostgresMailbox:
         with self._lock:
             rows = self._connect().execute(_PLAN, [gateway_id]).fetchall()
         lines: dict[int, dict[str, Any]] = {}
-        for line_id, site, transport, host, port, baud, identity, heartbeat, zone, medium, *behind in rows:
+        for line_id, site, transport, host, port, baud, identity, heartbeat, zone, by_key, medium, *behind in rows:
             meter_id, number, profile, unit, circuits = behind
             line = lines.setdefault(
                 line_id,
                 {"line_id": line_id, "site_id": site, "transport": transport, "host": host, "port": port,
                  "baud": baud, "identity": identity, "heartbeat": heartbeat, "timezone": zone, "medium": medium,
-                 "meters": []},
+                 "closes_by_key": by_key, "meters": []},
             )  # fmt: skip
             if meter_id is not None:
                 line["meters"].append(
@@ -413,7 +413,7 @@ def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:
 
 
 _PLAN: LiteralString = """
-SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone, l.medium,
+SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone, s.closes_by_key, l.medium,
     m.id, m.number, m.profile, m.unit,
     (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio, EXISTS (
         SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = c.id AND sp.custody = 'server' AND sp.state <> 'closed'

@@ -256,6 +256,11 @@ def hand_reclosed() -> list[str]:
     return [code for code, profile in all_profiles().items() if profile.switch is Switch.SHUNT_TRIP]
 
 
+def closed_by_key() -> list[str]:
+    """Codes of the profiles whose relay a permission leaves to the key, where the site wants that."""
+    return [code for code, profile in all_profiles().items() if profile.closes_by_key]
+
+
 def unforced() -> list[str]:
     """Codes of the profiles that say nothing of a force: the position of the relay is all there is."""
     return [code for code, profile in all_profiles().items() if StatusBit.KEPT_ON not in profile.status_bits]
@@ -371,13 +376,15 @@ DIFFERS: str = f"""CASE {EFFECTIVE}
         AND l.status & {BITS[StatusBit.COMMAND_TRIP]} = 0)
     ELSE l.status & {BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP]} <> 0 END"""
 
+AWAITS_KEY: str = f"coalesce(l.status, 0) & {BITS[StatusBit.AWAIT_KEY]} <> 0"  # told, and a hand must follow
+
 # Wishes whose telemetry is newer than the wish and differs, with no relay job at work in the last 15 s.
 DIFFERING = f"""
 SELECT w.* FROM metering_relaywish w
 JOIN estate_circuit c ON c.id = w.circuit_id
 JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
 JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
-WHERE l.at > {EFFECTIVE_SINCE} AND {DIFFERS}
+WHERE l.at > {EFFECTIVE_SINCE} AND {DIFFERS} AND NOT ({AWAITS_KEY} AND {EFFECTIVE} <> 'trip')
 AND NOT EXISTS (
     SELECT FROM metering_job j WHERE j.circuit_id = w.circuit_id AND j.intent = 'relay'
     AND (j.state IN ('queued', 'claimed') OR j.finished_at > now() - interval '15 s'))

@@ -136,6 +136,17 @@ def site(ask: Ask, company_id: int | None = None, site_id: int | None = None) ->
         Field(name="timezone", label=_("Time zone"), value=zone, required=True, most=48, listed=ZONES,
               hint=_("By its clock days begin and end; fixed with the first contract.")),
     ]  # fmt: skip
+    if one is not None:
+        fields.append(
+            Field(
+                name="closes_by_key", label=_("A supply that comes back"), kind="select",
+                value="1" if one.closes_by_key else "0",
+                options=[
+                    ("0", _("is closed by Prewatt"), ""), ("1", _("is permitted; who is there presses the meter's key"), ""),
+                ],
+                hint=_("Meters over DL/T 645 can wait for the key; the others are closed."),
+            )
+        )  # fmt: skip
     form, refused = ask.request.POST, None
     if ask.request.method == "POST":
 
@@ -145,7 +156,10 @@ def site(ask: Ask, company_id: int | None = None, site_id: int | None = None) ->
             if one is None:
                 places.add_site(owner, code=code, name=name, timezone=clock, actor=ask.actor, at=ask.at)
             else:
-                places.edit_site(one, code=code, name=name, timezone=clock, actor=ask.actor, at=ask.at)
+                places.edit_site(
+                    one, code=code, name=name, timezone=clock, closes_by_key=form.get("closes_by_key") == "1",
+                    actor=ask.actor, at=ask.at,
+                )  # fmt: skip
 
         refused = attempt(act)
         if not refused:

@@ -78,6 +78,8 @@ def _switched(ask: Ask, full: SaleFull, after: SupplyAfter) -> dict[str, Any]:
     if not full.line_up:
         lost = _("Gateway %s is lost; it closes within one poll of its return") % full.gateway
         return step(ask, "unknown", name, lost)
+    if after.awaits_key:
+        return step(ask, "now", name, _("Closing is permitted: the key at the meter closes it"), after.read_at)
     if after.relay == 0:
         return step(ask, "now", name, _("The relay is still open; the command is sent until it is read as closed"))
     return step(ask, "unknown", name, _("The meter was never read"))
@@ -102,6 +104,9 @@ def held_says(ask: Ask, full: SaleFull, row: BoardRow | None) -> str:
     if full.refunded_at is not None:
         return _("“Your money for this purchase was paid back.”")
     balance = with_unit(full.now.delivery.confirmed_values.get("balance"), sale.credit_unit, ask.site.exponent)
+    after = supply_after(full.now.delivery, at=ask.at) if row is not None and row.relay == 0 else None
+    if after is not None and (after.awaits_key or after.by_key):
+        return _("“Your balance is %s. Press the key at your meter for about three seconds to switch on.”") % balance
     if row is not None and row.relay == 0:
         return _("“Your balance is %s. The power comes back by itself, usually within a minute or two.”") % balance
     return _("“Your balance is %s.”") % balance

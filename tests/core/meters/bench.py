@@ -172,11 +172,16 @@ class AnyLine(Generic[M]):
     modem: str = ""  # a modem of this serial carries the line: it answers writes with the serial alone
     provider: SecurityProvider | None = field(default_factory=simulated)
 
-    def run(self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset()) -> Outcome:
+    def run(
+        self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset(),
+        closes_by_key: bool = False,
+    ) -> Outcome:  # fmt: skip
         assert self.transport in ("rtu", "tcp")
         talk = converse(
             self.meter.profile,
-            MeterAddress(unit=unit, number=number, neighbours=bus, identity=self.modem),
+            MeterAddress(
+                unit=unit, number=number, neighbours=bus, identity=self.modem, closes_by_key=closes_by_key
+            ),
             job,
             transport="rtu" if self.transport == "rtu" else "tcp",
             transaction=0xFFFE,  # the numbers wrap within a conversation

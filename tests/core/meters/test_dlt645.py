@@ -287,6 +287,21 @@ def test_a_permitted_close_waits_for_the_key() -> None:
 
 
 @pytest.mark.parametrize("wish", [KEEP_ON, AUTOMATIC])
+def test_where_the_site_leaves_closing_to_the_key_it_is_only_permitted(wish: Job) -> None:
+    one = meter(word=OPEN | COMMAND_OPEN)
+    one.needs_key = True
+    outcome = DataLine(one).run(wish, closes_by_key=True)
+    assert (outcome.verdict, outcome.code) == (DONE, "await_key")
+    assert StatusBit.AWAIT_KEY in DDZY.bits(outcome.values[Quantity.STATUS])
+    writes = one.writes
+    assert DataLine(one).run(wish, closes_by_key=True).code == "await_key"
+    assert one.writes == writes, "it is permitted already"
+    one.word &= ~OPEN  # the key
+    assert DataLine(one).run(wish, closes_by_key=True).code is None
+    assert DataLine(one).run(TRIP, closes_by_key=True).verdict is DONE and not one.closed
+
+
+@pytest.mark.parametrize("wish", [KEEP_ON, AUTOMATIC])
 def test_a_meter_that_tripped_for_overload_is_neither_closed_nor_kept_on(wish: Job) -> None:
     text = toml("ningju-ddzy1218") + '\n[[flag]]\nfact = "overload_trip"\ndi = "04000503"\nset = [7]\nassumed = true\n'
     one = DataMeter(load(text), word=OPEN | COMMAND_OPEN | 1 << 7)

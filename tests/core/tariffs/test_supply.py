@@ -49,7 +49,7 @@ MODEL = tuple(every())
 
 
 def test_the_model_is_whole() -> None:
-    assert len(MODEL) == 14 * 2 * 4 * 4 * 2 * 3 * 4 * 4
+    assert len(MODEL) == 14 * 2 * 4 * 4 * 2 * 3 * len(Opening) * 4
     assert {decision.cause for _, decision in MODEL} == set(Cause)
     assert {decision.state for _, decision in MODEL} == set(SupplyState)
     assert {decision.blocked for _, decision in MODEL} == {None, *Block}
@@ -149,6 +149,14 @@ def test_only_a_shunt_trip_that_may_be_closed_awaits_a_hand() -> None:
         waits = decision.state is SupplyState.AWAITING_HAND_RECLOSE
         may = facts.relay_closed is False and decision.closed and decision.blocked is None
         assert waits == (may and facts.switch is Switch.SHUNT_TRIP), facts
+
+
+def test_only_a_relay_whose_closing_is_permitted_awaits_the_key() -> None:
+    for facts, decision in MODEL:
+        waits = decision.state is SupplyState.AWAITING_KEY
+        may = facts.relay_closed is False and decision.closed and decision.blocked is None
+        key = facts.opened_by is Opening.PERMITTED and facts.switch not in (Switch.SHUNT_TRIP, Switch.NONE)
+        assert waits == (may and key), facts
 
 
 @pytest.mark.parametrize(

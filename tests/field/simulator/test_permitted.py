@@ -14,7 +14,10 @@ from tests.field.simulator.test_driver import Master
 
 CODE, NUMBER = "ningju-ddzy1218", "202500000007"
 TEXT = (files("prewatt.core.meters") / "profiles" / f"{CODE}.toml").read_text(encoding="utf-8")
-BY_KEY = load(TEXT.replace('automatic = ["keep_power_on", "close"]', 'automatic = ["permit_close", "keep_power_on"]'))
+DDZY = load(TEXT)
+
+
+AT_THE_KEY = MeterAddress(unit=7, number=NUMBER, closes_by_key=True)  # what the site wants
 
 
 def relay(wanted: Wish) -> Job:
@@ -24,14 +27,14 @@ def relay(wanted: Wish) -> Job:
 def test_the_relay_stays_open_until_the_tenant_holds_the_key(tmp_path: Path) -> None:
     parts = meter(7, profile=CODE, load={"kind": "constant", "peak_w": 1_000})
     a_site = site(parts, lines=[line(baud=9_600, turnaround_ms=40, gateway_ms=5)])
-    a_world = World(a_site, Store(tmp_path), now_ms=NOON_MS, profiles={CODE: BY_KEY})
+    a_world = World(a_site, Store(tmp_path), now_ms=NOON_MS, profiles={CODE: DDZY})
     one = a_world.meters[NUMBER]
-    asking = Master(a_world.lines["a"], "rtu", profile=BY_KEY, address=MeterAddress(unit=7, number=NUMBER))
+    asking = Master(a_world.lines["a"], "rtu", profile=DDZY, address=AT_THE_KEY)
     assert asking.do(relay(Wish.TRIP)).values[Quantity.RELAY] == 0
     for _ in range(2):  # asked again it only looks: the wait for the key is not begun anew
         outcome = asking.do(relay(Wish.AUTOMATIC))
         assert (outcome.verdict, outcome.code, outcome.values[Quantity.RELAY]) == (Verdict.DONE, "await_key", 0)
-        assert BY_KEY.bits(outcome.values[Quantity.STATUS]) == {StatusBit.AWAIT_KEY, StatusBit.KEPT_ON}
+        assert DDZY.bits(outcome.values[Quantity.STATUS]) == {StatusBit.AWAIT_KEY, StatusBit.KEPT_ON}
     assert not outcome.sent
     one.circuits[1].press_key()
     outcome = asking.do(relay(Wish.AUTOMATIC))

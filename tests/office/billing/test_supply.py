@@ -136,6 +136,25 @@ def test_it_is_told_again_and_again_until_telemetry_agrees() -> None:
     assert wishes.sweep(at=LATER + 10 * MINUTE) == 0
 
 
+def test_a_permitted_close_is_not_told_again_while_it_waits_for_the_key_and_raises_no_alarm() -> None:
+    shop = opened()
+    supply.sweep(at=LATER)
+    obeyed(shop, LATER + MINUTE)
+    shop.pay(5_000)
+    supply.sweep(at=LATER + 2 * MINUTE)
+    JobRow.objects.update(state="done", finished_at=NOON - timedelta(days=400))
+    at = LATER + 9 * MINUTE
+    seen(shop, (0, StatusBit.AWAIT_KEY), at)
+    assert wishes.sweep(at=at) == 0 and told(shop) == []
+    assert supply.of_circuits([shop.circuit.pk], at=at)[shop.circuit.pk].decision.state is rule.SupplyState.AWAITING_KEY
+    rules.evaluate(at=at, status_poll_s=60, rules=rules.shipped())
+    assert not Alarm.objects.filter(circuit_id=shop.circuit.pk, kind__in=("late_restore", "wish_unmet")).exists()
+    seen(shop, OPEN, at + MINUTE)  # somebody opened it otherwise meanwhile
+    assert wishes.sweep(at=at + MINUTE) == 1 and told(shop) == ["keep_on"]
+    rules.evaluate(at=at + MINUTE, status_poll_s=60, rules=rules.shipped())
+    assert Alarm.objects.filter(circuit_id=shop.circuit.pk, kind="late_restore").exists()
+
+
 def test_the_operators_word_stands_before_the_credit_and_stays_his() -> None:
     shop = opened()
     shop.pay(5_000)

@@ -42,8 +42,8 @@ def company_changed(company: Company, **changes: str) -> None:
     places.edit_company(company, **given, actor=BY, at=AT)
 
 
-def site_changed(site: Site, **changes: str) -> None:
-    given = {"code": site.code, "name": site.name, "timezone": site.timezone, **changes}
+def site_changed(site: Site, **changes: Any) -> None:
+    given: dict[str, Any] = {"code": site.code, "name": site.name, "timezone": site.timezone, **changes}
     places.edit_site(site, **given, actor=BY, at=AT)
 
 
@@ -68,8 +68,19 @@ def test_the_first_contract_fixes_the_time_zone_and_leaves_code_and_name_free(ca
     assert code_of(lambda: site_changed(cast.site, timezone="Africa/Nairobi")) == "timezone_fixed"
     site_changed(cast.site, name="Jinhu Square")
     assert trail_of("site", str(cast.site.pk))[0].after == {
-        "code": "jinhu", "name": "Jinhu Square", "timezone": "Asia/Shanghai",
+        "code": "jinhu", "name": "Jinhu Square", "timezone": "Asia/Shanghai", "closes_by_key": False,
     }  # fmt: skip
+
+
+def test_head_ends_hear_that_closing_is_left_to_the_key(cast: Cast) -> None:
+    before = list(Gateway.objects.filter(site=cast.site).order_by("pk").values_list("revision", flat=True))
+    site_changed(cast.site, name="Jinhu")
+    assert list(Gateway.objects.filter(site=cast.site).order_by("pk").values_list("revision", flat=True)) == before
+    site_changed(cast.site, closes_by_key=True)
+    after = list(Gateway.objects.filter(site=cast.site).order_by("pk").values_list("revision", flat=True))
+    assert before and after == [each + 1 for each in before]
+    site_changed(cast.site, name="Jinhu Square")
+    assert Site.objects.get(pk=cast.site.pk).closes_by_key, "who says nothing of it changes nothing of it"
 
 
 def test_what_makes_no_company_and_no_site_is_refused(fresh: Site) -> None:

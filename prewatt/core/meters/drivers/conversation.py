@@ -20,6 +20,7 @@ class MeterAddress:
     number: str
     neighbours: frozenset[str] = frozenset()
     identity: str = ""  # of the link that is this meter's alone, where it has one
+    closes_by_key: bool = False  # a supply that comes back is permitted, and closed by the meter's key
 
 
 @dataclass(frozen=True, slots=True)

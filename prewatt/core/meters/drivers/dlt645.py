@@ -30,8 +30,8 @@ from prewatt.core.meters.drivers.looks import (
 )
 from prewatt.core.meters.drivers.schedule_talk import read_schedule, write_schedule
 from prewatt.core.meters.jobs import Frame as Shown
-from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
-from prewatt.core.meters.model import ClockWay, Custody, Group, Profile, RelayCommand
+from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
+from prewatt.core.meters.model import ClockWay, Custody, Group, Profile
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.wire.dlt645 import (
     ClientDecoder,
@@ -75,6 +75,9 @@ def _reading(talk: Talk, job: Job) -> Script:
         ended = yield from talk.block(block)
         if ended is not None:
             return ended
+    balance = talk.profile.registers.get(Quantity.BALANCE)
+    if job.with_balance and balance is not None and balance.quantity not in talk.values:
+        yield from talk.block(next(each for each in talk.profile.blocks[balance.group] if each.address == balance.address))
     if job.with_clock:
         yield from talk.note_clock()  # a meter that keeps its clock to itself is read all the same
     return talk.end(Verdict.DONE)
@@ -160,8 +163,7 @@ def _followed(talk: Talk, commands: Sequence[Command]) -> Script:
     return talk.end(Verdict.UNKNOWN if talk.sent else Verdict.SILENT, "relay_not_moved")
 
 
-def _relay(talk: Talk, relay: RelayCommand, wish: Wish) -> Script:
-    commands = relay.commands[wish]
+def _relay(talk: Talk, commands: Sequence[Command], valid: timedelta) -> Script:
     ended = yield from talk.read(Group.STATUS)
     if ended is not None:
         return ended
@@ -179,7 +181,7 @@ def _relay(talk: Talk, relay: RelayCommand, wish: Wish) -> Script:
     clock = yield from talk.clock()
     if isinstance(clock, Outcome):
         return clock
-    until = clock + timedelta(minutes=relay.valid_minutes)
+    until = clock + valid
     if until.year > LAST_YEAR:
         return talk.end(Verdict.REFUSED, "meter_clock_unreadable")
     unkept: str | None = None
@@ -260,7 +262,8 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         script = _refusing(talk, refused)
     elif job.intent is Intent.RELAY:
         assert profile.relay is not None and job.wish is not None
-        script = _relay(talk, profile.relay, job.wish)
+        commands = profile.relay.commands_for(job.wish, by_key=meter.closes_by_key)
+        script = _relay(talk, commands, timedelta(minutes=profile.relay.valid_minutes))
     elif job.intent is Intent.CREDIT:
         assert job.order is not None
         script = credit(talk, job.order)
