@@ -160,9 +160,14 @@ def _sts(config: configuration.Config, given: argparse.Namespace) -> int:
 
 
 def _wire(config: configuration.Config, given: argparse.Namespace) -> int:
-    from prewatt.wiring.wire import main as answer_lines
+    from prewatt.wiring import wire
 
-    return answer_lines(sys.stdin, sys.stdout)
+    if given.protocol is None:
+        return wire.main(sys.stdin, sys.stdout)
+    said = wire.read_aloud(
+        given.protocol, " ".join(given.hex), sys.stdout, direction=given.direction, language=language()
+    )
+    return Exit.OK if said else Exit.USAGE
 
 
 COMMANDS: dict[str, tuple[Command, str, str]] = {
@@ -186,7 +191,7 @@ COMMANDS: dict[str, tuple[Command, str, str]] = {
     "vault": (_vault, "the key vault of STS tokens: its state, and its vending keys", "STS 密钥库：状态与售电密钥"),
     "sts": (_sts, "the STS engine, JSON lines in and out", "STS 令牌引擎（JSON 行）"),
     "bench": (_bench, "measure, as JSON lines, on a throw-away database", "性能测量"),
-    "wire": (_wire, "captured frames, JSON lines in and out", "解析抓取的报文（JSON 行）"),
+    "wire": (_wire, "what captured bytes say, or JSON lines in and out", "解析粘贴或 JSON 行的报文"),
 }
 
 
@@ -221,6 +226,7 @@ def parser() -> argparse.ArgumentParser:
     made["doctor"].add_argument("--json", action="store_true", help="one JSON object per line")
     _vault_words(made["vault"])
     _forward_words(made["forward"])
+    _wire_words(made["wire"], zh=zh)
     for name, text in (
         ("site", "play this site file, .json or .toml (see docs/recipes/simulate.md)"),
         ("replay", "answer as this recording says"), ("record", "write what is said on the lines to a new file"),
@@ -260,6 +266,27 @@ def _forward_words(forward: argparse.ArgumentParser) -> None:
     forward.add_argument("--seal", required=True, choices=("listen", "dial"), help="which side is ciphered")
     forward.add_argument("--key-file", required=True, type=Path, metavar="PATH", help="64 hex digits, yours alone")
     forward.add_argument("--suite", default="aes-256-gcm", choices=("aes-256-gcm", "3des-cbc"), help="same at both")
+
+
+WIRE_EXAMPLES = """\
+{paste}
+  prewatt wire dlt645 68 12 00 00 00 10 20 68 91 08 33 35 C3 33 89 CB 34 33 C4 16
+  prewatt wire modbus-rtu "0B 03 02 FF 06 E1 B7"
+  prewatt wire modbus-rtu "01 01 03 0A 01 05 DD DF" --direction reply
+{lines}
+  {{"id":1,"protocol":"dlt645","hex":"68 12 00 00 00 10 20 68 D1 01 35 19 16"}}
+docs/algorithms/wire-json-lines.md"""
+
+
+def _wire_words(wire: argparse.ArgumentParser, *, zh: bool) -> None:
+    wire.formatter_class = argparse.RawDescriptionHelpFormatter
+    wire.epilog = WIRE_EXAMPLES.format(
+        paste="粘贴抓取的报文（空格、逗号、0x 均可）：" if zh else "paste a capture (blanks, commas, 0x may stay):",
+        lines="标准输入的 JSON 行，一行一条：" if zh else "JSON lines on standard input, one capture a line:",
+    )
+    wire.add_argument("protocol", nargs="?", metavar="PROTOCOL", help="dlt645, modbus-rtu, modbus-tcp, acrel-4g")
+    wire.add_argument("hex", nargs="*", metavar="HEX")
+    wire.add_argument("--direction", choices=("request", "reply"), help="where Modbus bytes alone cannot tell")
 
 
 def _port(text: str) -> int:

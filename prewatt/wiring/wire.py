@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO, Any, Final
@@ -108,6 +108,48 @@ def main(stdin: IO[str], stdout: IO[str]) -> int:
         if stdout is sys.stdout:  # else Python would fail once more when it flushes at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
     return 0
+
+
+def read_aloud(
+    protocol: str, text: str, stdout: IO[str], *, direction: str | None = None, language: str = ENGLISH
+) -> bool:
+    """One capture, its frames written as lines of `name: value` for a person; False, and why, when there is none."""
+    if len(text) > MAX_LINE:
+        result = _refusal(None, Refused(WireCode.LINE_TOO_LONG, limit=MAX_LINE), language=language)
+    else:
+        result = answer({"protocol": protocol, "hex": text, "direction": direction, "language": language})
+    for number, frame in enumerate(result["frames"], start=1):
+        stdout.write(f"{number}\n" + "".join(f"  {line}\n" for line in _aloud(frame)))
+    if not result["ok"]:
+        stdout.write(f"{result['error']['code']}: {result['error']['message']}\n")
+    stdout.write(f"discarded: {result['discarded']}\n")
+    return bool(result["ok"])
+
+
+def _aloud(shown: Mapping[str, Any]) -> Iterator[str]:
+    """What a frame says, without what it does not say. A value stands behind its own name."""
+    for name, said in shown.items():
+        match said:
+            case None | False | "" | []:
+                continue
+            case [dict(), *_] if name == "values":
+                for each in said:
+                    told = each.get("fault") if each["value"] is None else each["value"]
+                    back = f" (-{each['settlement']})" if "settlement" in each else ""
+                    bits = f" [{', '.join(each['bits'])}]" if "bits" in each else ""
+                    rest = f" + {each['rest']}" if "rest" in each else ""
+                    yield f"{each['name']}{back}: {told} {each['unit']}".rstrip() + bits + rest
+            case [dict(), *_]:
+                for each in said:
+                    yield f"{name}:"
+                    yield from (f"  {line}" for line in _aloud(each))
+            case dict():
+                yield f"{name}:"
+                yield from (f"  {line}" for line in _aloud(said))
+            case list():
+                yield f"{name}: {', '.join(str(each) for each in said)}"
+            case _:
+                yield f"{name}: {said}"
 
 
 def _read_line(stdin: IO[str]) -> str:

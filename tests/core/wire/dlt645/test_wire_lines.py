@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from prewatt.core.wire import acrel4g, dlt645, modbus
 from prewatt.core.wire.checks import crc16_modbus
-from prewatt.wiring import wire
+from prewatt.wiring import cli, wire
 
 MODBUS: Final = json.loads(
     (Path(__file__).parents[3] / "vectors" / "modbus" / "frames.json").read_text(encoding="utf-8")
@@ -350,3 +350,42 @@ def test_an_answer_in_parts_shows_its_values_with_the_last_part() -> None:
     odd = dlt645.Frame(address="3A2107000481", control=0xB1, data=bytes(8))
     (alone,) = ask({"id": 2, "protocol": "dlt645", "hex": dlt645.encode(odd).hex()})
     assert alone["frames"][0]["following"] is True
+
+
+def aloud(protocol: str, text: str, direction: str | None = None, language: str = "en") -> tuple[bool, list[str]]:
+    out = io.StringIO()
+    said = wire.read_aloud(protocol, text, out, direction=direction, language=language)
+    return said, [line.strip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("example", [line.split() for line in cli.WIRE_EXAMPLES.splitlines() if "prewatt wire" in line])
+def test_the_examples_of_the_help_say_something(example: list[str]) -> None:
+    given = cli.parser().parse_args([word.strip('"') for word in example[1:]])
+    said, lines = aloud(given.protocol, " ".join(given.hex), given.direction)
+    assert said
+    assert (lines[0], lines[-1]) == ("1", "discarded: 0")
+
+
+def test_a_pasted_capture_is_read_aloud() -> None:
+    said, lines = aloud("dlt645", "68 12 00 00 00 10 20 68 91 08 33 35 C3 33 89 CB 34 33 C4 16")
+    assert said
+    assert {"address: 201000000012", "di: 00900200", "balance: 198.56 currency"} <= set(lines)
+    assert not [line for line in lines if line.endswith(("None", "False", "[]"))]
+    said, lines = aloud("modbus-rtu", "0B 03 02 00 00 20 45")
+    assert said
+    assert "registers: 0" in lines
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "check sum"), ("zh-hans", "校验")])
+def test_what_is_no_frame_is_told_in_the_language_of_the_place(language: str, word: str) -> None:
+    said, lines = aloud("dlt645", "68 12 00 00 00 10 20 68 91 08 33 35 C3 33 89 CB 34 33 C5 16", language=language)
+    assert not said
+    assert lines[0].startswith("wire_checksum_wrong: ")
+    assert word in lines[0]
+    assert lines[-1] == "discarded: 20"
+
+
+def test_a_capture_read_aloud_has_a_limit() -> None:
+    said, lines = aloud("dlt645", "0" * (wire.MAX_LINE + 2))
+    assert not said
+    assert lines[0].startswith("wire_line_too_long: ")
