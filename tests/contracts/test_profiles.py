@@ -139,6 +139,9 @@ def test_two_requests_in_a_row_cannot_be_taken_for_each_other(profile: Profile) 
         if intent is Intent.READ_STATUS:  # of a server-held circuit: with the energy that is charged
             total = profile.registers[Quantity.ENERGY_IMPORT_TOTAL]
             asked += [block for block in profile.blocks[total.group] if inside(total, block)]
+        balance = profile.registers.get(Quantity.BALANCE)
+        if intent is Intent.READ_REGISTERS and Custody.METER in profile.custody and balance is not None:
+            asked += [block for block in profile.blocks[balance.group] if inside(balance, block)]
         for first, second in itertools.pairwise(asked):
             if profile.protocol is Protocol.DLT645:
                 assert first.address != second.address
@@ -171,6 +174,9 @@ def test_a_model_is_polled_in_memory_and_says_what_it_holds(profile: Profile) ->
         assert outcome.verdict is Verdict.DONE
         read |= outcome.values
     assert {quantity: read[quantity] for quantity in held} == held
+    if Custody.METER in profile.custody:  # income is reckoned from a counter and a balance of one moment
+        together = line.run(Job(intent=Intent.READ_REGISTERS, with_balance=True)).values
+        assert {Quantity.ENERGY_IMPORT_TOTAL, Quantity.BALANCE} <= together.keys()
 
 
 @pytest.mark.parametrize("profile", MODELS)

@@ -1,11 +1,9 @@
-"""A broker with papers of its own, meters that speak there, and head-ends as processes on the test's database."""
+"""A broker with papers of its own, and meters that speak there."""
 
 import asyncio
 import contextlib
 import ipaddress
 import json
-import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -24,20 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.journeys.running import COMMAND, ROOT, STOP_S
+from tests.journeys.parts import PATIENCE_S, Parts, until
+from tests.journeys.running import STOP_S
 from tests.system import need
 
 PRODUCT = "NzIxOTYzNTc4MDEwNDMxNDg4"
 USER, PASSWORD = "headend", "correct horse"
-PATIENCE_S = 90.0
 LOG_IN_S = 2.0
-
-
-def until(good: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not good():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,42 +191,8 @@ class Town:
         asyncio.run_coroutine_threadsafe(sent, self._loop).result(PATIENCE_S)
 
 
-@dataclass(kw_only=True)
-class HeadEnds:
-    """Head-ends as processes, each as `prewatt headend` starts it."""
-
-    dsn: str
-    home: Path
-    env: dict[str, str]
-    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-
-    def start(self, name: str, **more: str) -> None:
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("PREWATT_")},
-            "PREWATT_HOME": str(self.home), "PREWATT_DATABASE_URL": self.dsn, "PYTHONPATH": str(ROOT),
-            "PREWATT_POLL_S": "2", "PREWATT_REGISTER_S": "2", **self.env, **more,
-        }  # fmt: skip
-        environment.pop("DJANGO_SETTINGS_MODULE", None)
-        with (self.home / f"{name}.err").open("ab") as stderr:
-            self.running[name] = subprocess.Popen(
-                [*COMMAND, "headend", "--name", name], env=environment, stderr=stderr, start_new_session=True
-            )
-
-    def signal(self, name: str, number: signal.Signals) -> None:
-        os.killpg(self.running[name].pid, number)
-
-    def said(self) -> str:
-        return "\n".join(each.read_text(errors="replace")[-2000:] for each in sorted(self.home.glob("*.err")))
-
-    def end(self) -> None:
-        for each in self.running.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(each.pid, signal.SIGKILL)
-            each.wait(STOP_S)
-
-
 @contextmanager
-def site(directory: Path, dsn: str, meters: list[BrokerMeter]) -> Iterator[tuple[HeadEnds, Town]]:
+def site(directory: Path, meters: list[BrokerMeter]) -> Iterator[tuple[Parts, Town]]:
     """Broker and meters; head-ends are still to be started. `other.pem` in the home is an authority of strangers."""
     with ExitStack() as ends:
         own, home = papers(directory / "ours"), directory / "home"
@@ -244,7 +201,7 @@ def site(directory: Path, dsn: str, meters: list[BrokerMeter]) -> Iterator[tuple
         (home / "password").write_text(PASSWORD + "\n")
         port = ends.enter_context(mosquitto(directory, own))
         town = ends.enter_context(Town(port, own.ca, meters))
-        heads = HeadEnds(dsn=dsn, home=home, env={
+        heads = Parts(home=home, env={
             "PREWATT_MQTT_URL": f"mqtts://127.0.0.1:{port}", "PREWATT_MQTT_USER": USER,
             "PREWATT_MQTT_PASSWORD_FILE": str(home / "password"), "PREWATT_LINK_CA_FILE": str(own.ca),
         })  # fmt: skip

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test import Client
 
 from prewatt.core.meters.jobs import Wish
 from prewatt.office.estate import wires
@@ -18,7 +16,8 @@ from prewatt.office.metering import wishes
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.models import Operator, Role, Scope
 from tests.cast import OPENED, Cast, assemble
-from tests.journeys.broker import BrokerMeter, HeadEnds, Town, site, until
+from tests.journeys.broker import BrokerMeter, Town, site
+from tests.journeys.parts import Parts, as_, asked, until
 from tests.journeys.running import crowd
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -28,22 +27,10 @@ ASLEEP_S = 12.0  # longer than a lease
 NUMBER = 777  # of a report
 
 
-def dsn() -> str:
-    settings = connection.settings_dict
-    names = (("dbname", "NAME"), ("user", "USER"), ("password", "PASSWORD"), ("host", "HOST"), ("port", "PORT"))
-    return " ".join(f"{name}={settings[key]}" for name, key in names if settings[key])
-
-
-def asked(question: str, *words: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(question, words)
-        return list(cursor.fetchall())
-
-
 class Stage:
     """Meters at the broker, entered beforehand, and their head-ends."""
 
-    def __init__(self, cast: Cast, heads: HeadEnds, town: Town, meters: list[BrokerMeter]) -> None:
+    def __init__(self, cast: Cast, heads: Parts, town: Town, meters: list[BrokerMeter]) -> None:
         self.cast, self.heads, self.town, self.meters = cast, heads, town, meters
         self.circuits: list[Circuit] = []
         at = datetime.now(UTC)
@@ -90,17 +77,17 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path, transactional_db: None) -> Iterator[Stage]:
     meters = [BrokerMeter(serial=f"2611200000000{n}") for n in range(METERS)]
-    with site(tmp_path, dsn(), meters) as (heads, town):
+    with site(tmp_path, meters) as (heads, town):
         yield Stage(assemble(), heads, town, meters)
 
 
 def test_two_head_ends_at_one_broker_lose_and_double_nothing(stage: Stage) -> None:
     heads = stage.heads
-    heads.start("first")
+    heads.head_end("first")
     stage.served_again(datetime.now(UTC))
     assert stage.owners() == {"first"}, "who came first has them all: nobody takes one from a head-end that lives"
-    heads.start("second")
-    heads.start("astray", PREWATT_LINK_CA_FILE=str(heads.home / "other.pem"))
+    heads.head_end("second")
+    heads.head_end("astray", PREWATT_LINK_CA_FILE=str(heads.home / "other.pem"))
     until(lambda: stage.broker_fault("second") == "", "a second head-end")
     until(lambda: stage.broker_fault("astray") == "tls_not_trusted", f"the wrong authority is told: {heads.said()}")
     page = _lines_page(stage)
@@ -145,7 +132,4 @@ def _lines_page(stage: Stage) -> str:
         username="dave", defaults={"name": "Dave", "role": Role.ELECTRICIAN, "created_at": OPENED, "password": "!"}
     )
     Scope.objects.get_or_create(operator=electrician, site_id=stage.cast.site.pk)
-    client = Client()
-    client.force_login(electrician)
-    client.cookies["django_language"] = "en"
-    return client.get("/console/lines").content.decode()
+    return as_(electrician).get("/console/lines").content.decode()

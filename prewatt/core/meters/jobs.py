@@ -88,6 +88,8 @@ class Job:
     wish: Wish | None = None  # RELAY
     settings: Mapping[Quantity, int] = field(default_factory=dict)  # WRITE_SETTINGS
     with_energy: bool = False  # READ_STATUS of a server-held circuit: the total energy too, which is charged by
+    # READ_REGISTERS of a circuit whose credit is in the meter: the balance too, by which income is reckoned
+    with_balance: bool = False
     with_clock: bool = False  # READ_REGISTERS: the meter's clock too, as it shows it
     # SET_CLOCK, WRITE_SCHEDULE, WRITE_PRICES: what local time is ahead of UTC, for meters that keep local time, and the
     # seconds since 1970 UTC when the line begins it; the line says so

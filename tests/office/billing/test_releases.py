@@ -70,6 +70,18 @@ def test_the_share_of_the_credit_that_was_used_is_income_when_the_day_is_over(sc
     assert (income(scene), rows()) == (20 * 92, [(20_000, "0.92", 1840)])
 
 
+def test_a_purse_begins_with_a_balance_that_no_order_on_its_way_is_part_of(scene: Scene) -> None:
+    """The meter shows the 50 kWh before the books have them: begun then, they would be there twice."""
+    query("DELETE FROM metering_reading RETURNING 1", [])
+    bought(scene, 4600, NOON + HOUR)
+    query("UPDATE vending_delivery SET settled_at = %s RETURNING 1", [NOON + HOUR + timedelta(minutes=2)])
+    read(scene, NOON + HOUR + timedelta(minutes=1), 1_000_000, balance=50_000)
+    read(scene, NOON + 2 * HOUR, 1_005_000, balance=45_000)
+    read(scene, NOON + 11 * HOUR, 1_025_000, balance=25_000)
+    releases.sweep(at=NOON + 12 * HOUR)
+    assert income(scene) == 4600 * 20 // 45, "25 of the 45 kWh that were left at the first look are left"
+
+
 def test_a_day_is_released_once(scene: Scene) -> None:
     bought(scene, 4600, NOON + HOUR)
     read(scene, NOON + 2 * HOUR, 1_020_000)

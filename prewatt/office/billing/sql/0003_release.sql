@@ -77,7 +77,8 @@ BEGIN
         SELECT m.at, m.energy_wh, m.balance FROM metering_reading m
         WHERE m.site_id = c.site_id AND m.circuit_id = c.id AND m.at >= coalesce(o.done_at, sp.valid_from) AND m.at <= p_at
           AND m.quality = 0 AND m.energy_wh IS NOT NULL AND m.balance IS NOT NULL
-          AND (sp.credit_unit = 'Wh' OR NOT billing_order_between(c.id, m.at))
+          -- an order that the balance may have, and the books not yet, would be counted twice
+          AND (sp.carrier = 'token' OR NOT billing_order_between(c.id, m.at))
         ORDER BY m.at LIMIT 1) f
     CROSS JOIN LATERAL billing_delivered(sp.id, f.at) d
     -- by token, and not read when it was opened: what was given out and is not there any more was used since
