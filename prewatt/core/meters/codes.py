@@ -44,10 +44,6 @@ register(
         "wish_not_supported": Text("The model cannot be told this.", "该型号不支持此控制方式。"),
         "setting_not_supported": Text("The model has no such setting.", "该型号没有此参数。"),
         "settings_partly_written": Text("Only part of the settings changed in the meter.", "电表参数只有部分被改写。"),
-        "clock_too_far_off": Text(
-            "The meter's clock is more than five minutes off: it takes no broadcast. Set it at the meter.",
-            "电表时钟偏差超过五分钟，不接受广播校时。请现场校时。",
-        ),
         "clock_near_midnight": Text(
             "No clock is set within five minutes of midnight.", "零点前后五分钟内不校时。"
         ),

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
+from prewatt.core.meters.drivers.looks import CLOCK_JUMP_S
 from prewatt.core.meters.jobs import Intent, Job
+from prewatt.core.meters.model import ClockWay, Profile
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.estate.profiles import all_profiles
@@ -94,8 +96,15 @@ def _ask(meter: Meter, *, reason: str, actor: str, key: str, at: datetime) -> in
     return job_id
 
 
+def _by_hand(profile: Profile | None, clock: MeterClock) -> bool:
+    broadcast = profile is not None and profile.clock is not None and profile.clock.way is ClockWay.BROADCAST
+    return broadcast and abs(clock.ahead_s) > CLOCK_JUMP_S
+
+
 def sweep(*, at: datetime) -> int:
-    """Tell the time to meters whose clock was lately read off, once a day each; how many were asked."""
+    """Tell the time to meters whose clock was lately read off, once a day each; how many were asked. What no broadcast
+    can set right is written to with a password: that is left to a person."""
+    profiles = all_profiles()
     due = (
         MeterClock.objects.filter(Q(ahead_s__gt=OFF_S) | Q(ahead_s__lt=-OFF_S), read_at__gt=at - FRESH)
         .filter(Q(asked_at=None) | Q(asked_at__lte=at - ONCE), meter__removed_at=None, meter__line__isnull=False)
@@ -104,7 +113,7 @@ def sweep(*, at: datetime) -> int:
     )
     asked = 0
     for clock in due:
-        if near_switch(at, ZoneInfo(clock.meter.site.timezone)):
+        if near_switch(at, ZoneInfo(clock.meter.site.timezone)) or _by_hand(profiles.get(clock.meter.profile), clock):
             continue
         try:
             _ask(clock.meter, reason="", actor="system", key=f"clock:auto:{at:%Y%m%dT%H%M%S}:{clock.pk}", at=at)

@@ -91,7 +91,6 @@ def broadcast(off: timedelta, *, deaf: bool, at: datetime) -> tuple[tuple[Verdic
         (-90, datetime(2026, 11, 21, 12, 7, 47), False, (DONE, None), "470712211126"),
         (90, datetime(2026, 11, 21, 12, 7, 47), True, (REFUSED, "clock_not_taken"), "470712211126"),
         (5, datetime(2026, 11, 21, 12, 7, 47), False, (DONE, None), ""),
-        (-301, datetime(2026, 11, 21, 12, 7, 47), False, (REFUSED, "clock_too_far_off"), ""),
         (-90, datetime(2026, 11, 21, 23, 55, 1), False, (REFUSED, "clock_near_midnight"), ""),
         (-90, datetime(2026, 11, 22, 0, 4, 59), False, (REFUSED, "clock_near_midnight"), ""),
         (90, datetime(2026, 11, 21, 23, 54, 0), False, (REFUSED, "clock_near_midnight"), ""),
@@ -101,3 +100,60 @@ def test_a_broadcast_is_sent_second_first_and_never_around_midnight(
     off_s: int, at: datetime, deaf: bool, expected: tuple[Verdict, str | None], heard: str
 ) -> None:
     assert broadcast(timedelta(seconds=off_s), deaf=deaf, at=at) == (expected, heard)
+
+
+class Written(DataMeter):
+    """A meter whose date and time can be written; `keeps` says which of them it really takes."""
+
+    keeps: tuple[str, ...] = ("%S%M%H", "%d%m%y")
+
+    def _write(self, request: Frame) -> Frame:
+        answer = super()._write(request)
+        told = request.data[12:].hex()
+        form, told = ("%S%M%H", told) if request.di == 0x04000102 else ("%d%m%y", told[2:])
+        if not answer.refused and form in self.keeps:
+            new = datetime.strptime(told, form)
+            old = self.clock
+            day, time = (old.date(), new.time()) if form == "%S%M%H" else (new.date(), old.time())
+            self.clock = datetime.combine(day, time)
+        return answer
+
+
+DAYS = timedelta(days=3, hours=2)
+LATE = datetime(2026, 11, 21, 12, 7, 47)
+
+
+@pytest.mark.parametrize(
+    ("off", "keeps", "password", "expected", "writes"),
+    [
+        (-DAYS, Written.keeps, "000000", (DONE, None), 2),
+        (DAYS, Written.keeps, "000000", (DONE, None), 2),
+        (timedelta(seconds=301), Written.keeps, "000000", (DONE, None), 2),
+        (-DAYS, ("%d%m%y",), "000000", (Verdict.DISPUTED, "settings_partly_written"), 2),
+        (-DAYS, (), "000000", (UNKNOWN, "write_not_applied"), 2),
+        (-DAYS, Written.keeps, "123456", (REFUSED, "dlt645_password_or_unauthorised"), 1),
+        (timedelta(hours=-12, minutes=-8), Written.keeps, "000000", (REFUSED, "clock_near_midnight"), 0),
+    ],
+)
+def test_a_clock_that_no_broadcast_can_set_right_is_written_date_first(
+    off: timedelta, keeps: tuple[str, ...], password: str, expected: tuple[Verdict, str | None], writes: int
+) -> None:
+    meter = Written(DDZY, clock=LATE + off, password=password)
+    meter.keeps = keeps
+    job = replace(SET, clock=int(LATE.replace(tzinfo=UTC).timestamp()) - SET.zone_s)
+    assert (said(DataLine(meter).run(job)), meter.writes) == (expected, writes)
+    if expected[0] is DONE:
+        assert meter.clock == LATE
+
+
+@pytest.mark.parametrize(
+    ("fault", "at", "expected"),
+    [(Fault.REPLY_LOST, 2, (Verdict.DISPUTED, "settings_partly_written")), (Fault.REPLY_LOST, 3, (DONE, None)),
+     (Fault.REQUEST_LOST, 2, (UNKNOWN, "write_unanswered"))],
+)  # fmt: skip
+def test_a_written_clock_is_believed_as_it_is_shown(
+    fault: Fault, at: int, expected: tuple[Verdict, str | None]
+) -> None:
+    meter = Written(DDZY, clock=LATE - DAYS)
+    job = replace(SET, clock=int(LATE.replace(tzinfo=UTC).timestamp()) - SET.zone_s)
+    assert said(DataLine(meter, faults={at: fault}).run(job)) == expected

@@ -86,6 +86,15 @@ def test_by_itself_only_a_clock_that_is_off_is_set_and_once_a_day(cast: Cast) ->
     assert clocks.sweep(at=AT + timedelta(hours=24)) == 1
 
 
+def test_what_no_broadcast_sets_right_waits_for_a_person(cast: Cast) -> None:
+    """It is written to with a password, and moves the meter over freezes and rates: somebody says so, with a reason."""
+    Meter.objects.filter(pk=cast.shop_101.meter_id).update(profile="ningju-ddzy1218")
+    shown(cast, -301)
+    assert clocks.sweep(at=AT) == 0
+    cast.shop_101.meter.refresh_from_db()
+    assert ask(cast, key="by hand") > 0
+
+
 def test_what_a_register_read_brought_is_kept_with_its_deviation(transactional_db: None) -> None:
     cast = assemble()
     Meter.objects.filter(pk=cast.shop_102.meter_id).update(profile="ningju-ddzy1218")  # shows local time

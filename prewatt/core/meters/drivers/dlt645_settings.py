@@ -12,8 +12,9 @@ from prewatt.core.meters.jobs import Job, Verdict
 from prewatt.core.meters.model import Group
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
-from prewatt.core.wire.dlt645 import broadcast_time, write
+from prewatt.core.wire.dlt645 import broadcast_time, clock_bytes, write
 
+CLOCK_ITEMS: Final = ((0x04000101, "WWDDMMYY"), (0x04000102, "ssmmhh"))
 DAY_S: Final = 86_400
 
 
@@ -21,7 +22,7 @@ def set_clock(talk: Talk, job: Job) -> Script:
     """One broadcast of the time, which nobody answers; then a look whether the meter goes by it.
 
     The others of the line take it too. A meter takes one a day that moves it by no more than five minutes, and none
-    around midnight, where it would end a day twice or never.
+    around midnight, where it would end a day twice or never. One that is further off is written to by itself.
     """
     assert job.clock is not None
     target = job.clock + job.zone_s
@@ -32,18 +33,40 @@ def set_clock(talk: Talk, job: Job) -> Script:
     ahead_s = shown - target
     if abs(ahead_s) <= CLOCK_SETTLED_S:
         return talk.end(Verdict.DONE)
-    if abs(ahead_s) > CLOCK_JUMP_S:
-        return talk.end(Verdict.REFUSED, "clock_too_far_off")
     if any((each + CLOCK_JUMP_S) % DAY_S < 2 * CLOCK_JUMP_S for each in (target, shown)):
         return talk.end(Verdict.REFUSED, "clock_near_midnight")
-    talk.sent = True
     wall = datetime.fromtimestamp(target, UTC).replace(tzinfo=None)
+    if abs(ahead_s) > CLOCK_JUMP_S:
+        return (yield from _write_clock(talk, wall, ahead_s, target))
+    talk.sent = True
     yield Asking(broadcast_time(wall), write=True)
     if (yield from talk.note_clock()) is not None:
         return talk.end(Verdict.UNKNOWN, "write_unanswered")
     if 0 <= talk.values[Quantity.CLOCK] - target <= CLOCK_SETTLED_S:
         return talk.end(Verdict.DONE)
     return talk.end(Verdict.REFUSED, "clock_not_taken")
+
+
+def _write_clock(talk: Talk, wall: datetime, ahead_s: int, target: int) -> Script:
+    """Function 14 for the date, then for the time, each once; then a look at both. Not around midnight of either
+    clock: between the two writes the day must not end."""
+    answered, no = True, None
+    for di, form in CLOCK_ITEMS:
+        talk.sent = True
+        reply = yield Asking(write(talk.address, di, clock_bytes(wall, form), talk.access), write=True)
+        answered, no = reply is not None, refusal_code(reply) if reply is not None and reply.refused else None
+        if not answered or no:
+            break  # a time under the date that was would be a guess
+    if (yield from talk.note_clock()) is not None:
+        return talk.end(Verdict.UNKNOWN, no or "write_unanswered")
+    off_s = talk.values[Quantity.CLOCK] - target
+    if 0 <= off_s <= CLOCK_SETTLED_S:
+        return talk.end(Verdict.DONE)
+    if not 0 <= off_s - ahead_s <= CLOCK_JUMP_S:  # it goes neither as it did nor as it was told
+        return talk.end(Verdict.DISPUTED, "settings_partly_written")
+    if no:
+        return talk.end(Verdict.REFUSED, no)
+    return talk.end(Verdict.UNKNOWN, "write_not_applied" if answered else "write_unanswered")
 
 
 def _settings_of(talk: Talk) -> Values:
