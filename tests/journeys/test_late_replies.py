@@ -14,6 +14,7 @@ from prewatt.core.meters.quantities import Quantity
 from tests import virtual_time
 from tests.journeys.memory import CLOCK_AT, Story, now_ms, seed_of
 
+SPM, DDZY = "pilot-spm9511", "ningju-ddzy1218"  # one that is sold to, and one of DL/T 645 that is always supplied
 STEP_S = 0.5
 STEP_W = 10  # the register's resolution
 BASE_W = 10_000
@@ -41,14 +42,20 @@ async def draw(story: Story, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [SHORT_S, pytest.param(SOAK_S, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("transport", ["rtu-over-tcp", "modbus-tcp"])
-def test_no_value_of_the_past_is_stored(tmp_path: Path, transport: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("transport", "profile"),
+    [("rtu-over-tcp", SPM), ("modbus-tcp", SPM), pytest.param("rtu-over-tcp", DDZY, id="dlt645")],
+)
+def test_no_value_of_the_past_is_stored(tmp_path: Path, transport: str, profile: str, seconds: float) -> None:
     seed = seed_of(20261121)
 
     async def told() -> None:
-        story = Story(tmp_path, seed, meters=METERS, transport=transport, baud=115_200, turnaround_ms=2, status_s=2)
+        story = Story(
+            tmp_path, seed, meters=METERS, transport=transport, profile=profile, baud=115_200, turnaround_ms=2,
+            status_s=2,
+        )  # fmt: skip
         story.start()
-        for unit in range(1, METERS + 1):
+        for unit in range(1, METERS + 1) if profile == SPM else ():
             await story.settled(story.sell(unit, CREDIT_WH), within_s=60)
         story.office.polls.clear()
         began = virtual_time.running().time()
@@ -64,7 +71,7 @@ def test_no_value_of_the_past_is_stored(tmp_path: Path, transport: str, seconds:
             oldest = max(oldest, at_s - ended_s)
             assert -STEP_S - 0.01 <= at_s - ended_s <= CONVERSATION_S, f"seed {seed}: {poll}, {at_s - ended_s:.2f} s"
         assert stored >= READ_OF_ALL * METERS * seconds / story.status_s, stored
-        print(f"{stored} readings of {seconds:.0f} s over {transport}, the oldest {oldest:.2f} s old")
+        print(f"{stored} readings of {seconds:.0f} s over {transport} of {profile}, the oldest {oldest:.2f} s old")
         await story.end()
 
     virtual_time.run(told())
