@@ -1,4 +1,4 @@
-"""Frames found in public code, as they were pasted there, through `prewatt wire`: what each says, by a hand-made reading.
+"""Frames found in public code, as pasted there, through `prewatt wire`: what each says, by a hand-made reading.
 
 tests/vectors/*/public.json name their sources; a frame shows at least the fields listed, the damaged ones say why not.
 """

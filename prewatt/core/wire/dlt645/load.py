@@ -1,4 +1,4 @@
-"""Load records, group 06 (DL/T 645-2007 annex B): `A0 A0 L time class1 AA ... class6 AA CS E5`, one or more in an answer.
+"""Load records, group 06 (DL/T 645-2007 annex B): `A0 A0 L time class1 AA ... class6 AA CS E5`, one or more an answer.
 
 A class the meter does not record is empty. No byte of a field can be AA, so the AA part the classes. No public capture
 of a load record was found: what breaks this form is left alone.
