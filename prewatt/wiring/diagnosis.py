@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 
 from prewatt.wiring import backup_plan, backup_watch
@@ -31,6 +33,7 @@ CLOCK_MOST = timedelta(seconds=2)  # between this host and the database's
 _MIB = 1024 * 1024
 _PROGRAM_TIMEOUT_S = 10
 _NAMES_SHOWN = 6
+AT_REST = "embedded, at rest"
 
 
 class Wrong(Exception):
@@ -39,6 +42,35 @@ class Wrong(Exception):
     def __init__(self, seen: str) -> None:
         super().__init__(seen)
         self.seen = seen
+
+
+def at_the_database(look: Callable[[str], str]) -> Callable[[Config], str]:
+    """A look at the running database, by its address. An embedded one that rests is well."""
+
+    @wraps(look)
+    def looked(config: Config) -> str:
+        if at_rest(config):
+            return AT_REST
+        return look(running_database(config))
+
+    return looked
+
+
+def through_django(look: Callable[[], str]) -> Callable[[Config], str]:
+    """The same with our own eyes, which cannot read an older structure: that is told under "migrations"."""
+
+    @wraps(look)
+    def looked(config: Config) -> str:
+        if at_rest(config):
+            return AT_REST
+        dsn = running_database(config)
+        with outside.connect(dsn) as connection:
+            if recorded.missing(connection):
+                return "-"
+        set_up_django(config, dsn)
+        return look()
+
+    return looked
 
 
 def python_version(config: Config) -> str:
@@ -135,18 +167,16 @@ def postgres_data(config: Config) -> str:
     return f"PostgreSQL {found} ({version.parent})"
 
 
-def database(config: Config) -> str:
-    """A running database can be reached; an embedded one that rests is well."""
-    if not config.database_url and not instance_runs(config):
-        return "embedded, at rest"
-    return f"PostgreSQL {outside.check(running_database(config))}"
+@at_the_database
+def database(dsn: str) -> str:
+    """A running database can be reached."""
+    return f"PostgreSQL {outside.check(dsn)}"
 
 
-def migrations(config: Config) -> str:
+@at_the_database
+def migrations(dsn: str) -> str:
     """The structure is that of this version."""
-    if not config.database_url and not instance_runs(config):
-        return "embedded, at rest"
-    with outside.connect(running_database(config)) as connection:
+    with outside.connect(dsn) as connection:
         wanting = recorded.missing(connection)
     if wanting:
         names = ", ".join(sorted(f"{label}.{name}" for label, name in wanting)[:_NAMES_SHOWN])
@@ -154,15 +184,9 @@ def migrations(config: Config) -> str:
     return f"{len(recorded.on_disk())} applied"
 
 
-def books(config: Config) -> str:
+@through_django
+def books() -> str:
     """Sales, deliveries, receipts, payments and entries agree."""
-    if not config.database_url and not instance_runs(config):
-        return "embedded, at rest"
-    dsn = running_database(config)
-    with outside.connect(dsn) as connection:
-        if recorded.missing(connection):
-            return "-"  # told under "migrations"; what is older cannot be read with our eyes
-    set_up_django(config, dsn)
     from prewatt.office.vending.audits import CHECKS, audit_books
 
     found = audit_books()
@@ -195,15 +219,9 @@ def backup_last(config: Config) -> str:
     return newest.isoformat(timespec="seconds")
 
 
-def key_vault(config: Config) -> str:
+@through_django
+def key_vault() -> str:
     """What the settings name opens, and so does every vending key."""
-    if not config.database_url and not instance_runs(config):
-        return "embedded, at rest"
-    dsn = running_database(config)
-    with outside.connect(dsn) as connection:
-        if recorded.missing(connection):
-            return "-"
-    set_up_django(config, dsn)
     from prewatt.wiring.vault_look import look
 
     seen = look()
@@ -213,15 +231,9 @@ def key_vault(config: Config) -> str:
     return "; ".join([*(f"{each.provider} {each.state}" for each in seen.vaults), *named]) or "-"
 
 
-def own_models(config: Config) -> str:
+@through_django
+def own_models() -> str:
     """This release takes every meter model that sites made their own; one without meters harms nobody."""
-    if not config.database_url and not instance_runs(config):
-        return "embedded, at rest"
-    dsn = running_database(config)
-    with outside.connect(dsn) as connection:
-        if recorded.missing(connection):
-            return "-"  # told under "migrations"
-    set_up_django(config, dsn)
     from prewatt.office.estate.profiles import refused_versions
 
     named = [
@@ -235,7 +247,7 @@ def own_models(config: Config) -> str:
 
 def log_in(config: Config) -> str:
     """On a real site, who moves money logs in with more than a password."""
-    if config.demo or (not config.database_url and not instance_runs(config)):
+    if config.demo or at_rest(config):
         return "-"
     with outside.connect(running_database(config)) as connection:
         table = connection.execute("SELECT to_regclass('staff_companyrule')").fetchone()
@@ -253,11 +265,10 @@ def log_in(config: Config) -> str:
     return seen
 
 
-def restored(config: Config) -> str:
+@at_the_database
+def restored(dsn: str) -> str:
     """Since a restore every meter was read, and agrees."""
-    if not config.database_url and not instance_runs(config):
-        return "embedded, at rest"
-    with outside.connect(running_database(config)) as connection:
+    with outside.connect(dsn) as connection:
         table = connection.execute("SELECT to_regclass('vending_recount')").fetchone()
         if table is None or table[0] is None:
             return "-"
@@ -287,7 +298,7 @@ def clock(config: Config) -> str:
     installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     if now < installed - timedelta(days=1):
         raise Wrong(f"{now.isoformat(timespec='seconds')} < {installed.isoformat(timespec='seconds')}")
-    if not config.database_url and not instance_runs(config):
+    if at_rest(config):
         return now.isoformat(timespec="seconds")
     with outside.connect(running_database(config)) as connection:
         row = connection.execute("SELECT clock_timestamp()").fetchone()
@@ -358,6 +369,11 @@ def data_directory(config: Config) -> Path:
     """Where the data directory is or would be, as far as can be told without changing anything."""
     moved = SYSTEM_ROOT / home_hash(config.home) / "postgres" / "data"
     return moved if not config.home_named and moved.exists() else config.home / "postgres" / "data"
+
+
+def at_rest(config: Config) -> bool:
+    """Is the database the embedded one, and not running?"""
+    return not config.database_url and not instance_runs(config)
 
 
 def instance_runs(config: Config) -> bool:
