@@ -24,7 +24,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, SupplyPoint
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import settings
-from prewatt.office.metering.jobs import decode, enqueue, prices_read_of
+from prewatt.office.metering.jobs import decode, enqueue, prices_of, prices_read_of
 from prewatt.office.metering.models import JobRow, JobState, WantedPrices, WantedSetting
 from prewatt.office.vending import price_sets
 from prewatt.office.vending.models import PursePrice
@@ -58,13 +58,14 @@ ORDER BY sp.id LIMIT %(most)s
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceState:
     """What a purse in money drains by, and what it should: per kWh. `shown` None: never read back. `wanted` None: no
-    price is in force. `running`: a write of it is at work, or waits for its line. `swap_at`: when the set that the meter
-    holds in readiness comes into force, where that is still to be."""
+    price is in force. `running`: a write of it is at work, or waits for its line. `ready`: the price that
+    the meter holds in readiness, and `swap_at` when it comes into force, where that is still to be."""
 
     shown: Decimal | None
     shown_at: datetime | None
     wanted: Decimal | None
     running: bool
+    ready: Decimal | None = None
     swap_at: datetime | None = None
 
     @property
@@ -79,16 +80,20 @@ def state_of(supply: SupplyPoint, *, at: datetime) -> PriceState | None:
     row = PursePrice.objects.filter(supply_point=supply).first()
     due = _due(at, supply_id=supply.pk)
     shown = None if row is None else row.price
+    ready, swap_at = _ready_in(supply, at)
     return PriceState(
         shown=shown, shown_at=None if row is None else row.read_at, wanted=due[0][1] if due else shown,
-        running=waiting(supply), swap_at=_swap_of(supply, at),
+        running=waiting(supply), ready=ready, swap_at=swap_at,
     )  # fmt: skip
 
 
-def _swap_of(supply: SupplyPoint, at: datetime) -> datetime | None:
+def _ready_in(supply: SupplyPoint, at: datetime) -> tuple[Decimal | None, datetime | None]:
+    """The price that its meter holds in readiness, and when it swaps; two None where it holds none."""
     told = WantedPrices.objects.filter(meter=supply.circuit.meter_id).select_related("job").order_by("-pk").first()
-    ready = told is not None and told.job.verdict == Verdict.DONE and told.swap_at > at
-    return told.swap_at if told is not None and ready else None
+    if told is None or told.job.verdict != Verdict.DONE or told.swap_at <= at:
+        return None, None
+    steps = one_price_of(prices_of(told.prices))
+    return (None, None) if steps is None else (price_of(steps), told.swap_at)
 
 
 def agreed_with(supply: SupplyPoint, *, at: datetime) -> Mapping[Quantity, int]:

@@ -128,10 +128,10 @@ def price_in_meter(point: SupplyPoint, at: datetime) -> list[tuple[str, str]]:
         return []
     unit = price_unit(point.credit_unit)
     shown = _("not read back yet") if told.shown is None else f"{format_price(told.shown.normalize())} {unit}"
-    if told.swap_at is not None and not told.running:
-        swap = formats.when(told.swap_at, at, ZoneInfo(point.contract.site.timezone))
-        says = {"shown": shown, "swap": swap}
-        return [(_("Price in the meter"), _("%(shown)s; the meter swaps to another at %(swap)s") % says)]
+    if told.ready is not None and told.swap_at is not None and told.ready != told.shown and not told.running:
+        swap = f"{told.swap_at.astimezone(ZoneInfo(point.contract.site.timezone)):%Y-%m-%d %H:%M}"
+        says = {"shown": shown, "ready": f"{format_price(told.ready.normalize())} {unit}", "swap": swap}
+        return [(_("Price in the meter"), _("%(shown)s; %(ready)s from %(swap)s on") % says)]
     if told.agrees or told.wanted is None:
         return [(_("Price in the meter"), shown)]
     says = {"shown": shown, "wanted": f"{format_price(told.wanted.normalize())} {unit}"}

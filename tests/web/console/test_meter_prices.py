@@ -76,7 +76,7 @@ def test_a_contract_says_when_its_meter_swaps(desk: Desk) -> None:
     new = prices.prices_of(WantedPrices.objects.get().prices)
     answered("done", PriceRead(in_force=OLD, standby=new, swap_at=None))
     page = text_of(desk.bob.get(f"/console/contracts/{desk.cast.contract_101.number}"))
-    assert "the meter swaps to another at" in page
+    assert "0.8800 ¥/kWh; 1.0500 ¥/kWh from 2026-11-" in page
 
 
 def test_a_model_with_one_set_says_so_and_offers_no_standby(desk: Desk) -> None:
