@@ -188,7 +188,7 @@ def _fields(table: ScheduleTable, start: Schedule | None) -> list[Field]:
     held = () if start is None else start.tables
     days = [
         Field(
-            name=f"table_{number}", label=_("Day table %d") % number, kind="area", most=TYPED_MOST,
+            name=f"table_{number}", label=_("Day table %d") % number, kind="area", most=TYPED_MOST, rows=8,
             value="\n".join(f"{_clock(each.minute)} {each.rate}" for each in held[number - 1]) if number <= len(held)
             else "",
             hint=_("One line for each period: since when, and 1 sharp, 2 peak, 3 flat or 4 valley; as 08:00 2."),
@@ -196,7 +196,7 @@ def _fields(table: ScheduleTable, start: Schedule | None) -> list[Field]:
         for number in range(1, table.most_tables + 1)
     ]  # fmt: skip
     return [
-        Field(name="zones", label=_("Zones of the year"), kind="area", value="\n".join(zones), required=True,
+        Field(name="zones", label=_("Zones of the year"), kind="area", value="\n".join(zones), required=True, rows=3,
               most=TYPED_MOST, hint=_("One line for each: since which month and day, and its day table; as 07-01 2.")),
         *days,
         Field(name="swap_at", label=_("Swap at"), kind="datetime-local", required=True),

@@ -119,6 +119,7 @@ class Field:
     wide: bool = True  # a line of its own
     most: int = 120
     listed: Sequence[str] = ()  # suggestions
+    rows: int = 2  # of an area
 
 
 def kept(fields: Iterable[Field], form: QueryDict) -> list[Field]:
