@@ -79,6 +79,13 @@ class Quantity(StrEnum):
     ALARM_TRIPS_1 = "alarm_trips_1"  # 1: level 1 trips as a warning, 0: it signals
     ALARM_TRIPS_2 = "alarm_trips_2"
 
+    # momentary, of which the newest alone is kept
+    POWER_REACTIVE = "power_reactive"  # var, signed
+    POWER_APPARENT = "power_apparent"  # VA
+    POWER_A = "power_a"  # W, signed: of one phase
+    POWER_B = "power_b"
+    POWER_C = "power_c"
+
 
 class StatusBit(StrEnum):
     """Facts a status word can carry; a profile says which bit is which."""

@@ -27,6 +27,8 @@ _UNITS: Final[dict[str, dict[str, int]]] = {
     "voltage": {"V": 1000, "mV": 1},
     "current": {"A": 1000, "mA": 1},
     "frequency": {"Hz": 1000, "mHz": 1},
+    "reactive": {"var": 1, "kvar": 1000},
+    "apparent": {"VA": 1, "kVA": 1000},
     "factor": {"1": 1000},
     "price": {"currency/kWh": 10**6},
     "plain": {"": 1},
@@ -47,6 +49,11 @@ _CREDIT: Final = frozenset(
 )
 _PLAIN_GROUPS: Final = {
     Quantity.POWER_ACTIVE: "power",
+    Quantity.POWER_A: "power",
+    Quantity.POWER_B: "power",
+    Quantity.POWER_C: "power",
+    Quantity.POWER_REACTIVE: "reactive",
+    Quantity.POWER_APPARENT: "apparent",
     Quantity.LOAD_LIMIT: "power",
     Quantity.MALICIOUS_STEP: "power",
     Quantity.POWER_FACTOR: "factor",

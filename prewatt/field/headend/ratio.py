@@ -17,6 +17,11 @@ MULTIPLIED: Final = frozenset(
         Quantity.ENERGY_IMPORT_VALLEY,
         Quantity.ENERGY_EXPORT_TOTAL,
         Quantity.POWER_ACTIVE,
+        Quantity.POWER_REACTIVE,
+        Quantity.POWER_APPARENT,
+        Quantity.POWER_A,
+        Quantity.POWER_B,
+        Quantity.POWER_C,
     }
 )
 

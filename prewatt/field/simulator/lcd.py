@@ -6,7 +6,6 @@ card meters lists (8 digits, two of them after the point).
 
 from datetime import datetime
 from html import escape
-from math import isqrt
 from typing import Final
 
 from prewatt.core.meters.quantities import Quantity
@@ -143,8 +142,7 @@ def _measured(meter: Meter, index: int, at_ms: int) -> list[tuple[str, str]]:
     volts = [values[each] for each in (Quantity.VOLTAGE_A, Quantity.VOLTAGE_B, Quantity.VOLTAGE_C) if each in values]
     amperes = [values[each] for each in (Quantity.CURRENT_A, Quantity.CURRENT_B, Quantity.CURRENT_C) if each in values]
     power_w = values[Quantity.POWER_ACTIVE]
-    apparent_va = sum(volt * ampere for volt, ampere in zip(volts, amperes, strict=True)) // 1_000_000
-    reactive_var = isqrt(max(0, apparent_va**2 - power_w**2))
+    apparent_va, reactive_var = values[Quantity.POWER_APPARENT], values[Quantity.POWER_REACTIVE]
     factor, hertz = values[Quantity.POWER_FACTOR], values[Quantity.FREQUENCY]
     return [
         ("voltage", " ".join(f"{volt // 1000}.{volt % 1000 // 100} V" for volt in volts)),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import isqrt
 from typing import Any, Final
 
 from prewatt.core.meters import Profile
@@ -50,6 +51,7 @@ DRIFT_PPM: Final = 20  # a good crystal; each meter has its own within this
 DAY_MS: Final = 86_400_000
 COUNT_LIMIT: Final = 0xFFFF
 
+PHASE_POWERS: Final = (Quantity.POWER_A, Quantity.POWER_B, Quantity.POWER_C)
 _SETTINGS: Final[Mapping[Quantity, str]] = {
     Quantity.ALARM_LEVEL_1: "alarm_level_1_wh",
     Quantity.ALARM_LEVEL_2: "alarm_level_2_wh",
@@ -455,4 +457,10 @@ class Meter:
             volts_mv = (226_000 + wander * 120 + position * 700) * state.volts_permille // 1_000
             shown[voltage] = volts_mv
             shown[current] = abs(power_w) * 1_000_000_000 // (phases * volts_mv * factor)
+        shares = [power_w // phases] * (phases - 1)  # of each phase; the last one takes what is left over
+        for quantity, share in zip(PHASE_POWERS, (*shares, power_w - sum(shares)), strict=False):
+            shown[quantity] = share
+        apparent_va = sum(shown[voltage] * shown[current] for voltage, current in names[:phases]) // 1_000_000
+        shown[Quantity.POWER_APPARENT] = apparent_va
+        shown[Quantity.POWER_REACTIVE] = isqrt(max(0, apparent_va**2 - power_w**2))
         return shown

@@ -37,6 +37,7 @@ from prewatt.core.meters.mailbox import (
 from prewatt.core.meters.own import OwnVersion, load_own, parted
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.refusals import Refused
+from prewatt.office.metering import others
 from prewatt.office.metering.displays import Display, display_of_own, displays_json
 from prewatt.office.metering.heartbeats import tell_broker
 from prewatt.office.metering.jobs import decode, frame_json, prices_read_json, retold, schedule_read_json
@@ -290,6 +291,7 @@ class PostgresMailbox:
                     for poll in polls
                 ])  # fmt: skip
                 self._clocks([(poll.circuit_id, poll.at, poll.values, poll) for poll in polls])
+                others.keep(self._connect(), polls)
             connection = self._connect()
             if silences:
                 arguments = [(s.meter_id, s.silent, s.misses, s.at, s.gateway_id, s.epoch) for s in silences]
@@ -413,8 +415,8 @@ def _job_row(report: JobReport, site_id: int, outcome: Outcome) -> Row:
 
 
 _PLAN: LiteralString = """
-SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone, s.closes_by_key, l.medium,
-    m.id, m.number, m.profile, m.unit,
+SELECT l.id, g.site_id, l.transport, g.host, l.port, l.baud, g.identity, g.heartbeat, s.timezone, s.closes_by_key,
+    l.medium, m.id, m.number, m.profile, m.unit,
     (SELECT json_agg(json_build_array(c.id, c.index, m.ct_ratio, EXISTS (
         SELECT FROM estate_supplypoint sp WHERE sp.circuit_id = c.id AND sp.custody = 'server' AND sp.state <> 'closed'
      )) ORDER BY c.index) FROM estate_circuit c WHERE c.meter_id = m.id)

@@ -305,6 +305,14 @@ class MeterClock(models.Model):
     actor = models.CharField(max_length=80, blank=True)
 
 
+class AlsoRead(models.Model):
+    """What the last full reads of a circuit said beside its readings: {quantity: value in the unit of `Quantity`}."""
+
+    circuit = models.OneToOneField(Circuit, primary_key=True, on_delete=models.PROTECT)
+    at = models.DateTimeField()
+    said = models.JSONField()
+
+
 class LineScan(models.Model):
     """A scan of a line that somebody asked for (扫描): what answered, and what it may be. The newest are kept."""
 

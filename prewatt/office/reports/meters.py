@@ -308,16 +308,22 @@ def times_lost(site_id: int, circuit_id: int, line_id: int, *, since: datetime) 
 
 
 def latest_of(site_id: int, circuit_id: int) -> dict[str, Any]:
-    """The latest row of a circuit by column; empty when it was never read."""
+    """The latest row of a circuit by column, what full reads said beside it as `others` by quantity at `others_at`;
+    empty when it was never read."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT at, full_at, energy_wh, power_w, balance, purchase_count, last_order_kind, last_order_amount,"
-            " purchased_total, use_past_zero, relay, status, relay_at, rates_wh, voltage_mv, current_ma"
-            " FROM metering_latest WHERE site_id = %s AND circuit_id = %s",
+            " purchased_total, use_past_zero, relay, status, relay_at, rates_wh, voltage_mv, current_ma,"
+            " o.said AS others, o.said_at AS others_at FROM metering_latest"
+            " LEFT JOIN (SELECT circuit_id, said::text AS said, at AS said_at FROM metering_alsoread) o USING (circuit_id)"
+            " WHERE site_id = %s AND circuit_id = %s",
             [site_id, circuit_id],
         )
         row = cursor.fetchone()
-        return dict(zip([column.name for column in cursor.description], row, strict=True)) if row else {}
+        if row is None:
+            return {}
+        found = dict(zip([column.name for column in cursor.description], row, strict=True))
+        return {**found, "others": json.loads(found["others"] or "{}")}
 
 
 def settings_of(circuit_id: int) -> tuple[dict[str, int], datetime | None]:

@@ -36,6 +36,12 @@ PURSE: Final = frozenset(
         Quantity.ORDER_RESULT,
     }
 )
+POWERS: Final = frozenset(
+    {
+        Quantity.POWER_ACTIVE, Quantity.POWER_A, Quantity.POWER_B, Quantity.POWER_C, Quantity.LOAD_LIMIT,
+        Quantity.MALICIOUS_STEP,
+    }
+)  # fmt: skip
 # quantity -> column of the latest row, and which of a list
 _COLUMNS: Final[Mapping[Quantity, tuple[str, int | None]]] = {
     Quantity.ENERGY_IMPORT_TOTAL: ("energy_wh", None),
@@ -152,7 +158,9 @@ def _value(
             held = held[place] if held is not None and len(held) > place else None
         at = latest.get("full_at") if register.group is Group.REGISTERS else latest.get("at")
         return held, at if held is not None else None
-    held = settings.get(quantity.value)
+    held, also = settings.get(quantity.value), latest.get("others", {}).get(quantity.value)
+    if also is not None and (held is None or settings_at is None or settings_at <= latest["others_at"]):
+        return also, latest["others_at"]
     return held, settings_at if held is not None else None
 
 
@@ -186,8 +194,12 @@ def value_words(
         return formats.scaled(value, 3, 1), "V"
     if name.startswith("current_"):
         return formats.scaled(value, 3, 2), "A"
-    if quantity in (Quantity.POWER_ACTIVE, Quantity.LOAD_LIMIT, Quantity.MALICIOUS_STEP):
+    if quantity in POWERS:
         return formats.scaled(value, 3), "kW"
+    if quantity is Quantity.POWER_REACTIVE:
+        return formats.scaled(value, 3), "kvar"
+    if quantity is Quantity.POWER_APPARENT:
+        return formats.scaled(value, 3), "kVA"
     match quantity:
         case Quantity.RELAY:
             return f"{value} {pgettext('relay', 'closed') if value else pgettext('relay', 'open')}", ""
