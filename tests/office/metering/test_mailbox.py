@@ -1,6 +1,7 @@
 """The mailbox as two head-ends see it: leases, claims, fencing, readings."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
@@ -144,6 +145,21 @@ def test_what_a_claim_took_that_broke_off_is_claimed_again_and_what_is_in_hand_i
     assert not JobRow.objects.get(key="lost").ever_sent, "nobody had it, so nothing of it was sent"
     mailbox.report([report(in_hand, Verdict.DONE, purchase_count=6)])
     assert JobRow.objects.get(pk=in_hand.job_id).state == "done"
+
+
+@pytest.mark.parametrize(("code", "age", "state"), [
+    ("not_in_plan", timedelta(), "queued"), ("no_reply", timedelta(), "done"),
+    ("not_in_plan", timedelta(minutes=1), "done"),
+])  # fmt: skip
+def test_what_is_asked_of_a_meter_just_entered_waits_until_the_head_end_has_heard_of_it(
+    cast: Cast, mailboxes: list[PostgresMailbox], code: str, age: timedelta, state: str
+) -> None:
+    job_id = credit(cast, job=Job(intent=Intent.TRY))
+    JobRow.objects.filter(pk=job_id).update(created_at=datetime.now(UTC) - age)
+    [mailbox, _] = mailboxes
+    [claimed] = mailbox.claim(headend="one", leases=mailbox.tick(headend="one"), limit=1)
+    mailbox.report([replace(report(claimed, Verdict.SILENT), outcome=Outcome(verdict=Verdict.SILENT, code=code))])
+    assert JobRow.objects.get(pk=job_id).state == state
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,9 @@ BEGIN
     SELECT * INTO v FROM metering_job WHERE id = p_job AND claim = p_claim AND state = 'claimed' FOR UPDATE;
     IF NOT FOUND THEN RETURN false; END IF;
 
-    v_again := p_verdict IN ('silent', 'unknown') AND v.intent IN ('credit', 'relay', 'write_settings', 'enter_token')
+    v_again := (p_verdict IN ('silent', 'unknown') AND v.intent IN ('credit', 'relay', 'write_settings', 'enter_token')
+        -- asked for right after the meter was entered: the head-end hears of it with its next heartbeat
+        OR p_verdict = 'silent' AND p_code = 'not_in_plan' AND v.created_at > clock_timestamp() - interval '30 s')
         AND (v.expires_at IS NULL OR v.expires_at > clock_timestamp());
     v_wait := make_interval(secs => least(15, power(2, least(v.attempts, 4))));
     UPDATE metering_job SET
