@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from django.http import HttpResponse
 
 from prewatt.core.wire.modbus import Function, ReadRequest, WriteMultiple, encode_rtu_request
 from prewatt.office.estate.models import Circuit, Gateway, Line, Meter
@@ -54,12 +53,11 @@ class Stage:
         parts.head_end("head")
         parts.start("worker", "worker")
 
-    def posted(self, path: str, **form: object) -> HttpResponse:
+    def posted(self, path: str, **form: object) -> None:
         """A form that is taken leads elsewhere."""
-        answer: HttpResponse = self.console.post(path, {name: str(each) for name, each in form.items()})
+        answer = self.console.post(path, {name: str(each) for name, each in form.items()})
         said = re.findall(r'class="pw-plain refused.*?</div>', answer.content.decode(), re.S)
         assert answer.status_code == 302, (path, form, said)
-        return answer
 
     def page(self, path: str) -> str:
         return str(self.console.get(path).content.decode())
