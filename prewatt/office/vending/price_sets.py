@@ -1,17 +1,17 @@
-"""Purses in money with a standby set of prices (备用套电价): the plan's price is held in readiness there, and the meter swaps.
+"""Purses in money with a standby set of prices (备用套电价): the plan's price is held in readiness, and the meter swaps.
 
 Whoever asks, a person or the sweep, it is the price of the plan at the moment of the swap that is written, so the two
-cannot contradict each other; a person chooses when. The sweep writes a price that is to come some days ahead, so that the
-meter has it at its minute also where its line is dead then; one that is in force already gets the nearest moment there is.
-After the swap the meter is read, and only that says by what it drains. What ended disputed is a person's: nothing is
-tried again by itself. docs/algorithms/schedules.md.
+cannot contradict each other; a person chooses when. The sweep writes a price that is to come some days ahead, so that
+the meter has it at its minute also where its line is dead then; one that is in force already gets the nearest moment
+there is. After the swap the meter is read, and only that says by what it drains. What ended disputed is a person's:
+nothing is tried again by itself. docs/algorithms/schedules.md.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -172,7 +172,8 @@ def candidates(site_id: int) -> "QuerySet[SupplyPoint]":
     """The open purses in money of a site whose meters keep a standby set."""
     return (
         SupplyPoint.objects.filter(
-            circuit__site_id=site_id, custody="meter", state=SupplyPoint.State.OPEN, circuit__meter__profile__in=models()
+            circuit__site_id=site_id, custody="meter", state=SupplyPoint.State.OPEN,
+            circuit__meter__profile__in=models(),
         )
         .exclude(credit_unit="Wh")
         .select_related("circuit__meter__site", "contract")
@@ -213,8 +214,10 @@ def renew(supply: SupplyPoint, price: Decimal, *, actor: str, at: datetime) -> b
 def coming(*, actor: str, at: datetime, most: int) -> list[tuple[int, datetime]]:
     """The purses that are to be told of a price to come, and when it begins to hold. `actor`: who tells them so by
     itself; what others decided stands."""
-    arguments = {"profiles": models(), "at": at, "until": at + DAYS_AHEAD, "earliest": earliest(at), "most": most,
-                 "settled": at - SETTLED, "system": actor}  # fmt: skip
+    arguments: dict[str, Any] = {
+        "profiles": models(), "at": at, "until": at + DAYS_AHEAD, "earliest": earliest(at), "most": most,
+        "settled": at - SETTLED, "system": actor,
+    }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_COMING, arguments)
         return [(int(row[0]), row[1]) for row in cursor.fetchall()]
@@ -256,8 +259,9 @@ def _read(supply: SupplyPoint, key: str, *, actor: str, at: datetime) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """One open purse in money. `shown`: by what it drains, as it was read back, None: not by one known price; `planned`:
-    the plan's price in force; `told` None: nothing was written into a standby set; `standby`: whether its meter has one."""
+    """One open purse in money. `shown`: by what it drains, as it was read back, None: not by one known price;
+    `planned`: the plan's price in force; `told` None: nothing was written into a standby set; `standby`: whether its
+    meter has one."""
 
     supply: SupplyPoint
     shown: Decimal | None

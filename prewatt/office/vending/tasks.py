@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from prewatt.office.metering.clock import database_now
-from prewatt.office.vending import deliveries, opening_steps, purse_prices, recounts
+from prewatt.office.vending import deliveries, opening_steps, price_sets, purse_prices, recounts
 from prewatt.office.vending.models import TokenEntry
 
 
@@ -58,7 +58,7 @@ def recount(timestamp: int) -> None:
     recounts.look(at=database_now())
 
 
-@app.task(name=purse_prices.TASK, queue="office")
+@app.task(name=price_sets.TASK, queue="office")
 def price_done(supply_id: int) -> None:
     """A price was written into a purse that holds money."""
     purse_prices.settle(supply_id, at=database_now())

@@ -25,6 +25,7 @@ from prewatt.office.vending import (
     make_ups,
     opening_steps,
     openings,
+    price_sets,
     purse_prices,
     quotes,
     recounts,
@@ -316,7 +317,7 @@ def test_closing_is_refused_while_money_is_in_the_meter_and_releases_the_rest_at
 
 
 def job_of_price() -> JobRow | None:
-    return JobRow.objects.filter(key__startswith=purse_prices.PREFIX).order_by("-pk").first()
+    return JobRow.objects.filter(key__startswith=price_sets.PREFIX).order_by("-pk").first()
 
 
 def ends(verdict: str, *, at: datetime) -> None:

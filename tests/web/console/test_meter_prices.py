@@ -8,8 +8,7 @@ import pytest
 from prewatt.core.meters.prices import ADDS_NOTHING, Ladder, PriceRead, PriceSet
 from prewatt.office.estate import plans
 from prewatt.office.estate.models import Circuit, Meter, SupplyPoint
-from prewatt.office.metering import prices
-from prewatt.office.metering.jobs import prices_read_json
+from prewatt.office.metering.jobs import prices_of, prices_read_json
 from prewatt.office.metering.models import JobRow, WantedPrices
 from prewatt.office.vending import purse_prices
 from prewatt.web.console.meter_prices import ladder_words
@@ -64,7 +63,7 @@ def test_both_sets_stand_beside_the_plan_s_and_a_person_says_when_they_swap(desk
     assert "Bob" in text_of(desk.bob.get(address)) and "at work" in text_of(desk.bob.get(address))
     answered("unknown", None)
     assert 'data-state="unknown"' in desk.bob.get(address).content.decode()
-    answered("done", PriceRead(in_force=OLD, standby=prices.prices_of(told.prices), swap_at=None, swaps_differ=True))
+    answered("done", PriceRead(in_force=OLD, standby=prices_of(told.prices), swap_at=None, swaps_differ=True))
     assert "at different times" in text_of(desk.bob.get(address))
     chinese = text_of(desk.client(desk.cast.bob, language="zh-hans").get(address))
     assert "备用套" in chinese and "Standby" not in chinese and "阶梯" in chinese
@@ -73,7 +72,7 @@ def test_both_sets_stand_beside_the_plan_s_and_a_person_says_when_they_swap(desk
 def test_a_contract_says_when_its_meter_swaps(desk: Desk) -> None:
     plans.add_version(desk.cast.plan, price=Decimal("1.05"), valid_from=NOON, actor="operator:1", at=NOON)
     purse_prices.sweep(at=NOON)
-    new = prices.prices_of(WantedPrices.objects.get().prices)
+    new = prices_of(WantedPrices.objects.get().prices)
     answered("done", PriceRead(in_force=OLD, standby=new, swap_at=None))
     page = text_of(desk.bob.get(f"/console/contracts/{desk.cast.contract_101.number}"))
     assert "0.8800 ¥/kWh; 1.0500 ¥/kWh from 2026-11-" in page

@@ -48,7 +48,7 @@ class Sets(Protocol):
     """Which two sets: times of use, or prices."""
 
     data: bool  # DL/T 645
-    swaps: Sequence[int]  # addresses of the swap times
+    swaps: tuple[int, ...]  # addresses of the swap times
 
     def look(self, wire: Wire) -> Looking: ...
 
