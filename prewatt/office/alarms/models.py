@@ -23,6 +23,9 @@ class AlarmKind(models.TextChoices):
     BACKUP_FAILED = "backup_failed"  # the scheduled backup; told at every site of the installation
     LATE_RESTORE = "late_restore"  # server-held: paid, and the supply has not come back
     READING_HELD = "reading_held"  # server-held: what the meter says cannot be billed
+    READING_FROZEN = "reading_frozen"  # the counter stands still although power says load
+    READING_DOUBTED = "reading_doubted"  # not server-held: the counter fell or leapt, and nobody said why
+    CLOCK_OFF = "clock_off"  # of a meter, or (without a circuit) of a host that dates its readings in the future
 
 
 class Alarm(models.Model):

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from prewatt.core.meters.quantities import StatusBit
-from prewatt.office.alarms import stations
+from prewatt.office.alarms import readings, stations
 from prewatt.office.metering import wishes
 
 _BIT = {bit: 1 << position for position, bit in enumerate(StatusBit)}
@@ -87,6 +87,7 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('alarms.evaluate'))")
         cursor.execute(stations.DEAD, arguments)
         cursor.execute(_DUE_TABLE, arguments)
+        cursor.execute(readings.DUE, arguments)
         cursor.execute(stations.FOLD, arguments)
         cursor.execute(_CLEAR, arguments)
         cleared = cursor.rowcount

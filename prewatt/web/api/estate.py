@@ -1,6 +1,6 @@
 """Circuits, customers, contracts, the books: what a third party may read; and the relay."""
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,7 +13,7 @@ from prewatt.office.estate.scope import sites_of, visible_to
 from prewatt.office.ledger import books
 from prewatt.office.metering import wishes
 from prewatt.office.metering.states import stale_after
-from prewatt.office.reports import circuits
+from prewatt.office.reports import circuits, marks
 from prewatt.office.staff.roles import Act
 from prewatt.web.api import schemas
 from prewatt.web.api.door import caller
@@ -21,6 +21,11 @@ from prewatt.web.api.paging import LIMIT_DEFAULT, LIMIT_MAX, after, cut, number
 
 router = Router(tags=["estate"])
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+LAST_MOMENT: Final = 253_402_300_799_000_000  # microseconds: the calendar ends
+RELAY: Final[dict[int | None, Literal["open", "closed", "unknown"]]] = {0: "open", 1: "closed", None: "unknown"}
+SOURCES: Final[tuple[Literal["poll", "command", "read_now", "freeze", "history", "stated"], ...]] = (
+    "poll", "command", "read_now", "freeze", "history", "stated",
+)  # fmt: skip
 ERRORS = {400: schemas.Error, 401: schemas.Error, 404: schemas.Error}
 
 
@@ -65,6 +70,34 @@ def get_circuit(request: HttpRequest, circuit_id: str) -> schemas.CircuitOut:
     if view is None:
         raise Refused("circuit_unknown")
     return _circuit_out(view)
+
+
+@router.get("/circuits/{circuit_id}/readings", response={200: schemas.ReadingPage, **ERRORS})
+def list_readings(
+    request: HttpRequest, circuit_id: str, cursor: str | None = None, limit: Limit = LIMIT_DEFAULT
+) -> schemas.ReadingPage:
+    """Readings of one circuit, the newest first, each with what is thought of it."""
+    who = caller(request)
+    wanted = number(circuit_id)
+    circuit = visible_to(who.operator, Circuit).filter(pk=wanted).first() if wanted is not None else None
+    if circuit is None:
+        raise Refused("circuit_unknown")
+    before = after(cursor)
+    if before > LAST_MOMENT:
+        raise Refused("cursor_malformed")
+    rows = marks.readings(circuit.site_id, circuit.pk, before=before, most=limit + 1)
+    items, following = cut(rows, [row.key for row in rows], limit)
+    return schemas.ReadingPage(
+        items=[
+            schemas.ReadingOut(
+                at=row.at, energy_wh=row.energy_wh, power_w=row.power_w, balance=row.balance,
+                purchase_count=row.purchase_count, relay=RELAY[row.relay], good=row.good, mark=row.mark.value,
+                source=SOURCES[row.source],
+            )
+            for row in items
+        ],
+        next=following,
+    )  # fmt: skip
 
 
 @router.post(

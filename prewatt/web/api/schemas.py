@@ -69,6 +69,25 @@ class CircuitPage(Schema):
     next: str | None
 
 
+class ReadingOut(Schema):
+    """One reading; null where the meter said nothing. `good`: it may be billed."""
+
+    at: Instant
+    energy_wh: int | None
+    power_w: int | None
+    balance: int | None  # in the circuit's credit unit
+    purchase_count: int | None
+    relay: Literal["open", "closed", "unknown"]
+    source: Literal["poll", "command", "read_now", "freeze", "history", "stated"]
+    good: bool
+    mark: Literal["good", "backward", "jump", "repeated", "clock_off", "rollover", "frozen", "gap", "gap_filled"]
+
+
+class ReadingPage(Schema):
+    items: list[ReadingOut]
+    next: str | None
+
+
 class CustomerOut(Schema):
     id: str
     name: str

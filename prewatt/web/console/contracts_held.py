@@ -12,6 +12,7 @@ from prewatt.office.billing.models import Progress
 from prewatt.office.billing.settlements import go_on_from_held
 from prewatt.office.estate.models import SupplyPoint
 from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering import doubts
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, reason, roles_of
@@ -43,6 +44,10 @@ def _said(ask: Ask, row: Progress) -> str:
         return _("The reading of %(at)s (%(wh)s kWh) waits to be billed: no price covers all of the time.") % told
     if row.held == Progress.Held.BACKWARD:
         return _("The reading of %(at)s (%(wh)s kWh) is not billed: %(charged)s kWh were billed before.") % told
+    if doubts.of_circuits(row.site_id, [row.circuit_id]):
+        return (
+            _("The reading of %(at)s (%(wh)s kWh) is not billed: the counter leapt, and nobody has said yet why.") % told
+        )
     return _("The reading of %(at)s (%(wh)s kWh) is not billed: nobody can use so much since %(charged)s kWh.") % told
 
 
@@ -58,6 +63,8 @@ def go_on(ask: Ask, contract_number: str, circuit_id: int) -> HttpResponse:
     back = f"/console/contracts/{contract_number}?circuit={circuit_id}"
     if row is None or row.held_at is None:
         return redirect(back)
+    if doubts.of_circuits(row.site_id, [circuit_id]):  # there is more to be said than that it goes on
+        return redirect(f"/console/circuits/{circuit_id}/doubt")
     fields = [Field(name="reason", label=_("Reason"), required=True, most=255)]
     refused = None
     if ask.request.method == "POST":

@@ -3,9 +3,15 @@
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
 from prewatt.core.meters.judging import Mark
+from prewatt.office.metering import doubts as standing
+from prewatt.office.metering.doubts import Doubt
+from prewatt.office.staff.roles import Act, may
+from prewatt.web.console.views_base import Ask
+from prewatt.web.ui import formats
 
 MARKS: Final[dict[Mark, Promise]] = {
     Mark.BACKWARD: pgettext_lazy("reading", "backward"),
@@ -18,3 +24,21 @@ MARKS: Final[dict[Mark, Promise]] = {
     Mark.GAP_FILLED: pgettext_lazy("reading", "after a gap, filled"),
 }
 BILLED: Final = frozenset({Mark.ROLLOVER, Mark.FROZEN, Mark.GAP, Mark.GAP_FILLED})
+
+
+def said_of(ask: Ask, doubt: Doubt) -> str:
+    """What is in doubt, in a sentence."""
+    told = {
+        "sure": formats.energy(doubt.sure_wh), "sure_at": formats.when(doubt.sure_at, ask.at, ask.zone),
+        "wh": formats.energy(doubt.wh), "at": formats.when(doubt.at, ask.at, ask.zone),
+        "more": formats.energy(abs(doubt.wh - doubt.sure_wh)),
+    }  # fmt: skip
+    if doubt.fell:
+        return _("At %(sure_at)s it stood at %(sure)s kWh; at %(at)s it says %(wh)s kWh, %(more)s kWh less.") % told
+    return _("At %(sure_at)s it stood at %(sure)s kWh; at %(at)s it says %(wh)s kWh, %(more)s kWh more.") % told
+
+
+def doubt_of(ask: Ask, circuit_id: int) -> tuple[str, bool]:
+    """For other pages: what is in doubt of a circuit (empty: nothing), and whether he may say what happened."""
+    found = standing.of_circuits(ask.site.id, [circuit_id])
+    return (said_of(ask, found[0]) if found else "", bool(found) and may(ask.operator.role, Act.SETTLE))

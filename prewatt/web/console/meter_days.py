@@ -22,7 +22,7 @@ from prewatt.office.metering.models import Gap
 from prewatt.office.reports import days
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.circuits import circuit_or_404
-from prewatt.web.console.marks_words import BILLED, MARKS
+from prewatt.web.console.marks_words import BILLED, MARKS, doubt_of
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import roles_of
 from prewatt.web.console.views_base import Ask, console
@@ -54,6 +54,7 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
     circuit, row = circuit_or_404(ask, circuit_id)
     profile = all_profiles().get(circuit.meter.profile)
     held = days.of_circuit(ask.site.id, circuit.pk, at=ask.at, zone=ask.zone)
+    doubt, can_settle = doubt_of(ask, circuit.pk)
     keeps = profile is not None and profile.freezes is not None
     context = {
         "meter": circuit.meter,
@@ -67,6 +68,8 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
         ],
         "gaps": [_gap(each, ask) for each in held.gaps],
         "marked": [_marked(each, ask) for each in held.marked],
+        "doubt": doubt,
+        "can_settle": can_settle,
         "keeps": keeps,
         "assumed": profile is not None and profile.freezes is not None and profile.freezes.assumed,
         "can_read": keeps and circuit.meter.line_id is not None and may(ask.operator.role, Act.READ_NOW),

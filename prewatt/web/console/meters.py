@@ -33,6 +33,7 @@ from prewatt.web.console.lists import (
     with_,
     workbook,
 )
+from prewatt.web.console.marks_words import doubt_of
 from prewatt.web.console.meters_parameters import clock_line, parameter_card
 from prewatt.web.console.meters_replaced import exchanged, gone
 from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
@@ -208,6 +209,7 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
     profile = all_profiles().get(one.profile)
     jobs = report.jobs_of([each.circuit_id for each in rows], since=ask.at - WEEK)
     first, rest = health_sentence(row, board, lost, ask.at, ask.zone)
+    doubt, can_settle = doubt_of(ask, row.circuit_id)
     context = {
         "meter": one,
         "row": row,
@@ -231,6 +233,8 @@ def meter(ask: Ask, meter_id: int) -> HttpResponse:
         ),
         "clock": clock_line(one, profile, ask.at, ask.zone),
         "replaced": exchanged(ask, one),
+        "doubt": doubt,
+        "can_settle": can_settle,
         "can": _permitted(ask),
         "takes_tokens": StsMeter.objects.filter(meter=one).exists(),
     }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.jobs import Intent, OrderKind, Verdict, Wish
+from prewatt.core.meters.judging import BY_CODE
 from prewatt.core.meters.model import Group, Register
 from prewatt.core.meters.names import label
 from prewatt.core.meters.quantities import Quantity, StatusBit
@@ -22,6 +23,7 @@ from prewatt.office.reports.board import BoardRow
 from prewatt.office.reports.meters import JobLine, MeterRow, SupplyChange
 from prewatt.office.staff.models import Operator
 from prewatt.web.console.contracts_plot import price_unit
+from prewatt.web.console.marks_words import MARKS
 from prewatt.web.console.panel import cause_words
 from prewatt.web.ui import formats
 
@@ -125,6 +127,9 @@ def register_lines(
             quality, good = _("from %s") % (formats.when(read_at, at, zone) if read_at else formats.DASH), False
         else:
             quality, good = formats.ago(int((at - read_at).total_seconds())), True
+            marked = latest.get("mark") if quantity is Quantity.ENERGY_IMPORT_TOTAL else None
+            if marked:
+                quality, good = f"{MARKS[BY_CODE[marked]]}, {quality}", False
         mark, source = mark_of(register)
         offset = profile.offset(row.index, shared=register.shared)
         lines.append(

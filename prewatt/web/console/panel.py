@@ -115,6 +115,8 @@ def alarm_words(kind: str) -> str:
         "late_restore": _("Paid, and the supply has not come back"),
         "blackout": _("Blackout, or a whole building out of reach"), "backup_failed": _("The backup failed"),
         "reading_held": _("A reading cannot be billed"),
+        "reading_frozen": _("The counter stands still under load"),
+        "reading_doubted": _("The counter fell or leapt"), "clock_off": _("A clock is far off"),
     }.get(kind, kind)  # fmt: skip
 
 

@@ -86,6 +86,7 @@ ACTIONS: Final[Mapping[str, str | Promise]] = {
     "billing.open": _lazy("Server-held supply begun"),
     "billing.opened": _lazy("Opening reading"),
     "billing.go_on_from_held": _lazy("Billed on from a held reading"),
+    "billing.reading_accepted": _lazy("A leap of the counter accepted"),
     "changes.contract": _lazy("Circuit handed over to another contract"),
     "changes.custody": _lazy("Who holds the credit: changed"),
     "changes.give_up": _lazy("Opening or closing given up"),

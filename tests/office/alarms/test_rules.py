@@ -12,7 +12,7 @@ from prewatt.office.alarms.rules import evaluate, shipped
 from prewatt.office.alarms.seen import mark_seen
 from prewatt.office.estate.models import Circuit, Line, Meter
 from prewatt.office.ledger.models import RunningBalance
-from prewatt.office.metering.models import Heartbeat, LineState, RelayWish
+from prewatt.office.metering.models import Heartbeat, LineState, MeterClock, RelayWish
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.vending import recounts
 from tests.cast import NOON, Cast, assemble, lately_read
@@ -207,3 +207,51 @@ def test_a_failed_backup_and_a_meter_that_counted_on_since_a_restore_are_told(ca
     Heartbeat.objects.filter(part="backup").update(detail={"failed": ""})
     run(2)
     assert open_kinds() == ["disputed"]
+
+
+def test_a_counter_that_stands_still_under_load_is_told_until_it_moves(cast: Cast) -> None:
+    lately_read(cast.shop_101, at=NOON)
+    still = "UPDATE metering_latest SET still_ws = %s WHERE circuit_id = %s"
+    for watt_seconds, kinds in ((17_999_999, []), (18_000_000, ["reading_frozen"]), (0, [])):
+        with connection.cursor() as cursor:
+            cursor.execute(still, [watt_seconds, cast.shop_101.pk])
+        run()
+        assert open_kinds() == kinds
+    Meter.objects.filter(pk=cast.shop_101.meter_id).update(ct_ratio=40)
+    with connection.cursor() as cursor:
+        cursor.execute(still, [18_000_000, cast.shop_101.pk])
+    run()
+    assert open_kinds() == [], "behind a transformer its steps are larger"
+
+
+def test_a_counter_that_fell_is_told_where_no_bill_tells_it(cast: Cast) -> None:
+    for circuit in (cast.shop_101, cast.shop_102, cast.lift):  # by the meter, by the books, by nobody
+        lately_read(circuit, at=NOON)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_latest SET sure_at = %s, sure_wh = 5", [NOON])
+    run(4)
+    assert "reading_doubted" not in open_kinds(), "it may come back by itself"
+    run(6)
+    told = Alarm.objects.filter(kind="reading_doubted", cleared_at=None).values_list("circuit_id", flat=True)
+    assert set(told) == {cast.shop_101.pk, cast.lift.pk}
+
+
+def test_a_clock_that_stays_far_off_is_told(cast: Cast) -> None:
+    clock = MeterClock.objects.create(meter=cast.shop_101.meter, ahead_s=-301, read_at=NOON)
+    run()
+    assert open_kinds() == ["clock_off"]
+    clock.asked_at = NOON
+    clock.save(update_fields=["asked_at"])
+    run()
+    assert open_kinds() == [], "it was told the time just now"
+    clock.read_at = NOON + 11 * MINUTE
+    clock.save(update_fields=["read_at"])
+    run()
+    assert open_kinds() == ["clock_off"], "and did not take it"
+
+
+def test_a_host_that_dates_its_readings_in_the_future_is_one_alarm(cast: Cast) -> None:
+    lately_read(cast.shop_101, at=NOON + 6 * MINUTE)
+    lately_read(cast.shop_102, at=NOON + 6 * MINUTE)
+    run()
+    assert [(each.kind, each.circuit_id) for each in Alarm.objects.filter(cleared_at=None)] == [("clock_off", None)]

@@ -1,6 +1,7 @@
 """The third-party API as a caller sees it: shapes, codes, scope, replay."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +9,14 @@ from django.test import Client
 from django.utils import timezone
 
 from prewatt.office.estate.models import Circuit, Contract, SupplyPoint
+from prewatt.office.metering.clock import database_now
 from prewatt.office.metering.models import JobRow, RelayWish
 from prewatt.office.staff import keys
 from prewatt.office.staff.models import Operator
 from prewatt.office.vending.models import Sale
 from tests.cast import Cast, assemble, lately_read
+from tests.office.billing.scene import Shop
+from tests.office.billing.test_intake import told
 
 pytestmark = pytest.mark.django_db
 
@@ -254,3 +258,24 @@ def test_the_documentation_page_loads_nothing_from_elsewhere(client: Client) -> 
     page = client.get("/api/v1/docs").content.decode()
     assert "http://" not in page and "https://" not in page
     assert "/sales/{sale_id}/reversal" in client.get("/api/v1/openapi.json").content.decode()
+
+
+def test_readings_of_a_circuit_come_newest_first_with_what_is_thought_of_each(cast: Cast, bob: Caller) -> None:
+    begins = database_now() - timedelta(minutes=10)
+    shop = Shop(cast, cast.shop_103, cast.contract_101, cast.supply_101)
+    for minute, wh in enumerate((1_000_000, 5_000, 1_000_100)):
+        told(shop, begins + timedelta(minutes=minute), wh)
+    path = f"/circuits/{cast.shop_103.pk}/readings"
+    status, page = bob.get(f"{path}?limit=2")
+    assert status == 200 and page["next"]
+    assert [(each["energy_wh"], each["good"], each["mark"]) for each in page["items"]] == [
+        (1_000_100, True, "good"), (5_000, False, "backward"),
+    ]  # fmt: skip
+    assert set(page["items"][0]) == {
+        "at", "energy_wh", "power_w", "balance", "purchase_count", "relay", "source", "good", "mark",
+    }  # fmt: skip
+    assert (page["items"][0]["relay"], page["items"][0]["source"]) == ("closed", "poll")
+    _, rest = bob.get(f"{path}?limit=2&cursor={page['next']}")
+    assert [each["energy_wh"] for each in rest["items"]] == [1_000_000] and rest["next"] is None
+    assert code(bob.get("/circuits/999999/readings")) == (404, "circuit_unknown")
+    assert code(bob.get(f"{path}?cursor=k{'9' * 18}")) == (400, "cursor_malformed")
