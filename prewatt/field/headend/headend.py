@@ -31,6 +31,7 @@ from prewatt.field.headend.limits import (
     MAX_IN_HAND,
     MAX_IN_HAND_PER_GATEWAY,
     PLANS_PER_ROUND,
+    PLANS_S,
     STOP_FLUSH_S,
     STOP_TALKING_S,
     TICK_S,
@@ -140,9 +141,7 @@ class HeadEnd:
         self._in_hand = 0
         self._claim_now = True
         self._tick_at = self._claim_at = self._flush_at = 0.0
-        self._report_failed = False
-        self._stopping = False
-        self._away = False
+        self._report_failed = self._stopping = self._away = False
         self._unknown: set[str] = set()
 
     # --- faces -------------------------------------------------------------------------------------------------------
@@ -241,13 +240,12 @@ class HeadEnd:
 
     async def _round(self) -> Exception | None:
         """Each duty once; the first fault. A duty that fails does not keep the others from their turn, but
-        without a heartbeat nothing else is tried: the database is away.
+        without a heartbeat nothing else is tried: the database is away. The heartbeat is due between any two: where
+        the database is slow it waits for one of them and not for all.
         """
         first: Exception | None = None
-        for duty in (
-            self._tick, self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans,
-            self._scans,
-        ):  # fmt: skip
+        duties = (self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans, self._scans)
+        for duty in (each for between in duties for each in (self._tick, between)):
             try:
                 await duty()
             except Exception as fault:  # noqa: BLE001 process loop: keep what is known
@@ -312,7 +310,8 @@ class HeadEnd:
         self._waiter.signal()
 
     async def _load_plans(self) -> None:
-        """Open what was gained and follow what changed, a few gateways at a time so that ticks stay on time."""
+        """Open what was gained and follow what changed, a few gateways at a time so that all else has its turn."""
+        began = self._loop.time()
         stale = [gateway for gateway in self._gateways.values() if gateway.loaded != gateway.lease.revision]
         for gateway in stale[:PLANS_PER_ROUND]:
             lease = gateway.lease
@@ -320,6 +319,9 @@ class HeadEnd:
             if self._gateways.get(lease.gateway_id) is gateway:
                 self._follow(gateway, plans)
                 gateway.loaded = lease.revision
+            if self._loop.time() - began > PLANS_S:
+                return
+            await self._tick()
 
     def _follow(self, gateway: _Gateway, plans: Sequence[LinePlan]) -> None:
         self._catalogue.learn(plans)
@@ -474,6 +476,7 @@ class HeadEnd:
         except BaseException:
             self._outbox.put_back(batch)
             raise
+        self._outbox.stored(self._loop.time() - now)
 
     async def _leave(self) -> None:
         """Let conversations end, store what they found, give the leases back at once."""

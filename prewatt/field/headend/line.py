@@ -74,7 +74,9 @@ class Line:
         self._closing = False
         self._lost: str | None = None
         self._error: str | None = None  # why the line is down, None while it is up or not tried yet
-        self._logged = False  # line_down stands in the log and line_up does not yet
+        self._logged = False  # it is down, or was, and no reply has come again yet
+        self._said = False  # and that stands in the log
+        self._say_at = 0.0  # loop time before which a line that flaps is not told of again
         self._silent_in_a_row = 0  # conversations without one byte
         self._fell_silent = 0  # of these, with meters that had answered before
         self._others_until = 0.0  # loop time before which due polls go before commands to silent meters
@@ -375,7 +377,8 @@ class Line:
             if self._logged:
                 # a connection alone is no proof: a gateway that accepts and hangs up would fill the log
                 self._logged = False
-                log.info("line_up line=%s", self.plan.line_id)
+                if self._said:
+                    log.info("line_up line=%s", self.plan.line_id)
         else:
             self._silent_in_a_row += 1
             self._fell_silent += target.health.misses == 0
@@ -439,14 +442,17 @@ class Line:
         self._health()
 
     def _down(self, error: str) -> None:
-        """The line is down, or open and silent. Logged once, until a reply has come again."""
+        """The line is down, or open and silent. Logged once, until a reply has come again, and once a minute at most."""
         was, self._error = self._error, error
         if not self.up:
             self._give_all_back("line_down")
             self._scans.line_down()
         if not self._logged:
-            self._logged = True
-            log.warning("line_down line=%s error=%s", self.plan.line_id, error)
+            now = self._loop.time()
+            self._logged, self._said = True, now >= self._say_at
+            if self._said:
+                self._say_at = now + HEALTH_REPORT_S
+                log.warning("line_down line=%s error=%s", self.plan.line_id, error)
         if was != error:
             self._health()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from prewatt.core.meters.mailbox import JobReport, LineHealth, MeterSilence, PollResult
-from prewatt.field.headend.limits import FLUSH_ROWS, HEALTH_ROWS, MAX_POLLS_HELD, STORE_ROWS
+from prewatt.field.headend.limits import FLUSH_ROWS, HEALTH_ROWS, LEAST_ROWS, MAX_POLLS_HELD, STORE_ROWS, TICK_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class Outbox:
     silences: dict[int, MeterSilence] = field(default_factory=dict)
     lines: dict[int, LineHealth] = field(default_factory=dict)
     reports: list[JobReport] = field(default_factory=list)
+    rows: int = STORE_ROWS  # readings of the next batch
 
     @property
     def full(self) -> bool:
@@ -62,20 +63,24 @@ class Outbox:
         self.wake()
 
     def take(self) -> Batch | None:
-        """The oldest readings and health, at most `STORE_ROWS` and `HEALTH_ROWS`; None when there is nothing."""
+        """The oldest readings and health, at most `rows` and `HEALTH_ROWS`; None when there is nothing."""
         if not (self.polls or self.silences or self.lines):
             return None
         batch = Batch(
-            polls=tuple(self.polls[:STORE_ROWS]),
+            polls=tuple(self.polls[: self.rows]),
             silences=tuple(islice(self.silences.values(), HEALTH_ROWS)),
             lines=tuple(islice(self.lines.values(), HEALTH_ROWS)),
         )
-        self.polls = self.polls[STORE_ROWS:]
+        self.polls = self.polls[self.rows :]
         for silence in batch.silences:
             del self.silences[silence.meter_id]
         for health in batch.lines:
             del self.lines[health.line_id]
         return batch
+
+    def stored(self, seconds: float) -> None:
+        """The last batch took so long: one that kept the heartbeat waiting is followed by a smaller one."""
+        self.rows = max(LEAST_ROWS, self.rows // 2) if seconds > TICK_S else min(STORE_ROWS, self.rows * 2)
 
     def put_back(self, batch: Batch) -> None:
         """The store failed: keep it, the newest health wins, the oldest readings go first when it is too much."""
