@@ -11,21 +11,18 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import psycopg
 
 from prewatt.wiring.bench.figures import BenchFailed, Figure, Size
 from prewatt.wiring.bench.ground import Ground, build
-from prewatt.wiring.bench.poll import cpu_s, headend
+from prewatt.wiring.bench.poll import PATIENCE_S, cpu_s, headend, rss_kib
 
 NAMES: Final = ("dial_in_links", "dial_in_per_cpu_s", "dial_in_kib")
 GOAL_LINKS: Final = 10_000
 GOAL_PER_CPU_S: Final = 500  # two milliseconds for each: known, leased, planned, read once
 GOAL_KIB: Final = 64  # ten thousand fit into 640 MiB
-PATIENCE_S: Final = 240.0
-_LOOK_S: Final = 0.5
 
 _READ: Final = "SELECT count(DISTINCT circuit_id) FROM metering_reading WHERE source = 0"
 _CALL: Final = """
@@ -47,10 +44,10 @@ def measure(ground: Ground, size: Size, wanted: Sequence[str]) -> Iterator[Figur
     # who calls outlives the head-end: else ten thousand lines are told to be down
     with _callers(port, size) as callers, headend(ground, size, dsn, more) as pid:
         _listens(port, pid)
-        cpu, memory, began = cpu_s(pid), _rss_kib(pid), time.monotonic()
+        cpu, memory, began = cpu_s(pid), rss_kib(pid), time.monotonic()
         _tell(callers)
         served, took_s = _served(dsn, size, began)
-        used_s, grown_kib = cpu_s(pid) - cpu, _rss_kib(pid) - memory
+        used_s, grown_kib = cpu_s(pid) - cpu, rss_kib(pid) - memory
         _tell(callers)
         assert callers.stdout is not None
         told = json.loads(callers.stdout.readline() or "{}")
@@ -87,7 +84,7 @@ def _served(dsn: str, size: Size, began: float) -> tuple[int, float]:
             found = int(row[0])
             if found >= size.callers:
                 break
-            time.sleep(_LOOK_S)
+            time.sleep(0.5)
     return found, time.monotonic() - began
 
 
@@ -109,11 +106,6 @@ def _listens(port: int, pid: int) -> None:
         except OSError:
             time.sleep(0.1)
     raise BenchFailed("the head-end does not listen; see above")
-
-
-def _rss_kib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.split("VmRSS:")[1].split()[0])
 
 
 def _tell(process: "subprocess.Popen[str]") -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 NAMES: Final = (
-    "sale_tills", "sale_one_till", "poll_cpu_us", "meters_per_core",
-    "command_p99", "bus_occupancy", "dial_in_links", "dial_in_per_cpu_s", "dial_in_kib", "board_2000",
+    "sale_tills", "sale_one_till",
+    "poll_cpu_us", "meters_per_core", "poll_cores", "poll_age_s", "poll_mib", "command_p99",
+    "stretch_cores", "stretch_age_s", "stretch_mib", "bus_occupancy", "dead_meters",
+    "dial_in_links", "dial_in_per_cpu_s", "dial_in_kib", "board_2000",
     "sts_encode", "sts_vend_p99", "sts_key_change", "sts_key_change_compiled", "sts_campaign", "sts_campaign_mib",
 )  # fmt: skip
 
@@ -24,8 +26,9 @@ class Size:
     pgbench_scale: int
     sale_circuits: int
     buses: int
+    stretch_buses: int
     meters_per_bus: int
-    poll_s: int
+    poll_s: int  # a reading grows this old before the next one, and waits for its bus and the database besides
     register_s: int
     settle_s: int  # before the first window: the start spreads its first reads over this
     windows: int
@@ -44,14 +47,14 @@ class Size:
 
 FULL: Final = Size(
     quick=False, rounds=5, sale_s=20, pgbench_scale=50, sale_circuits=80_000,
-    buses=1000, meters_per_bus=30, poll_s=60, register_s=1800, settle_s=100, windows=5, window_s=20,
+    buses=1000, stretch_buses=2000, meters_per_bus=30, poll_s=58, register_s=1800, settle_s=100, windows=5, window_s=20,
     callers=10_000, callers_per_s=1000,
     board_circuits=2000, board_days=400, board_runs=15,
     sts_runs=5, sts_tokens=20_000, sts_vends=5000, sts_meters=100_000, campaign_meters=1_000_000,
 )  # fmt: skip
 QUICK: Final = Size(
     quick=True, rounds=1, sale_s=1, pgbench_scale=1, sale_circuits=2400,
-    buses=20, meters_per_bus=10, poll_s=2, register_s=60, settle_s=4, windows=2, window_s=2,
+    buses=20, stretch_buses=40, meters_per_bus=10, poll_s=2, register_s=60, settle_s=4, windows=2, window_s=2,
     callers=200, callers_per_s=200,
     board_circuits=2000, board_days=20, board_runs=3,
     sts_runs=1, sts_tokens=200, sts_vends=200, sts_meters=2000, campaign_meters=1000,

@@ -1,8 +1,8 @@
 """Many meters that answer at once and keep no books: the other end of the poll bench.
 
-`python -m prewatt.wiring.bench.responder`: listens on a free port of the loopback, says it, and answers every
+`python -m prewatt.wiring.bench.responder [UNITS]`: listens on a free port of the loopback, says it, and answers every
 connection as a bus of representative SPM9511 (RTU over TCP) until its stdin ends. Each reply comes BUS_DELAY_S after
-its request, as over a real bus: the head-end is woken for each one.
+its request, as over a real bus: the head-end is woken for each one. Meters above UNITS are dead.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from prewatt.field.headend.process import event_loop
 
 BUS_DELAY_S: Final = 0.05  # 8 + 39 characters at 9600 baud
 STATUS: Final = 0x0100
+MAX_UNIT: Final = 255
 _POWER_W: Final = 850
 
 
@@ -32,8 +33,9 @@ def registers(request: ReadRequest) -> bytes:
 
 
 class _Bus(asyncio.Protocol):
-    def __init__(self, later: Callable[..., object]) -> None:
+    def __init__(self, later: Callable[..., object], units: int) -> None:
         self._later = later
+        self._units = units
         self._decoder = RtuServerDecoder()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,14 +43,14 @@ class _Bus(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for unit, request in self._decoder.receive(data):
-            if isinstance(request, ReadRequest):
+            if unit <= self._units and isinstance(request, ReadRequest):
                 reply = encode_rtu_reply(unit, ReadReply(function=request.function, data=registers(request)))
                 self._later(BUS_DELAY_S, self._transport.write, reply)
 
 
-async def _serve() -> None:
+async def _serve(units: int = MAX_UNIT) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Bus(loop.call_later), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: _Bus(loop.call_later, units), "127.0.0.1", 0, backlog=1024)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)
@@ -57,4 +59,4 @@ async def _serve() -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=event_loop) as runner:
-        runner.run(_serve())
+        runner.run(_serve(*map(int, sys.argv[1:2])))

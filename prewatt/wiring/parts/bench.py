@@ -34,7 +34,6 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
     from prewatt.wiring.bench import board, bus, dial_in, ground, poll, sale, sts
 
     sales = [name for name in wanted if name.startswith("sale_")]
-    polls = [name for name in wanted if name in ("poll_cpu_us", "meters_per_core")]
     program = ground.pgbench(config) if sales else None
     if all(name in sts.GOALS and name not in sts.CAMPAIGN for name in wanted):
         yield from sts.measure(size, wanted)  # without any database
@@ -43,8 +42,16 @@ def _figures(config: Config, size: Size, wanted: Sequence[str]) -> Iterator[Figu
     with ground.throw_away(config) as stands:
         if program is not None:
             yield from sale.measure(stands, size, program, sales)
-        if polls:
-            yield from poll.measure(stands, size, polls)
+        polls = [name for name in wanted if name in poll.NAMES]
+        if polls or bus.COMMANDS in wanted:
+            with poll.served(stands, size, "bench_poll", size.buses) as running:
+                if polls:
+                    yield from poll.measure(running, size, polls)
+                if bus.COMMANDS in wanted:
+                    yield bus.commands(running, size)
+        if stretched := [name for name in wanted if name in poll.STRETCH]:
+            with poll.served(stands, size, "bench_stretch", size.stretch_buses) as running:
+                yield from poll.measure(running, size, stretched)
         if busy := [name for name in wanted if name in bus.NAMES]:
             yield from bus.measure(stands, size, busy)
         if callers := [name for name in wanted if name in dial_in.NAMES]:
