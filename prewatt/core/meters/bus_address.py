@@ -48,14 +48,7 @@ class BusAddress:
         """The address that is written; None for what no meter can have."""
         if len(data) != self.words * 2:
             return None
-        match self.form:
-            case AddressForm.WORD:
-                unit: float = struct.unpack(">H", data)[0]
-            case AddressForm.FLOAT:
-                unit = struct.unpack(">f", data)[0]
-            case AddressForm.HIGH_BYTE:
-                unit = data[0]
-        return int(unit) if FIRST_UNIT <= unit <= LAST_UNIT and unit == int(unit) else None
+        return next((unit for unit in range(FIRST_UNIT, LAST_UNIT + 1) if self.encoded(unit, data) == data), None)
 
 
 def bus_address_of(root: Table) -> BusAddress | None:

@@ -1,8 +1,8 @@
 """The simulated site: faithful prepaid meters behind real Modbus bytes, with their own accounting.
 
 `run` is the whole process; `load_site` reads the site file; `day_w`, `power_w` and `load_curve` say what a load
-draws; `World` with `SimulatedLine.answer` plays the same meters in memory under a virtual clock; a `CardReader` is what reads
-the cards in their slots.
+draws; `World` with `SimulatedLine.answer` plays the same meters in memory under a virtual clock; a `CardReader` is
+what reads the cards in their slots.
 """
 
 from prewatt.field.simulator.card_slot import CardRead, CardReader

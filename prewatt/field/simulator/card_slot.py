@@ -57,7 +57,12 @@ def image_of(text: str) -> bytes:
 
 def has_slot(meter: Meter) -> bool:
     """Does this meter take cards? Its model says so, or the site file where the model is the site's own."""
-    return meter.site.card_slot or meter.profile.code.partition("@")[0] in CARD_MODELS
+    return meter.site.card_slot or _model(meter.profile.code) in CARD_MODELS
+
+
+def _model(code: str) -> str:
+    """Without the version of a site's own, and whatever the same meter speaks."""
+    return code.partition("@")[0].removesuffix("-645")
 
 
 def insert(meter: Meter, image: bytes, reader: CardReader, at_ms: int) -> CardRead:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
-from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, decode_item, encode_answer
+from prewatt.core.meters.dataitems import COMMAND_OPEN, KEPT_ON, RELAY_OPEN, WORD, decode_item, encode_answer
 from prewatt.core.meters.model import Block
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import Refused
@@ -40,6 +40,7 @@ from prewatt.field.simulator.commissioning import (
 from prewatt.field.simulator.frozen import frozen_item
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Force
+from prewatt.field.simulator.status_words import flagged, placed, words_of
 
 OTHER, NO_DATA, UNAUTHORISED = 0x01, 0x02, 0x04  # error words
 CONTROL_BYTES: Final = 16
@@ -128,13 +129,18 @@ class DataMeter(Meter):
             for block in blocks:
                 if block.address == di:
                     return self._block(block, at_ms)
+        if words := placed(di, self._words(at_ms)):
+            return b"".join(word.to_bytes(WORD, "little") for word in words.values())
         if di in (ADDRESS_DI, NUMBER_DI):
             return bytes.fromhex(self.address if di == ADDRESS_DI else self.number)[::-1]
         return frozen_item(self.profile, self.circuits[1].state, di, zone=self.zone, ratio=self._ratio())
 
     def _block(self, block: Block, at_ms: int) -> bytes:
-        relay = self.profile.relay
-        words = {0: self.word_3()} if relay is not None and relay.address == block.address else {}
+        relay, words = self.profile.relay, placed(block.address, self._words(at_ms))
+        if not words:
+            words = flagged(self.profile.flags, block.address, self.circuits[1].status())
+            if relay is not None and relay.address == block.address:
+                words[0] = words.get(0, 0) | self.word_3()
         held = self.profile.registers.values()
         shown: dict[Quantity, int] = {}
         for quantity, value in self.values(1, at_ms).items():
@@ -144,6 +150,12 @@ class DataMeter(Meter):
                 continue
             shown[quantity] = value
         return encode_answer(held, block, shown, words)
+
+    def _words(self, at_ms: int) -> tuple[int, ...]:
+        programmable = self.state.programmable_until_ms > at_ms
+        return words_of(
+            self.circuits[1], phases=self.profile.phases, word_3=self.word_3(), programmable=programmable
+        )
 
     def word_3(self) -> int:
         """Status word 3. Whatever opens does it by a command to the relay, so both bits say so; where the purse is sold

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from prewatt.field.simulator.events import Event
 from prewatt.field.simulator.fields import LOAD_LIMIT_W, Fields, SiteError
 from prewatt.field.simulator.http import HttpReply, HttpRequest, json_reply
 from prewatt.field.simulator.keypad_page import KEYS, TYPED_MOST, clean, display, typed, visit
@@ -65,7 +66,7 @@ def page(world: World, number: str, lang: str, at_ms: int, *, answered: bool) ->
     meter = world.keypad(number)
     world.refresh(at_ms)
     meter.settle(at_ms)
-    return visit(meter, lang, answered=answered)
+    return visit(meter, lang, answered=answered, wired=meter.site.meter_number in world.wired)
 
 
 def display_page(world: World, number: str, lang: str, at_ms: int) -> str:
@@ -86,6 +87,9 @@ def visited(
         world.connect(number, watts(form["load_w"]) if form["load_w"] else None, at_ms)
     elif form.get("press_key") == "true":
         world.hold_key(number, at_ms)
+    elif "event" in form:
+        wanted = Fields.of({"event": form["event"]}, "meter").choice("event", Event)
+        world.happen(number, wanted, meter.site.index, at_ms)
     elif press in KEYS:
         meter.typed = typed(form.get("token", ""), press)
     elif press == ENTER or "token" in form:

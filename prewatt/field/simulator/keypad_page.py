@@ -8,7 +8,7 @@ from typing import Final
 
 from prewatt.field.simulator.fields import LOAD_LIMIT_W
 from prewatt.field.simulator.keypad import TYPED_LIMIT, Entered, KeypadMeter
-from prewatt.field.simulator.page import DISPLAY_S, LOADS_W, facts, frame, kwh
+from prewatt.field.simulator.page import DISPLAY_S, LOADS_W, facts, frame, kwh, possible
 from prewatt.field.simulator.world import World, iso
 
 TYPED_MOST: Final = 64  # characters of a pasted token, spaces and dashes among them
@@ -48,6 +48,7 @@ _WORDS: Final = {
     "watts": ("负荷（W）", "Load in W"),
     "set": ("接入", "Connect"),
     "hold": ("按住按键 3 秒", "Hold the key for 3 s"),
+    "events": ("发生事件", "Let something happen"),
     "by_hand": ("手动负荷", "load set by hand"),
 }
 
@@ -112,8 +113,9 @@ def display(meter: KeypadMeter, lang: str) -> str:
     )
 
 
-def visit(meter: KeypadMeter, lang: str, *, answered: bool) -> str:
-    """One STS meter. `answered`: something was just entered, and its answer stands above the keypad."""
+def visit(meter: KeypadMeter, lang: str, *, answered: bool, wired: bool = False) -> str:
+    """One STS meter. `answered`: something was just entered, and its answer stands above the keypad; `wired`: it is on
+    a line, where it can say what happened to it."""
     key, here = meter.sts.key, f"/sts/{meter.number}"
     parts = f" · {len(meter.sts.pending)} {_w('parts', lang)}" if meter.sts.pending else ""
     body = (
@@ -123,7 +125,7 @@ def visit(meter: KeypadMeter, lang: str, *, answered: bool) -> str:
         f"TI {key.ti}{parts}</p>"
         f'<div class="meter"><div><iframe src="{here}/display?lang={lang}" title="{_w("display", lang)}"></iframe>'
         f"</div><div>{_answer(meter.entries[-1], lang) if answered and meter.entries else ''}{_keypad(meter, lang)}"
-        f"</div></div>{_load(meter, lang)}{_entries(meter, lang)}"
+        f"</div></div>{_load(meter, lang)}{_events(meter, lang) if wired else ''}{_entries(meter, lang)}"
     )
     return frame(f"{_w('meter', lang)} {meter.number}", lang, body, here)
 
@@ -160,6 +162,15 @@ def _load(meter: KeypadMeter, lang: str) -> str:
         f'<form {action}><button name="load_w" value="">{_w("curve", lang)}</button></form>'
         f'<form {action}><button name="press_key" value="true">{_w("hold", lang)}</button></form>'
     )
+
+
+def _events(meter: KeypadMeter, lang: str) -> str:
+    buttons = "".join(
+        f'<button name="{name}" value="{value}">{label}</button>'
+        for name, value, label in possible(meter.circuit, lang)
+    )
+    action = f'method="post" action="/sts/{meter.number}?lang={lang}"'
+    return f"<h2>{_w('events', lang)}</h2><form {action}>{buttons}</form>"
 
 
 def _entries(meter: KeypadMeter, lang: str) -> str:

@@ -253,7 +253,8 @@ class SimulatedLine:
     def _arrive(self, asked: _Asked, fate: Fate, at_ms: int) -> list[Output]:
         """The request has reached the meters and the one it is for has had its time to answer."""
         assert asked.request is not None
-        heard = [] if fate.request_lost else [each for each in self._stations.get(asked.unit, ()) if self._hears(each, at_ms)]
+        there = [] if fate.request_lost else self._stations.get(asked.unit, [])
+        heard = [each for each in there if self._hears(each, at_ms)]
         replies = [self._act(meter, asked.request, at_ms) for meter in heard]
         reply = replies[0] if replies else None
         data = b"" if fate.reply_lost else _together([encode_rtu_reply(asked.unit, each) for each in replies])

@@ -240,7 +240,8 @@ def _slot(meter: Meter, lang: str) -> str:
     head, action = f"<h2>{_w('slot', lang)}</h2>", f'method="post" action="/visit/{meter.number}?lang={lang}"'
     if meter.state.card is not None:
         says = escape(card_shown(meter, lang))
-        return f"{head}<p>{_w('in_slot', lang)}: {says}</p>" + _form(meter, lang, "", [("eject", "1", _w("eject", lang))])
+        out = _form(meter, lang, "", [("eject", "1", _w("eject", lang))])
+        return f"{head}<p>{_w('in_slot', lang)}: {says}</p>{out}"
     return (
         f'{head}<form {action}><label>{_w("card", lang)} <input name="card" maxlength="{2 * IMAGE_LIMIT_BYTES}"'
         f' autocomplete="off" required></label><button>{_w("insert", lang)}</button></form>'
@@ -306,12 +307,12 @@ def _circuit(world: World, meter: Meter, index: int, lang: str) -> str:
         + _form(meter, lang, which, [("load_w", "", _w("curve", lang))])
         + _form(meter, lang, which, [("press_key", "true", _w("key", lang))])
         + f"<h2>{_w('events', lang)}</h2>"
-        + _form(meter, lang, which, _possible(circuit, lang))
+        + _form(meter, lang, which, possible(circuit, lang))
         + _orders(world, meter, index, lang)
     )
 
 
-def _possible(circuit: Circuit, lang: str) -> list[tuple[str, str, str]]:
+def possible(circuit: Circuit, lang: str) -> list[tuple[str, str, str]]:
     """The events that can happen to this circuit as it is set up."""
     state = circuit.state
     not_now = {

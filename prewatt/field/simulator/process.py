@@ -79,8 +79,8 @@ async def run(
     """Play the site of `site_file` with the memory in `state_dir`, page and API on `host:http_port`.
 
     `now_ms` is the wall clock in ms since 1970 UTC, `stop` ends it, `ready` is called once everything listens, and
-    what is said on the lines is written to `record`; `card_reader` reads the cards in the meters' slots. Raises `SiteError` (the file), `StoreDamaged` (the memory, or
-    another simulator has it open), `PortTaken`.
+    what is said on the lines is written to `record`; `card_reader` reads the cards in the meters' slots. Raises
+    `SiteError` (the file), `StoreDamaged` (the memory, or another simulator has it open), `PortTaken`.
     """
     site = load_site(site_file)
     store = Store(state_dir)

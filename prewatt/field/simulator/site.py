@@ -12,7 +12,7 @@ refused with a `SiteError` that names the place.
       "lines": [{
         "id": "1",                                 # [A-Za-z0-9._-]{1,64}; "line" in GET /meters
         "name": "A-1", "gateway": "GW-A",          # optional: what people call them
-        "transport": "rtu-over-tcp",               # or another of `Transport`; what they need beside: `dialing`, `wires`
+        "transport": "rtu-over-tcp",               # or another `Transport`; what they need beside: `dialing`, `wires`
         "host": "127.0.0.1", "port": 15021,        # optional, 0 = any free port
         "baud": 9600,                              # optional
         "turnaround_ms": 40,                       # optional: time a meter needs to answer

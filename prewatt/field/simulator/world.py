@@ -150,7 +150,8 @@ class World:
 
     def command(self, number: str, at_ms: int, **changes: object) -> None:
         """Change what is named: `load_w` (None: back to its curve), `silent`, `press_key`, `programming_key`; for all
-        circuits of the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit, `NotKept`."""
+        circuits of the meter, or for the one in `index`. Raises `SiteError` unknown_meter, unknown_circuit,
+        `NotKept`."""
         if number in self.keypads:
             return self._command_keypad(number, at_ms, changes)
         meter = self.meters.get(number)
@@ -183,7 +184,10 @@ class World:
     def happen(self, number: str, event: Event, index: int | None, at_ms: int) -> None:
         """Let something happen to a meter, or to one of its circuits. Raises `SiteError` unknown_meter,
         unknown_circuit, event_needs, `NotKept`."""
-        meter = self.meters.get(number)
+        keypad = self.keypads.get(number)
+        if keypad is not None and keypad.site.of:  # the page of a further circuit of an STS meter
+            number, index = keypad.site.of, keypad.site.index
+        meter = self.meters.get(number) or self.wired.get(number)
         if meter is None:
             raise SiteError("unknown_meter", "meter", f"no meter {number}")
         if index is not None and index not in meter.circuits:

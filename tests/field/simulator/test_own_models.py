@@ -35,7 +35,9 @@ def known(path: Path) -> dict[str, Profile]:
     return own_models.own_models(load_site(path).models, path.parent)
 
 
-@pytest.mark.parametrize(("named", "profile"), [("models", "ours"), ("models/ours.toml", "ours"), ("ours@2.toml", "ours@2")])
+@pytest.mark.parametrize(
+    ("named", "profile"), [("models", "ours"), ("models/ours.toml", "ours"), ("ours@2.toml", "ours@2")]
+)
 def test_a_meter_of_the_sites_own_model_is_played_and_read(named: str, profile: str, tmp_path: Path) -> None:
     path = files(tmp_path, named, profile=profile)
     profiles = known(path)
