@@ -18,6 +18,7 @@ from prewatt.core.wire.acrel4g.messages import (
     serial_in,
 )
 from prewatt.core.wire.acrel4g.poll import PollBlock, poll_block
+from prewatt.core.wire.call import Call
 from prewatt.core.wire.checks import crc16_modbus
 from prewatt.core.wire.errors import RemoteProtocolError
 
@@ -68,26 +69,11 @@ class Reports:
 Event = Registers | Lives | AsksTime | Answers | Takes | Reports
 
 
-class Session:
-    """One call. `discarded` counts bytes that were no frame, `odd` frames whose payload made no sense."""
+class Session(Call[Frame, Event]):
+    """One call."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder()
-        self.odd = 0
-
-    @property
-    def discarded(self) -> int:
-        return self._decoder.discarded
-
-    def receive(self, data: bytes) -> list[Event]:
-        """What these bytes completed, in order; never raises."""
-        found: list[Event] = []
-        for frame in self._decoder.receive(data):
-            try:
-                found += _events(frame)
-            except RemoteProtocolError:
-                self.odd += 1
-        return found
+        super().__init__(Decoder(), _events)
 
 
 def _events(frame: Frame) -> list[Event]:

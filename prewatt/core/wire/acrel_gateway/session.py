@@ -20,6 +20,7 @@ from prewatt.core.wire.acrel_gateway.messages import (
     report,
     tunnelled,
 )
+from prewatt.core.wire.call import Call
 from prewatt.core.wire.errors import RemoteProtocolError
 
 PASS: Final = "pass"
@@ -66,30 +67,16 @@ class Returned:
 Event = Asks | Proved | NotProved | Beats | Reported | Returned
 
 
-class Session:
-    """One call. `discarded` counts bytes that were no frame, `odd` frames whose body made no sense or came too soon."""
+class Session(Call[Frame, Event]):
+    """One call."""
 
     def __init__(self) -> None:
         self._decoder = Decoder()
+        super().__init__(self._decoder, self._event)
         self._secret = self._sequence = self._building = ""
         self.gateway = ""
         self.seal: Seal = Unsealed()
         self.proved = False
-        self.odd = 0
-
-    @property
-    def discarded(self) -> int:
-        return self._decoder.discarded
-
-    def receive(self, data: bytes) -> list[Event]:
-        """What these bytes completed, in order; never raises."""
-        found: list[Event] = []
-        for frame in self._decoder.receive(data):
-            try:
-                found += self._event(frame)
-            except RemoteProtocolError:
-                self.odd += 1
-        return found
 
     def challenge(self, secret: str, seal: Seal, sequence: str) -> bytes:
         """Ask for the proof; `sequence` never came before, `seal` is for what follows the login."""
