@@ -11,6 +11,7 @@ from prewatt.core.meters import catalogue, load
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.profile import Custody, Group, Protocol
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.wallet import PRICES
 from prewatt.core.refusals import Refused, texts
 from prewatt.core.wire.dlt645 import Command
 
@@ -161,11 +162,13 @@ def test_widely_sold_plain_meters_hold_no_credit_and_say_what_they_cannot() -> N
             assert all(each.source for each in profile.registers.values())
 
 
-def test_acrel_registers_carry_their_source_and_only_the_number_rests_on_one() -> None:
+def test_acrel_registers_carry_their_source_and_what_rests_on_one_is_assumed() -> None:
     for code in ("acrel-ddsy1352", "acrel-dtsy1352"):
         profile = catalogue()[code]
         assert all(each.source for each in profile.registers.values())
-        assert [each.quantity for each in profile.registers.values() if each.assumed] == [Quantity.METER_NUMBER]
+        assert {each.quantity for each in profile.registers.values() if each.assumed} == {
+            Quantity.METER_NUMBER, Quantity.POWER_REACTIVE, *PRICES,  # of a price the place is public, its scale is not
+        }  # fmt: skip
         assert profile.custody == {Custody.SERVER}
         assert profile.order is None
 
@@ -183,7 +186,8 @@ def test_acrel_addresses_are_those_of_the_public_map() -> None:
         "energy_import_flat": 0x06, "energy_import_valley": 0x08, "voltage_a": 0x0B, "current_a": 0x0C,
         "power_active": 0x0D, "power_factor": 0x10, "meter_number": 0x43, "alarm_level_1": 0x46,
         "alarm_level_2": 0x48, "overdraft_limit": 0x4A, "purchase_count": 0x4E, "balance": 0x4F,
-        "force_control": 0x57, "forced_state": 0x58,
+        "force_control": 0x57, "forced_state": 0x58, "power_reactive": 0x0E, "power_apparent": 0x0F,
+        "price_sharp": 0x59, "price_peak": 0x5B, "price_flat": 0x5D, "price_valley": 0x5F,
     }  # fmt: skip
     for code in ("acrel-ddsy1352", "acrel-dtsy1352"):
         assert {each.quantity.value: each.address for each in catalogue()[code].registers.values()} == said
