@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prewatt.core.meters import catalogue
@@ -317,6 +317,57 @@ def test_two_swap_times_that_differ_are_said_and_put_right() -> None:
     assert told is not None and (told.swap_at, told.swaps_differ) == (None, True)
     told = DataLine(meter).run(WRITE).prices
     assert told is not None and (told.swap_at, told.swaps_differ) == (SWAP, False)
+
+
+FAULTS = [each for each in Fault if each not in (Fault.GATEWAY_EXCEPTION, Fault.NONE)]
+
+
+@dataclass
+class Clocked:
+    """A meter that swaps by its clock, and every set that was ever wanted of it."""
+
+    meter: PricesMeter
+    now: int = NOW
+    wanted: list[PriceSet] = field(default_factory=lambda: [OLD])
+
+    def until(self, now: int) -> None:
+        """Let time pass; a part swaps when its moment comes."""
+        for part, address in enumerate((0x04000108, 0x04000109)):
+            swap = read_swap(self.meter.extra[address], data=True)
+            if swap is not None and self.now < swap <= now:
+                self.meter.word ^= 1 << (10, 11)[part]
+        self.now = now
+
+    def in_force(self) -> PriceSet | None:
+        told = DataLine(self.meter).run(READ).prices
+        assert told is not None
+        return told.in_force
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_whatever_line_and_time_bring_no_half_written_set_comes_into_force(data: st.DataObject) -> None:
+    """Hours of writes over a line that loses, delays and doubles, with swaps in between."""
+    one = Clocked(PricesMeter(ORDER).fill())
+    for number in range(data.draw(st.integers(2, 5))):
+        price = 600_000 + 100 * number
+        wanted = PriceSet(rates=(price, price + 100, price, price), ladder=Ladder(thresholds=(10,), prices=(0, price)))
+        job = replace(
+            WRITE, prices=wanted, clock=one.now - 28_800,
+            swap_at=one.now // 60 * 60 + 60 * data.draw(st.integers(30, 200)),
+        )  # fmt: skip
+        fault = st.sampled_from([*FAULTS, Fault.REQUEST_LOST, Fault.EXCEPTION])
+        faults = data.draw(st.dictionaries(st.integers(0, 50), fault, max_size=5))
+        one.wanted.append(wanted)
+        outcome = DataLine(one.meter, faults=faults).run(job)
+        if outcome.verdict is Verdict.DONE:
+            told = DataLine(one.meter).run(READ).prices
+            assert told is not None and (told.standby, told.swap_at) == (wanted, job.swap_at)
+        one.until(one.now + data.draw(st.integers(0, 10_000)))
+        shown = one.in_force()
+        assert shown is not None
+        assert shown.rates in {each.rates for each in one.wanted}, "half of a set came into force"
+        assert shown.ladder in {each.ladder for each in one.wanted}
 
 
 # --- Modbus ----------------------------------------------------------------------------------

@@ -121,27 +121,40 @@ def renewed(wire: Wire, sets: Sets, seen: Seen, wanted: Raw, swap_at: int) -> Ta
 
 
 def _written(wire: Wire, sets: Sets, wanted: Mapping[int, bytes], seen: Seen) -> Looking:
-    """Write what differs, each once; what is read afterwards decides. The look, or why the conversation ends."""
+    """Write what differs, each once; what is read afterwards decides. The look, or why the conversation ends.
+
+    After a write that nobody answered (a modem never does) the meter is read before the next one: only what stands
+    there is built upon. What it refused ends the writing.
+    """
     old = {address: seen.raw[address] for address in wanted}
     answered, no, wrote = True, None, False
+    look: Seen | Outcome | None = None  # what stands since the last write, where it was looked at
     for address, data in wanted.items():
         if old[address] == data:
             continue
-        wrote = True
+        wrote, look = True, None
         answered, no = yield from wire.put(address, data)
-        if not answered or no is not None:
-            break  # the rest would be a guess
+        if not answered:
+            look = yield from sure_look(wire, sets)
+            if isinstance(look, Outcome) or look.raw.get(address) != data or look.in_force != seen.in_force:
+                break  # the rest would be a guess
+        if no is not None:
+            break
     if not wrote:
         return seen
-    after = yield from sure_look(wire, sets)
+    after = look if look is not None else (yield from sure_look(wire, sets))
     if isinstance(after, Outcome):
         return wire.end(Verdict.UNKNOWN, no or "write_unanswered")
     now = {address: after.raw.get(address) for address in wanted}
-    if now == wanted and after.in_force == seen.in_force:
+    if after.in_force == seen.in_force and now == wanted:
         return after
     verdict, code = Verdict.DISPUTED, "settings_partly_written"
-    if now == old and after.in_force == seen.in_force:
+    if after.in_force == seen.in_force and now == old:
         verdict, code = Verdict.UNKNOWN, "write_not_applied" if answered else "write_unanswered"
         if no is not None:
             verdict, code = Verdict.REFUSED, no
+    elif after.in_force == seen.in_force and not answered and all(
+        held in (old[address], wanted[address]) for address, held in now.items()
+    ):
+        verdict, code = Verdict.UNKNOWN, "write_unanswered"  # each part is what it was or what it is to be
     return sets.told(wire.end(verdict, code), after)
