@@ -19,6 +19,8 @@ from prewatt.field.simulator.site import Force
 
 BLANK: Final = "--------"
 PULSES: Final = 1600  # imp/kWh printed on the plate
+ROLLOVER_KWH: Final = 10_000_000  # of a display that the profile says nothing of
+TWO_DECIMALS_TO_KWH: Final = 1_000_000
 
 _WORDS: Final = {
     "title": ("显示屏", "Display"),
@@ -72,6 +74,14 @@ def _digits(value_wh: int, places: int, width: int) -> str:
     return f"{sign}{shown // 10**places}.{shown % 10**places:0{places}d} kWh"
 
 
+def _energy(meter: Meter, value_wh: int) -> str:
+    """A counter as wide as its model's display, which begins anew at `rollover_kwh`: 9999999.9 of an SPM9511, 99999999.9
+    of an SPM2506, 999999.99 of those with eight digits and two decimals."""
+    rollover_kwh = meter.profile.rollover_kwh or ROLLOVER_KWH
+    places = 2 if rollover_kwh <= TWO_DECIMALS_TO_KWH else 1
+    return _digits(value_wh, places, len(str(rollover_kwh - 1)) + places)
+
+
 def _days(meter: Meter, index: int, at_ms: int) -> str:
     """As the meter reckons; blank while it has not counted a day."""
     days = meter.values(index, at_ms).get(Quantity.DAYS_LEFT, UNKNOWN)
@@ -94,7 +104,7 @@ def lines(meter: Meter, index: int, lang: str, at_ms: int) -> list[tuple[str, st
     status = facts(meter.circuits[index], lang)
     return [
         *shown,
-        *([(_w("export", lang), _digits(meter.circuits[index].state.export_wh, 2, 8))]
+        *([(_w("export", lang), _energy(meter, meter.circuits[index].state.export_wh))]
           if meter.circuits[index].state.export_wh else []),
         *([(_w("card", lang), told)] if (told := card_shown(meter, lang)) else []),
         *([(_w("restarts", lang), str(meter.state.restarts))] if meter.state.restarts else []),
@@ -116,7 +126,7 @@ def _card_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: in
     told = [
         ("number", meter.number), ("constant", f"{PULSES} imp/kWh"), *(purse if s.purse else []),
         ("limit", f"{s.load_limit_w:,} W" if s.load_limit_w else _w("none", lang)), ("mode", _mode(circuit, lang)),
-        ("total", _digits(s.energy_wh, 2, 8)), *_measured(meter, index, at_ms),
+        ("total", _energy(meter, s.energy_wh)), *_measured(meter, index, at_ms),
     ]  # fmt: skip
     return [(_w(key, lang), value) for key, value in told]
 
@@ -129,7 +139,7 @@ def _spm_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: int
         ("overdraft", credit(circuit, s.overdraft_limit_wh)), ("past", credit(circuit, max(0, -s.balance_wh))),
     ]  # fmt: skip
     told = [
-        *(purse if s.purse else []), ("energy", _digits(s.energy_wh, 1, 8)),
+        *(purse if s.purse else []), ("energy", _energy(meter, s.energy_wh)),
         ("limit", f"{s.load_limit_w:,} W" if s.load_limit_w else _w("none", lang)), ("mode", _mode(circuit, lang)),
         *_measured(meter, index, at_ms),
     ]  # fmt: skip

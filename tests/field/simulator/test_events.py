@@ -172,3 +172,19 @@ def test_a_card_meter_shows_the_lines_of_its_manual(tmp_path: Path) -> None:
     shown = dict(lines(card, 1, "zh", NOON_MS))
     assert not {"表号", "电表常数", "负荷阈值", "总用电量"} - shown.keys()
     assert shown["总用电量"] == "456789.01 kWh", "eight digits, two after the point, over the top from 0"
+
+
+@pytest.mark.parametrize(
+    ("profile", "held_wh", "shown"),
+    [
+        ("pilot-spm9511", 9_999_999_990, "9999999.9 kWh"),
+        ("pilot-spm9511", 10_000_000_100, "0.1 kWh"),
+        ("pilot-spm2506-6", 99_999_999_900, "99999999.9 kWh"),
+        ("acrel-dtsy1352", 999_999_990, "999999.99 kWh"),
+        ("ningju-ddzy1218", 1_000_000_010, "0.01 kWh"),
+    ],
+)
+def test_a_counter_is_as_wide_as_the_models_display(tmp_path: Path, profile: str, held_wh: int, shown: str) -> None:
+    still = {"kind": "constant", "peak_w": 0}
+    a_world = world(tmp_path, meter(profile=profile, opening={"energy_wh": held_wh}, load=still))
+    assert shown in [value for _, value in lines(a_world.meters[NUMBER], 1, "en", NOON_MS)]
