@@ -1,8 +1,8 @@
 """The prices that a simulated meter keeps: two sets, which of them is in force, and the swap when its time comes.
 
-What is in force is the circuits' own (`CircuitState.price_...` and its ladder), by which they drain; only the standby set
-and the swap times are kept here, in a plain dictionary that is replaced as a whole and never changed. An empty one is a
-meter as it left the works: both sets alike, no ladder. Wall times are seconds counted as if they were UTC.
+What is in force is the circuits' own (`CircuitState.price_...` and its ladder), by which they drain; only the standby
+set and the swap times are kept here, in a plain dictionary that is replaced as a whole and never changed. An empty one
+is a meter as it left the works: both sets alike, no ladder. Wall times are seconds counted as if they were UTC.
 """
 
 from collections.abc import Iterable, Mapping

@@ -214,8 +214,9 @@ def write(ask: Ask, meter_id: int) -> HttpResponse:
             if swap_at is None:
                 raise Refused("choice_needed")
             price_sets.write(
-                supply, swap_at=swap_at, reason=reason(form), actor=of_operator(ask.operator), request_key=key, at=ask.at
-            )
+                supply, swap_at=swap_at, reason=reason(form), actor=of_operator(ask.operator), request_key=key,
+                at=ask.at,
+            )  # fmt: skip
 
         refused = attempt(act)
         if not refused:
@@ -231,8 +232,8 @@ def write(ask: Ask, meter_id: int) -> HttpResponse:
     return form_page(
         ask, title=_("Prices of meter %s") % meter.number, fields=_fields(swap, hint), submit=_("Write and read back"),
         back=back, crumb=_("Prices in the meter"), refused=refused or None,
-        says=_("The plan's price at the moment of the swap is written into the standby set, for every rate, then read back"
-               " and compared, and then the time at which the meter swaps its sets. What it drains by now is not"
+        says=_("The plan's price at the moment of the swap is written into the standby set, for every rate, then read"
+               " back and compared, and then the time at which the meter swaps its sets. What it drains by now is not"
                " touched."),
     )  # fmt: skip
 
@@ -257,8 +258,8 @@ def _purse(one: Standing, ask: Ask) -> PurseLine:
         said, state, css = "differs", _("not in the meter yet"), "d-waiting"
     return PurseLine(
         supply=one.supply, shown="—" if one.shown is None else format_price(one.shown.normalize()),
-        planned="—" if one.planned is None else format_price(one.planned.normalize()), ready=ready, state=state, css=css,
-        said=said, choosable=one.standby and one.supply.circuit.meter.line_id is not None,
+        planned="—" if one.planned is None else format_price(one.planned.normalize()), ready=ready, state=state,
+        css=css, said=said, choosable=one.standby and one.supply.circuit.meter.line_id is not None,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Prices in a meter: what is refused before a byte leaves, how sets lie there, and what a write ends as under faults."""
+"""Prices in a meter: what is refused before a byte leaves, how sets lie, and what a write ends as under faults."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

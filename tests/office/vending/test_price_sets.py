@@ -1,4 +1,4 @@
-"""The plan's price held in readiness by a meter with two sets, by itself and by a person; each job on a simulated meter."""
+"""The plan's price held in readiness by a meter with two sets, by itself and by a person; on a simulated meter."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -92,7 +92,8 @@ def here(tmp_path: Path) -> Iterator[Here]:
     scene.circuits[0] = Circuit.objects.get(pk=scene.circuits[0].pk)
     SupplyPoint.objects.filter(circuit=scene.circuits[0]).update(credit_unit="CNY")
     old = {f"price_{each}": 500_000 for each in ("sharp", "peak", "flat", "valley")}
-    site = world(tmp_path, meter(1, profile=PROFILE, settings=old, load={"kind": "constant", "peak_w": 0}), at_ms=int(AT.timestamp()) * 1_000)
+    one = meter(1, profile=PROFILE, settings=old, load={"kind": "constant", "peak_w": 0})
+    site = world(tmp_path, one, at_ms=int(AT.timestamp()) * 1_000)
     site.lines["a"].connect(1)
     yield Here(scene, site)
     stop(site)
