@@ -95,6 +95,8 @@ def page(ask: Ask) -> HttpResponse:
 
 def _says(found: Sequence[LineHealth]) -> tuple[str, str]:
     """(bold, rest): which links are lost; then how many meters behind good links are silent."""
+    if not any(each.line_id for each in found):
+        return _("No line yet."), _("Add the line of a gateway, its bus: the system connects at once.")
     down = [each for each in found if each.line_id and not each.up]
     silent = sum(each.silent for each in found if each.up)
     first = _("Every line is connected.")
@@ -109,6 +111,8 @@ def _says(found: Sequence[LineHealth]) -> tuple[str, str]:
         return first, _(
             "Behind connected lines, %d meters do not answer: a fault of the meter or its wire, not of the link."
         ) % silent
+    if not any(each.meters for each in found):
+        return first, _("No meter is entered: scan a line to see who is there.")
     return first, _("Behind connected lines, every meter answers.")
 
 
@@ -237,9 +241,11 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
     gateway = _gateway_or_404(ask, gateway_id) if gateway_id is not None else None
     fields, form, refused = [*_gateway_fields(gateway), *stations.field(ask, gateway)], ask.request.POST, None
     if ask.request.method == "POST":
+        after = PATH
 
         @transaction.atomic
         def act() -> None:
+            nonlocal after
             told = {
                 "name": text(form, "name", 64), "host": text(form, "host", 255), "identity": text(form, "identity", 96),
                 "heartbeat": text(form, "heartbeat", 96), "secret": form.get("secret", "").strip(),
@@ -248,6 +254,7 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
             if gateway is None:
                 site = visible_to(ask.operator, Site).get(pk=ask.site.id)
                 made = wires.add_gateway(site, code=text(form, "code", 16), **told)  # type: ignore[arg-type]
+                after = f"{PATH}/gateways/{made.pk}/new"  # without a line nothing is connected
             else:
                 wires.edit_gateway(gateway, **told)  # type: ignore[arg-type]
                 made = gateway
@@ -255,7 +262,7 @@ def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
 
         refused = attempt(act)
         if not refused:
-            return redirect(PATH)
+            return redirect(after)
         fields = kept(fields, form)
     title = _("Gateway %s") % gateway.code if gateway else _("Enter a gateway")
     says = (

@@ -37,6 +37,7 @@ from prewatt.web.console.marks_words import doubt_of
 from prewatt.web.console.meters_parameters import clock_line, parameter_card
 from prewatt.web.console.meters_replaced import exchanged, gone
 from prewatt.web.console.meters_words import health_sentence, job_lines, register_lines, relay_events
+from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, pick, roles_of, text, whole
 from prewatt.web.console.tiles import badges_of
 from prewatt.web.console.views_base import Ask, console, stale_limit
@@ -299,7 +300,13 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
                 ("", _("none"), _("never online: a person reads it, and credit comes as tokens")),
             ],
         ),
-        Field(name="unit", label=_("Address"), kind="number", most=3, hint=_("Modbus address, 1 to 247.")),
+        Field(
+            name="unit",
+            label=_("Address"),
+            kind="number",
+            most=3,
+            hint=_("Modbus address, 1 to 247. A DL/T 645 meter is asked by its number: any that is free."),
+        ),
         Field(
             name="ratio",
             label=_("CT ratio"),
@@ -333,6 +340,10 @@ def new(ask: Ask) -> HttpResponse:
     if ask.request.method == "POST":
         made: list[Meter] = []
         refused = attempt(lambda: made.append(_add(ask, lines, rooms)))
+        scan = number(asked.get("scan", ""))
+        if not refused and scan:  # the next one that answered is waiting there
+            told(ask, _("Meter %s is entered; it is asked within a minute.") % made[0].number)
+            return redirect(f"/console/scans/{scan}")
         if not refused:
             return redirect(f"{PATH}/{made[0].pk}")
         fields = kept(fields, ask.request.POST)

@@ -219,7 +219,7 @@ def value_words(
             return formats.scaled(value, 3, 2), "Hz"
         case Quantity.DAYS_LEFT:
             return str(value), pgettext("span of time", "days")
-        case Quantity.MALICIOUS_SWITCH | Quantity.ALARM_TRIPS_1 | Quantity.ALARM_TRIPS_2:
+        case Quantity.MALICIOUS_SWITCH | Quantity.ALARM_TRIPS_1 | Quantity.ALARM_TRIPS_2 | Quantity.PAY_MODE:
             return switch_words(quantity, value), ""
         case Quantity.CLOCK:
             return datetime.fromtimestamp(value, zone).strftime("%Y-%m-%d %H:%M:%S"), ""
@@ -233,6 +233,8 @@ def switch_words(quantity: Quantity, value: int) -> str:
     """How a switch of the meter's own stands."""
     if quantity is Quantity.MALICIOUS_SWITCH:
         return pgettext("watch", "on") if value else pgettext("watch", "off")
+    if quantity is Quantity.PAY_MODE:
+        return pgettext("pay mode", "afterwards") if value else pgettext("pay mode", "in advance")
     return pgettext("alarm level", "trips as a warning") if value else pgettext("alarm level", "signals")
 
 
@@ -249,7 +251,9 @@ def health_sentence(
     if not row.gateway:
         return _("This meter is never online."), _("A person reads it; its credit comes as tokens.")
     if row.read_at is None:
-        return _("This meter has never answered."), _("We ask it again and again; check its address, line and model.")
+        return _("This meter has never answered."), _(
+            "A new one is asked within a minute. After that we ask again and again: check its address, line and model."
+        )
     last = _("Last answer %(time)s (%(ago)s).") % {
         "time": formats.when(row.read_at, at, zone),
         "ago": formats.ago(int((at - row.read_at).total_seconds())),

@@ -16,6 +16,7 @@ from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, board_rows, find_circuits, runs_out
 from prewatt.office.reports.overview import GatewayHealth, Happening, OpenDelivery, Overview, open_shift, overview
+from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.menu import MENU
 from prewatt.web.console.panel import cause_words
 from prewatt.web.console.views_base import Ask, console, stale_limit
@@ -239,6 +240,7 @@ def page(ask: Ask) -> HttpResponse:
         "gateways": [_gateway(each, ask.at) for each in seen.gateways],
         "gateways_lost": sum(not each.up for each in seen.gateways),
         "shift": open_shift(ask.operator.pk, ask.site.id), "at": ask.at,
+        "can_estate": may(ask.operator.role, Act.ESTATE),
         "can_sell": any(entry.key == "s" and (not entry.roles or ask.operator.role in entry.roles) for entry in MENU),
     }  # fmt: skip
     return ask.page("ui/overview.html", context)

@@ -183,22 +183,26 @@ def _result(ask: Ask, scan: LineScan) -> dict[str, object]:
         "at": formats.when(scan.finished_at or scan.created_at, ask.at, ask.zone),
         "percent": scan.asked * 100 // scan.total if scan.total else 0,
         "code_words": message(scan.code, get_language() or "zh-hans") if scan.code in texts else "",
-        "seen": _seen(ask, scan.line, found),
+        "seen": _seen(ask, scan, found),
     }  # fmt: skip
 
 
-def _seen(ask: Ask, line: Line, found: Sequence[Answered]) -> list[Seen]:
+def _seen(ask: Ask, scan: LineScan, found: Sequence[Answered]) -> list[Seen]:
+    line = scan.line
     here = list(Meter.objects.filter(line=line, removed_at=None))
     by_unit = {each.unit: each for each in here}
     by_number = {each.number[-12:].zfill(12): each for each in visible_to(ask.operator, Meter).filter(removed_at=None)}
-    free = next((unit for unit in range(1, LAST_UNIT + 1) if unit not in by_unit), LAST_UNIT)
+    # a data meter is asked by its number: it gets an address from above that no Modbus meter has or answers at
+    taken = by_unit.keys() | {int(each.address) for each in found if each.protocol is Protocol.MODBUS}
+    free = next((unit for unit in range(LAST_UNIT, FIRST_UNIT, -1) if unit not in taken), LAST_UNIT)
     rows = []
     for each in found:
         modbus = each.protocol is Protocol.MODBUS
         several = not each.address.isdecimal()
         number = each.proposals[0].number if modbus and each.proposals else "" if modbus or several else each.address
         entered = by_unit.get(int(each.address)) if modbus else by_number.get(each.address)
-        told = {"line": str(line.pk), "unit": each.address if modbus else str(free), "number": number}
+        unit = each.address if modbus else str(free)
+        told = {"line": str(line.pk), "unit": unit, "number": number, "scan": str(scan.pk)}
         ideas = [_idea(one, told) for one in each.proposals]
         rows.append(
             Seen(

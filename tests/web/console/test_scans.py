@@ -7,6 +7,7 @@ from prewatt.core.meters.identify import Proposal, Why
 from prewatt.core.meters.jobs import Frame
 from prewatt.core.meters.model import Protocol
 from prewatt.core.meters.scanning import Found
+from prewatt.office.estate.models import Meter
 from prewatt.office.metering.models import LineScan
 from prewatt.office.metering.scan_post import found_json
 from prewatt.office.staff.models import Operator, Role, Scope
@@ -98,6 +99,31 @@ def test_what_answered_is_shown_with_its_reasons_and_leads_to_the_form(cast: Cas
     )
     assert 'value="202500000099"' in form and '<option value="pilot-spm9513" selected>' in form
     assert f'<option value="{line.pk}" selected>' in form
+
+
+def test_a_data_meter_is_given_no_address_that_is_anothers_and_the_scan_waits_for_the_next(cast: Cast) -> None:
+    """On one bus with Modbus meters that are not entered yet; forty are entered one after the other."""
+    electrician, line = as_(electrician_of(cast)), cast.line
+    high = Found(protocol=Protocol.MODBUS, address="247", baud=9600)
+    scan = LineScan.objects.create(
+        site_id=cast.site.pk, gateway=line.gateway, line=line, state="done", asked=249, total=249, actor="operator:1",
+        plan={}, found=[found_json(each) for each in (*FOUND, high)], created_at=NOON, finished_at=NOON,
+    )  # fmt: skip
+    shown = page(electrician, f"/console/scans/{scan.pk}").replace("&amp;", "&")
+    assert f"line={line.pk}&unit=246&number=202500000123&scan={scan.pk}" in shown
+    form = {"line": str(line.pk), "unit": "246", "number": "202500000123", "profile": "ningju-ddzy1218", "ratio": "1"}
+    answer = electrician.post(f"/console/meters/new?scan={scan.pk}", form)
+    assert answer["Location"] == f"/console/scans/{scan.pk}"
+    shown = page(electrician, answer["Location"])
+    assert "Meter 202500000123 is entered" in shown and shown.count('data-test="scan-add"') == 2
+
+
+def test_an_electrician_is_led_from_an_empty_site_to_a_scan(cast: Cast) -> None:
+    electrician = as_(electrician_of(cast))
+    answer = electrician.post("/console/lines/gateways/new", {"code": "G7", "name": "", "host": "192.0.2.7"})
+    assert answer["Location"].endswith("/new") and "/gateways/" in answer["Location"], "to its line"
+    Meter.objects.update(removed_at=NOON)
+    assert "No meter is entered: scan a line" in page(electrician, "/console/lines")
 
 
 def test_nobody_else_scans(cast: Cast) -> None:
