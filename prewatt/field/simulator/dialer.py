@@ -73,7 +73,7 @@ class Dialer:
         self.line = line
         self._ports = {each.site.dialing.bus: each for each in (line, *further) if each.site.dialing is not None}
         self.port = line.site.port
-        self.note = ""
+        self.note = f"calls {line.site.host}:{line.site.port}"
         self.dialing: Dialing = line.site.dialing
         self.calls = 0  # connections that stood
         self._now_ms = now_ms

@@ -115,6 +115,13 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 iframe { border: 0; border-radius: .5rem; width: 23rem; max-width: 100%; height: 15.5rem; background: #c9d6bd }
 .lcd { background: #c9d6bd; color: #14210f; font: 1.1rem/1.6 ui-monospace, monospace; white-space: pre-wrap }
 .meter { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start }
+.meter > div { min-width: 0; max-width: 100% }
+table.lcd td { white-space: normal }
+@media (max-width: 40rem) {
+  .list thead { display: none } .list tr { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .4rem 0;
+    border-bottom: 1px solid color-mix(in srgb, CanvasText 15%, Canvas) }
+  .list td { border: 0; padding: .1rem 0 }
+}
 .keypad { flex-direction: column; align-items: stretch; max-width: 24rem }
 .keypad label { display: flex; flex-direction: column }
 .keypad input { font: 1.25rem/1.6 ui-monospace, monospace; letter-spacing: .03em; width: 24ch; max-width: 100% }
@@ -123,7 +130,7 @@ iframe { border: 0; border-radius: .5rem; width: 23rem; max-width: 100%; height:
 .why { min-width: 16rem }
 .accepted { border-color: #15803d } .refused { border-color: #b91c1c }
 form { display: inline-flex; flex-wrap: wrap; gap: .4rem; margin: .3rem .6rem .3rem 0; align-items: center }
-button, input { font: inherit; padding: .35rem .8rem; min-height: 2.4rem }
+button, input { font: inherit; padding: .35rem .8rem; min-height: 2.4rem; box-sizing: border-box }
 button { cursor: pointer }
 a { color: LinkText } .muted { opacity: .7 }
 """
@@ -182,7 +189,7 @@ def overview(world: World, lang: str, query: str, *, above: str = "") -> str:
         f'<form method="get" action="/"><input type="hidden" name="lang" value="{lang}">'
         f'<input type="search" name="q" maxlength="64" value="{escape(query)}" aria-label="{_w("find", lang)}"'
         f' placeholder="{_w("find", lang)}"><button>{_w("search", lang)}</button></form>{above}'
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
+        f'<div class="scroll"><table class="list"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
     )
     return frame(_w("title", lang), lang, body, "/")
 
@@ -205,15 +212,13 @@ def _balance(circuit: Circuit, lang: str) -> str:
 def _row(world: World, meter: Meter, index: int, lang: str) -> str:
     circuit = meter.circuits[index]
     line = world.lines[meter.site.line].site
-    words = facts(circuit, lang) + [_WORDS["silent"][lang == "en"]] * meter.state.silent
-    now_ms = circuit.state.as_of_ms
-    words += [_WORDS["programmable"][lang == "en"]] * (meter.state.programmable_until_ms > now_ms)
+    words = "".join([", ".join(escape(each) for each in facts(circuit, lang)), _told(meter, lang)]).removeprefix(" · ")
     suffix = f" / {index}" if len(meter.circuits) > 1 else ""
     return (
         f'<tr><td><a href="/visit/{meter.number}?{urlencode({"lang": lang})}">{meter.number}</a>{suffix}</td>'
         f"<td>{escape(line.name)} / {_place(meter)}</td><td>{_relay(circuit, lang)}</td>"
         f'<td class="n">{_balance(circuit, lang)}</td><td class="n">{circuit.power_w():,} W</td>'
-        f"<td>{escape(', '.join(words))}</td></tr>"
+        f"<td>{words}</td></tr>"
     )
 
 
@@ -227,10 +232,18 @@ def visit(world: World, meter: Meter, lang: str) -> str:
         f'<a href="/visit/{meter.number}?lang={lang}">{_w("refresh", lang)}</a> · '
         f'<a href="/lcd/{meter.number}?lang={lang}">{_w("lcd", lang)}</a></p>'
         f"<p>{escape(meter.profile.maker)} {escape(meter.profile.name)} · "
-        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}</p>{parts}{_slot(meter, lang)}"
+        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}{_told(meter, lang)}</p>{parts}{_slot(meter, lang)}<h2>{_w('meter', lang)}</h2>"
         + _form(meter, lang, "", [("silent", state, _w(word, lang)), *_programming(meter, lang)])
     )
     return frame(f"{_w('meter', lang)} {meter.number}", lang, body, f"/visit/{meter.number}")
+
+
+def _told(meter: Meter, lang: str) -> str:
+    """What stands beside its place: unplugged, or its programming key pressed."""
+    now_ms = max(circuit.state.as_of_ms for circuit in meter.circuits.values())
+    programmable = meter.state.programmable_until_ms > now_ms
+    words = [_w("silent", lang)] * meter.state.silent + [_w("programmable", lang)] * programmable
+    return "".join(f" · {each}" for each in words)
 
 
 def _slot(meter: Meter, lang: str) -> str:

@@ -37,11 +37,11 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """The simulator serves. `notes`: what else is to be known of a line, for people to read."""
+    """The simulator serves. `places`: where each line is to be met, for people to read."""
 
     http_port: int
     line_ports: dict[str, int]
-    notes: dict[str, str] = field(default_factory=dict)
+    places: dict[str, list[str]] = field(default_factory=dict)
 
 
 class _Clock:
@@ -122,8 +122,12 @@ async def run(
         except OSError as error:
             raise PortTaken(host, http_port, error) from error
         if ready is not None:
-            notes = {line_id: bus.note for line_id, bus in buses.items() if bus.note}
-            ready(Ready(http_port=http_port, line_ports=ports, notes=notes))
+            listening = {line.id for line in site.lines if line.listens}
+            places = {
+                line_id: [f"port {bus.port}"] * (line_id in listening) + [bus.note] * bool(bus.note)
+                for line_id, bus in buses.items()
+            }
+            ready(Ready(http_port=http_port, line_ports=ports, places=places))
         await _keep_time(world, clock, stop)
         world.snapshot(clock.now_ms())
     finally:
@@ -157,7 +161,8 @@ async def replay(
             except OSError as error:
                 raise PortTaken(line.site.host, bus.port, error) from error
         if ready is not None:
-            ready(Ready(http_port=0, line_ports={line_id: bus.port for line_id, bus in buses.items()}))
+            found = {line_id: bus.port for line_id, bus in buses.items()}
+            ready(Ready(http_port=0, line_ports=found, places={each: [f"port {port}"] for each, port in found.items()}))
         await stop.wait()
     finally:
         for bus in buses.values():

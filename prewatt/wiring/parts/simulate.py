@@ -70,10 +70,8 @@ def _tell(ready: Ready) -> None:
     """Where everything is, on stdout: ports that the file left open are known now."""
     if ready.http_port:
         sys.stdout.write(f"page http://{HOST}:{ready.http_port}/\n")
-    for line_id, port in ready.line_ports.items():
-        if port:
-            sys.stdout.write(f"line {line_id} port {port}\n")
-        if line_id in ready.notes:
-            sys.stdout.write(f"line {line_id} {ready.notes[line_id]}\n")
+    for line_id, places in ready.places.items():
+        for place in places:
+            sys.stdout.write(f"line {line_id} {place}\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
