@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prewatt.core.meters import catalogue
+from prewatt.core.meters.drivers import receipt
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict
 from prewatt.core.meters.mailbox import CircuitPlan, JobReport, LinePlan, MeterPlan, PollSettings
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.wire.errors import RemoteProtocolError
+from prewatt.core.wire.modbus import WriteReply, decode_rtu_reply
 from prewatt.field.headend import Advice, HeadEnd, Transport
 from prewatt.field.headend.transports import Link, LinkError, Listener
 from prewatt.field.simulator import SimulatedLine
@@ -41,10 +44,12 @@ def seed_of(default: int) -> int:
 
 
 class Wire:
-    """A gateway without sockets: what a link writes goes to the line, what the line says to whoever asked."""
+    """A gateway without sockets: what a link writes goes to the line, what the line says to whoever asked. As a modem
+    (`serial`) it answers a write with its serial alone."""
 
-    def __init__(self, simulated: SimulatedLine) -> None:
+    def __init__(self, simulated: SimulatedLine, serial: str = "") -> None:
         self.line = simulated
+        self.serial = serial
         self.reachable = True
         self._loop = virtual_time.running()
         self._links: dict[int, _Link] = {}
@@ -99,8 +104,15 @@ class Wire:
         for output in self.line.advance(now_ms()):
             link = self._links.get(output.connection)
             if link is not None and link.listener is not None:
-                link.listener.received(output.data)
+                link.listener.received(self._passed_on(output.data))
         self._arm()
+
+    def _passed_on(self, data: bytes) -> bytes:
+        try:
+            written = bool(self.serial) and isinstance(decode_rtu_reply(data)[1], WriteReply)
+        except RemoteProtocolError:
+            written = False  # what the line spoiled goes through as it is
+        return receipt(self.serial) if written else data
 
 
 class _Link:
@@ -158,6 +170,7 @@ class Story:
     profile: str = "pilot-spm9511"
     transport: str = "rtu-over-tcp"
     medium: str = ""
+    modem: str = ""  # the serial of the modem in front of each bus, if there is one
     baud: int = 9600
     turnaround_ms: int = 40
     status_s: int = 20
@@ -173,7 +186,7 @@ class Story:
         bus = {"transport": self.transport, "baud": self.baud, "turnaround_ms": self.turnaround_ms, "gateway_ms": 2}
         buses = [line(name, **bus) for name in names]
         self.site = world(self.directory, *parts, lines=buses)
-        self.wires = [Wire(self.site.lines[name]) for name in names]
+        self.wires = [Wire(self.site.lines[name], self.modem) for name in names]
         self.office = Witness(self.site, PollSettings(status_s=self.status_s, register_s=900), self.seed)
         self.plans = [self._plan(at) for at in range(self.lines)]
         for at, plan in enumerate(self.plans):
@@ -190,6 +203,7 @@ class Story:
         units = [self._unit(at, place) for place in range(self.meters)]
         return LinePlan(
             line_id=at + 1, site_id=1, transport=self.transport, host="-", port=0, baud=self.baud, medium=self.medium,
+            identity=self.modem,
             meters=tuple(
                 MeterPlan(
                     meter_id=unit, number=f"20250000{unit:04d}", profile=self.profile, unit=unit,

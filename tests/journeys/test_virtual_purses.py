@@ -24,6 +24,7 @@ from tests.journeys.memory import Story, seed_of
 FAMILIES: Final = {  # wallet family: a model of it
     "plain count": "pilot-spm9511",
     "plain count, money": "acrel-dtsy1352-nk-purse",
+    "plain count, money, over a modem": "acrel-dtsy1352-4g-purse",
     "order number": "generic-dlt645-order",
     "State Grid, simulated provider": "generic-dlt645-grid",
 }
@@ -84,7 +85,7 @@ def sell(directory: Path, profile: str, orders: int, seed: int) -> tuple[Story, 
     async def told() -> None:
         story = Story(
             directory, seed, lines=LINES, meters=1, profile=profile, baud=115_200, turnaround_ms=2, status_s=20,
-            settings={"hoarding_limit_wh": 0},
+            settings={"hoarding_limit_wh": 0}, modem="26112000000001" if "-4g-" in profile else "",
         )  # fmt: skip
         sold = Sold()
         held.append((story, sold))

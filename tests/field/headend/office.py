@@ -28,6 +28,7 @@ T = TypeVar("T")
 LEASE_S = 10.0
 RETRY_S = 5.0
 SETTLED = (Verdict.DONE, Verdict.REFUSED, Verdict.DISPUTED)
+REACHED = ("rtu-over-tcp", "modbus-tcp")  # a gateway behind these is called by us, whatever its modem is named
 
 
 class DatabaseAway(Exception):
@@ -44,7 +45,7 @@ class GatewayRow:
 
     @property
     def dials_in(self) -> bool:
-        return any(plan.identity for plan in self.plans)
+        return any(plan.identity and plan.transport not in REACHED for plan in self.plans)
 
 
 @dataclass
