@@ -16,6 +16,7 @@ from django.db import transaction
 
 from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.meters.prices import PriceRead, PriceSet, PriceTable, check_prices
+from prewatt.core.meters.wallet import price_of
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Meter
 from prewatt.office.estate.profiles import all_profiles
@@ -154,6 +155,7 @@ def write(
         )
         audit(
             at=at, actor=actor, action="metering.prices", site_id=meter.site_id, object_type="meter",
-            object_id=str(meter.pk), reason=reason, after={"prices": held, "swap_at": swap_at.isoformat()},
+            object_id=str(meter.pk), reason=reason,
+            after={"prices": [str(price_of(each)) for each in prices.rates], "swap_at": swap_at.isoformat()},
         )  # fmt: skip
     return job_id

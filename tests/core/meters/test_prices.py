@@ -319,7 +319,7 @@ def test_two_swap_times_that_differ_are_said_and_put_right() -> None:
     assert told is not None and (told.swap_at, told.swaps_differ) == (SWAP, False)
 
 
-FAULTS = [each for each in Fault if each not in (Fault.GATEWAY_EXCEPTION, Fault.NONE)]
+FAULTS: list[Fault] = [each for each in Fault if each not in (Fault.GATEWAY_EXCEPTION, Fault.NONE)]
 
 
 @dataclass
@@ -356,8 +356,9 @@ def test_whatever_line_and_time_bring_no_half_written_set_comes_into_force(data:
             WRITE, prices=wanted, clock=one.now - 28_800,
             swap_at=one.now // 60 * 60 + 60 * data.draw(st.integers(30, 200)),
         )  # fmt: skip
-        fault = st.sampled_from([*FAULTS, Fault.REQUEST_LOST, Fault.EXCEPTION])
-        faults = data.draw(st.dictionaries(st.integers(0, 50), fault, max_size=5))
+        faults: dict[int, Fault] = data.draw(
+            st.dictionaries(st.integers(0, 50), st.sampled_from([*FAULTS, Fault.REQUEST_LOST]), max_size=5)
+        )
         one.wanted.append(wanted)
         outcome = DataLine(one.meter, faults=faults).run(job)
         if outcome.verdict is Verdict.DONE:
