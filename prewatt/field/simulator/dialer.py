@@ -210,6 +210,9 @@ class Dialer:
         if self.dialing.caller in TRANSPARENT or not self._let_in:
             return
         now_ms = self._now_ms()
+        fate = self.line.fates.draw(now_ms)
+        if fate.reply_lost or fate.request_lost:
+            return  # lost on the bus before the box, or after it: nobody asks for it again
         self._before_output(now_ms)
         if self._box is not None:
             up = {bus: each for bus, each in self._ports.items() if not each.faults.down}

@@ -148,7 +148,7 @@ class Meter:
     @property
     def unit(self) -> int:
         """Its address on the bus, where it speaks Modbus."""
-        return self.state.unit or self.site.unit
+        return self.state.unit or self.site.works_unit or self.site.unit
 
     @property
     def baud(self) -> int:

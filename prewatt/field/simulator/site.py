@@ -25,7 +25,8 @@ refused with a `SiteError` that names the place.
         "profile": "pilot-spm9511", "unit": 1, "line": "1",
         "ct_ratio": 1,                             # optional: energy, power and current registers show value / ratio
         "silent": false,                           # optional: never answers
-        "address": "000000000001",                 # optional, DL/T 645: as it left the works; else its number
+        "works_unit": 1,                           # optional, Modbus: its address as it left the works, perhaps another's
+        "address": "000000000001",                 # optional, DL/T 645: likewise; else its number
         "baud": 2400,                              # optional: the speed of its port; else that of its line
         "card_slot": true,                         # optional: it takes cards though its model is not known for it
         "circuits": [{                             # optional: one circuit of which nothing is said
@@ -223,6 +224,7 @@ class MeterSite:
     line: str
     ct_ratio: int = 1
     silent: bool = False
+    works_unit: int = 0
     address: str = ""
     baud: int = 0
     card_slot: bool = False
@@ -342,6 +344,7 @@ def _meter(fields: Fields) -> MeterSite:
         line=fields.matching("line", _ID),
         ct_ratio=fields.integer("ct_ratio", 1, 10_000, 1),
         silent=fields.flag("silent"),
+        works_unit=fields.integer("works_unit", 1, 247) if "works_unit" in fields.left else 0,
         address=fields.matching("address", _NUMBER) if "address" in fields.left else "",
         baud=fields.integer("baud", 300, 4_000_000) if "baud" in fields.left else 0,
         card_slot=fields.flag("card_slot"),

@@ -104,15 +104,16 @@ def test_a_modbus_meter_moves_to_the_address_that_is_written(code: str, tmp_path
 
 
 def test_two_modbus_meters_at_one_address_are_one_noise(tmp_path: Path) -> None:
-    a_world = world(tmp_path, meter(7, profile=DDS), meter(9, profile=DDS))
-    assert there(a_world, 9)
+    a_world = world(tmp_path, {**meter(7, profile=DDS), "works_unit": 9}, meter(9, profile=DDS))
+    assert there(a_world, 9) and not there(a_world, 7)
     bus = a_world.lines["a"]
     bus.connect(1)
-    moved = a_world.meters["202500000007"]
-    moved.state.unit = 9
-    bus._find_places()
     request = ReadRequest(function=Function.READ_HOLDING_REGISTERS, address=0, count=2)
     heard = bus.answer(1, encode_rtu_request(9, request), NOON_MS)
     assert heard
     with pytest.raises(Exception, match="crc"):
         replies(heard)
+    a_world.command("202500000009", NOON_MS, silent=True)
+    assert ask(a_world, DDS, Job(intent=Intent.READDRESS, unit=7), unit=9).verdict is Verdict.DONE
+    a_world.command("202500000009", NOON_MS, silent=False)
+    assert replies(bus.answer(1, encode_rtu_request(9, request), NOON_MS)), "each is alone at its own now"
