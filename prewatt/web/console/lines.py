@@ -147,17 +147,17 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
         required=gateway is not None,
         most=96,
         hint=_(
-            "Instead of a host: the registration text of a serial server, the serial of a meter with a modem, or "
-            "the id of an Acrel gateway."
+            "The registration text of a serial server, the serial of a meter with a modem, the id of an Acrel "
+            "gateway, or mqtt/product/serial of an Acrel meter at the broker."
         ),
     )
     fields = [
         Field(name="name", label=_("Name"), value=gateway.name if gateway else "", most=64, hint=_("Where it stands."))
     ]
     if gateway is None or not gateway.identity:
-        fields.append(host)
+        fields += [*_part(gateway, _("Either we call it")), host]
     if gateway is None or gateway.identity:
-        fields.append(identity)
+        fields += [*_part(gateway, _("Or it dials in")), identity]
     if gateway is None or (gateway.identity and not gateway.secret):
         fields.append(callers.heartbeat_field(gateway.heartbeat if gateway else ""))
     if gateway is None or gateway.secret:
@@ -167,6 +167,11 @@ def _gateway_fields(gateway: Gateway | None) -> list[Field]:
             0, Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1."))
         )
     return fields
+
+
+def _part(gateway: Gateway | None, words: str) -> list[Field]:
+    """What parts the two ways to reach a gateway, while neither is chosen."""
+    return [Field(name="", label=words, kind="heading")] if gateway is None else []
 
 
 def medium_word(medium: str) -> str:
@@ -239,7 +244,8 @@ def _line_fields(gateway: Gateway, line: Line | None) -> list[Field]:
 def gateway_form(ask: Ask, gateway_id: int | None = None) -> HttpResponse:
     """Enter a gateway, or change its name and host."""
     gateway = _gateway_or_404(ask, gateway_id) if gateway_id is not None else None
-    fields, form, refused = [*_gateway_fields(gateway), *stations.field(ask, gateway)], ask.request.POST, None
+    fields, form, refused = _gateway_fields(gateway), ask.request.POST, None
+    fields[2:2] = stations.field(ask, gateway)  # behind code and name, before the ways to reach it
     if ask.request.method == "POST":
         after = PATH
 

@@ -42,7 +42,7 @@ from prewatt.web.console.settings_fields import Field, attempt, form_page, kept,
 from prewatt.web.console.tiles import badges_of
 from prewatt.web.console.views_base import Ask, console, stale_limit
 from prewatt.web.ui import formats
-from prewatt.web.ui.model_words import model_name
+from prewatt.web.ui.model_words import model_option
 from prewatt.web.ui.words import RELAY
 
 PATH = "/console/meters"
@@ -269,7 +269,7 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
         .order_by("building__sort", "building__code", "floor", "code")
     )
     profiles = [
-        (each.code, model_name(each), _("assumed profile") if each.assumed else "")
+        (each.code, model_option(each), _("assumed profile") if each.assumed else "")
         for each in offered(ask.site.id).values()
     ]
     fields = [

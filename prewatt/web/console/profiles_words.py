@@ -23,6 +23,10 @@ GROUPS: Final[dict[Group, str | Promise]] = {
     Group.SETTINGS: _lazy("settings"),
     Group.PURSE: _lazy("purse, at opening"),
 }
+MONEY: Final[dict[str, str | Promise]] = {  # as a profile writes them, whatever its site is paid in
+    "minor": _lazy("smallest coin"),
+    "currency/kWh": _lazy("money/kWh"),
+}
 MOST_DIFFERENT: Final = 400  # lines shown; who changed more reads the texts
 AROUND: Final = 2  # lines before and behind a change, and a fault
 
@@ -56,16 +60,17 @@ def _words(register: Register, profile: Profile) -> RegisterWords:
     units = units_of(register.quantity, profile.credit_unit)
     multiple = register.factor / Fraction(register.scale)
     data = register.kind in DATA_KINDS
+    unit = next((unit for unit, each in units.items() if each == multiple and unit not in ("", "1")), "")
     place = register.place(0) + (f" +{register.at}" if data and register.at else "")
     return RegisterWords(
-        name=label(register.quantity, get_language() or "zh-hans"),
+        name=label(register.quantity, get_language() or "zh-hans", money=profile.wallet is not None),
         quantity=register.quantity.value,
         group=str(GROUPS[register.group]),
         place=f"{place} .{register.bit}" if data and register.kind.value.endswith("bit") else place,
         size=f"{register.size} B" if data else str(WORDS[register.kind]),
         kind=register.kind.value,
         scale=format(register.scale.normalize(), "f"),
-        unit=next((unit for unit, each in units.items() if each == multiple and unit not in ("", "1")), ""),
+        unit=str(MONEY.get(unit, unit)),
         mark=mark,
         mark_words=words,
         source=register.source,

@@ -27,7 +27,7 @@ from prewatt.web.console.settings_fields import Field, attempt, kept, roles_of, 
 from prewatt.web.console.tries import Said, said
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
-from prewatt.web.ui.model_words import model_name
+from prewatt.web.ui.model_words import model_option
 
 LINES = "/console/lines"
 SPEEDS = (1200, 2400, 4800, 9600, 19200)
@@ -221,7 +221,7 @@ def _add(told: dict[str, str]) -> str:
 
 def _idea(one: Shown, told: dict[str, str]) -> Idea:
     known = all_profiles()
-    names = [(code, model_name(known[code]) if code in known else code) for code in one.codes]
+    names = [(code, model_option(known[code]) if code in known else code) for code in one.codes]
     told = {**told, "number": one.number or told["number"]}
     comma = "、" if formats.chinese() else ", "
     fit = _("fits well") if one.permille >= WELL else _("fits in part") if one.permille >= PARTLY else _("hardly fits")

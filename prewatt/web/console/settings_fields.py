@@ -105,6 +105,7 @@ def pick(options: Iterable[Any], wanted: int | None) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One field of a form. Kinds: text, number, decimal, password, datetime-local, date, select, radio, checkbox, area.
+    A heading has a label alone.
 
     `options` for select and radio: (value, label, explanation).
     """

@@ -48,7 +48,7 @@ from prewatt.web.console.settings_fields import (
 )
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
-from prewatt.web.ui.model_words import model_name
+from prewatt.web.ui.model_words import model_option
 
 STATES: Final[Mapping[str, tuple[Promise, str]]] = {
     "opening": (_lazy("the new meter is being asked and set"), "d-waiting"),
@@ -70,7 +70,7 @@ def _lines(ask: Ask) -> list[Line]:
 
 
 def _fields(ask: Ask, meter: Meter, supplies: list[SupplyPoint], lines: list[Line]) -> list[Field]:
-    profiles = [(each.code, model_name(each), "") for each in offered(ask.site.id).values()]
+    profiles = [(each.code, model_option(each), "") for each in offered(ask.site.id).values()]
     wires = [(str(each.pk), f"{each.gateway.code} / {each.code}", each.gateway.name) for each in lines]
     minutes = FRESH.seconds // 60
     fields = [

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -13,6 +13,7 @@ from prewatt.core.meters.names import label
 from prewatt.office.metering.settings import OWN
 from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
+from prewatt.web.ui.model_words import TRANSPORTS
 from prewatt.web.ui.states import ROLES
 from prewatt.web.ui.words import CUSTODIES, TENDERS, WISHES
 
@@ -55,10 +56,20 @@ NAMES: Final[Mapping[str, str | Promise]] = {
     "ea": _lazy("encryption (EA)"), "dkga": _lazy("key generation (DKGA)"), "tct": _lazy("token carrier (TCT)"),
     "three_tokens": _lazy("three key-change tokens"), "credit_kind": _lazy("takes credit in"),
     "tokens_a_day": _lazy("tokens a day"), "tenths_a_day": _lazy("credit a day, 0.1 kWh"),
-    "money_e5_a_day": _lazy("credit a day, 1/100000 of the currency"),
+    "money_e5_a_day": _lazy("credit a day, 1/100000 of the currency"), "swap": _lazy("exchange"),
+    "carrier": _lazy("carrier"), "energy_wh": _lazy("energy, Wh"), "credit_wh": _lazy("credit, Wh"),
+    "final_wh": _lazy("last reading, Wh"), "evidence": _lazy("where it can be seen"), "hastened": _lazy("hastened"),
+    "round": _lazy("attempt"), "schedule": _lazy("times of use"), "swap_at": _lazy("swap time"),
+    "prices": _lazy("prices"), "decided": _lazy("decided"), "total": _lazy("of in all"), "job": _lazy("command no."),
+    "notice": _lazy("notice"), "recipient": _lazy("recipient"), "charged_at": _lazy("charged until"),
+    "charged_wh": _lazy("charged up to, Wh"), "held": _lazy("held"), "read_at": _lazy("read"),
+    "protocols": _lazy("protocols"), "bauds": _lazy("speeds"), "first": _lazy("from address"),
+    "last": _lazy("to address"), "tid": _lazy("token identifier (TID)"),
 }  # fmt: skip
 _WORDS: Final[Mapping[str, Mapping[str, str | Promise]]] = {
     "tender": TENDERS, "wish": WISHES, "custody": CUSTODIES, "role": ROLES,
+    "decided": {"open": pgettext_lazy("relay", "open"), "closed": pgettext_lazy("relay", "closed")},
+    "transport": TRANSPORTS,
 }  # fmt: skip
 CELL_MOST: Final = 200  # characters of a value
 
@@ -79,6 +90,8 @@ def value_words(name: str, value: object, ask: Ask) -> str:
             return ""
         case bool():
             return _("yes") if value else _("no")
+        case list():
+            return ", ".join(str(each) for each in value)[:CELL_MOST]
         case int() if name.endswith("_minor"):
             return formats.money(value, ask.site.currency, ask.site.exponent)
         case str() if name in _WORDS:

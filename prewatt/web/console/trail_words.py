@@ -70,6 +70,9 @@ ACTIONS: Final[Mapping[str, str | Promise]] = {
     "metering.wish": _lazy("Relay wish"),
     "metering.settings": _lazy("Meter settings"),
     "metering.clock": _lazy("Meter clock set"),
+    "metering.times": _lazy("Times of use written"),
+    "metering.prices": _lazy("Prices of a meter written"),
+    "vending.read_by_hand": _lazy("Meter read by a person"),
     "changes.swap": _lazy("Meter exchanged"),
     "changes.swap_again": _lazy("Meter exchange: asked again"),
     "estate.profile_version": _lazy("Own meter model saved"),
@@ -184,6 +187,11 @@ def object_words(object_type: str) -> str:
         "campaign": _("key-change campaign"),
         "vending_key": _("vending key"),
         "token_reader": _("token reader"),
+        "acceptance": _("acceptance record"),
+        "station": _("station"),
+        "profile": _("profile"),
+        "day": _("day"),
+        "tid_floor": _("token times"),
     }.get(object_type, object_type)
 
 

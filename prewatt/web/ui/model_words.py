@@ -36,6 +36,12 @@ def model_name(profile: Profile) -> str:
     return name if profile.name.startswith(f"{profile.maker} ") else f"{said(profile.maker)} {name}"
 
 
+def model_option(profile: Profile) -> str:
+    """A model as it is chosen from a list; an own version says which it is."""
+    name = model_name(profile)
+    return f"{name} · {profile.code}" if "@" in profile.code else name
+
+
 def transport(code: str) -> str:
     """A link in a few words, for a table; `transport_word` of the lines has the long ones."""
     return str(TRANSPORTS.get(code, code))

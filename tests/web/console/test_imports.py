@@ -75,7 +75,7 @@ def test_taken_over_and_the_second_time_nothing_changes(ada: Client) -> None:
 def test_one_wrong_row_keeps_all_outside_and_is_named_as_the_spreadsheet_does(ada: Client) -> None:
     status, page = send(ada, packed(buildings=BUILDINGS, rooms=ROOMS + "C,1,C-1,Elsewhere\n"), "apply")
     assert status == 422 and 'data-test="import-refused"' in page
-    assert '<td class="num">4</td>' in page, "the fourth row of the sheet, its header counted"
+    assert '<td class="num" data-l="Row">4</td>' in page, "the fourth row of the sheet, its header counted"
     assert not Building.objects.filter(code="B").exists()
 
 

@@ -16,7 +16,7 @@
       yAxis: { type: "value", min: 0, max: Math.max(2.3, Math.max.apply(null, d.dark.map(function (p) { return p[1]; })) * 1.15), interval: Math.max(1, Math.ceil(Math.max.apply(null, d.dark.map(function (p) { return p[1]; })) / 2)), axisLabel: { color: token("ink-2"), fontSize: 11, showMaxLabel: false }, splitLine: line },
       series: [{ type: "line", step: "end", symbol: "none", data: d.dark, lineStyle: { color: token("ink"), width: 1.75 }, areaStyle: { color: token("ink"), opacity: 0.12 },
         markArea: { silent: true, itemStyle: { color: token("lost"), opacity: 0.16 }, label: { color: token("lost-text"), fontSize: 11, position: "insideTop", distance: 3 },
-          data: d.unread.map(function (u) { return [{ xAxis: u[0], name: u[2] }, { xAxis: u[1] }]; }) } }]
+          data: d.unread.map(function (u) { return [{ xAxis: u[0], name: u[2], label: u[0] - d.from > (d.to - d.from) * 0.8 ? { position: "insideTopRight" } : {} }, { xAxis: u[1] }]; }) } }]
     };
   }
 
