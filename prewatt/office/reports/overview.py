@@ -6,9 +6,10 @@ statement here.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
+
+from prewatt.office.reports.happenings import Happening, StationLine, paired, with_stations
 
 EVENTS_MOST = 200  # of one week-end; more is a fault of the wires, which the first of them already tell
 DELIVERIES_MOST = 50
@@ -16,10 +17,12 @@ DELIVERIES_MOST = 50
 # The rooms an operator may see; each part below joins it, so that nothing outside his scope is even counted.
 _MINE = """
 WITH mine AS (
-    SELECT c.id, coalesce(r.code, m.number) AS room, coalesce(r.name, '') AS room_name, m.line_id
+    SELECT c.id, coalesce(r.code, m.number) AS room, coalesce(r.name, '') AS room_name, m.line_id,
+        g.station_id
     FROM estate_circuit c
     JOIN estate_site s ON s.id = c.site_id
     JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
+    LEFT JOIN estate_line n ON n.id = m.line_id LEFT JOIN estate_gateway g ON g.id = n.gateway_id
     LEFT JOIN estate_room r ON r.id = c.room_id
     WHERE c.site_id = %(site)s AND EXISTS (
         SELECT 1 FROM staff_scope sc WHERE sc.operator_id = %(operator)s
@@ -43,7 +46,8 @@ SELECT
   (SELECT coalesce(json_object_agg(kind, n), '{}'::json) FROM (
      SELECT a.kind, count(*) AS n FROM alarms_alarm a
      WHERE a.site_id = %(site)s AND a.cleared_at IS NULL
-       AND (a.circuit_id IN (SELECT id FROM mine) OR a.line_id IN (SELECT line_id FROM mine)) GROUP BY a.kind) k),
+       AND (a.circuit_id IN (SELECT id FROM mine) OR a.line_id IN (SELECT line_id FROM mine)
+            OR a.station_id IN (SELECT station_id FROM mine)) GROUP BY a.kind) k),
   (SELECT coalesce(json_agg(d ORDER BY d.created_at), '[]'::json) FROM (
      SELECT v.sale_id, mine.id AS circuit_id, mine.room, mine.room_name, v.value_minor, v.state, v.code,
             v.expected_count, v.read_count, v.next_try_at, v.created_at, coalesce(ls.up, false) AS line_up,
@@ -54,8 +58,9 @@ SELECT
      WHERE v.site_id = %(site)s AND v.origin IN ('sale', 'make_up')
        AND v.state IN ('waiting', 'sent', 'unknown', 'disputed')
      ORDER BY v.created_at LIMIT %(deliveries)s) d),
-  (SELECT coalesce(json_agg(h ORDER BY h.code), '[]'::json) FROM (
-     SELECT g.code, g.name, bool_and(coalesce(ls.up, false)) AS up,
+  (SELECT coalesce(json_agg(h ORDER BY h.station = '', h.station, h.code), '[]'::json) FROM (
+     SELECT g.code, g.name, coalesce(st.code, '') AS station, coalesce(st.name, '') AS station_name,
+            bool_and(coalesce(ls.up, false)) AS up,
             min(ls.since) FILTER (WHERE NOT ls.up) AS down_since,
             max(ls.last_reply_at) AS last_reply_at, coalesce(sum(ls.replies), 0)::bigint AS replies,
             coalesce(sum(ls.timeouts), 0)::bigint AS timeouts,
@@ -70,8 +75,8 @@ SELECT
                    SELECT FROM estate_circuit c JOIN metering_latest la ON la.circuit_id = c.id
                    AND la.site_id = c.site_id WHERE c.meter_id = m.id)) AS answering
      FROM estate_gateway g JOIN estate_line n ON n.gateway_id = g.id
-     LEFT JOIN metering_linestate ls ON ls.line_id = n.id
-     WHERE n.id IN (SELECT line_id FROM mine) GROUP BY g.id, g.code, g.name) h),
+     LEFT JOIN metering_linestate ls ON ls.line_id = n.id LEFT JOIN estate_station st ON st.id = g.station_id
+     WHERE n.id IN (SELECT line_id FROM mine) GROUP BY g.id, g.code, g.name, st.code, st.name) h),
   (SELECT coalesce(json_agg(e ORDER BY e.at), '[]'::json) FROM (
      SELECT ev.id, ev.kind, ev.cause, ev.at, ev.balance, ev.power_w, ev.circuit_id, mine.room, mine.room_name,
             g.code AS gateway, g.name AS gateway_name, ev.line_id,
@@ -84,7 +89,13 @@ SELECT
      WHERE ev.site_id = %(site)s AND ev.at >= %(since)s AND ev.at <= %(at)s
        -- a circuit that nobody took is not supplied: its relay is no news
        AND (mine.id IS NOT NULL AND sp.id IS NOT NULL OR ev.line_id IN (SELECT line_id FROM mine))
-     ORDER BY ev.at DESC LIMIT %(events)s) e)
+     ORDER BY ev.at DESC LIMIT %(events)s) e),
+  (SELECT coalesce(json_agg(z), '[]'::json) FROM (
+     SELECT st.id AS station_id, st.code AS station, st.name AS station_name, n.id AS line_id, ls.up, ls.since,
+            (SELECT count(*) FROM mine x WHERE x.line_id = n.id) AS circuits
+     FROM estate_station st JOIN estate_gateway g ON g.station_id = st.id JOIN estate_line n ON n.gateway_id = g.id
+     JOIN metering_linestate ls ON ls.line_id = n.id
+     WHERE n.id IN (SELECT line_id FROM mine)) z)
 """
 )
 
@@ -124,6 +135,8 @@ class GatewayHealth:
 
     code: str
     name: str
+    station: str  # where it stands; "": at none
+    station_name: str
     up: bool
     down_since: datetime | None
     last_reply_at: datetime | None
@@ -136,26 +149,6 @@ class GatewayHealth:
     def success_permille(self) -> int | None:
         asked = self.replies + self.timeouts
         return self.replies * 1000 // asked if asked else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Happening:
-    """A change of supply or of a link, with its end where it has one within the window."""
-
-    kind: str
-    cause: str
-    at: datetime
-    ended_at: datetime | None
-    circuit_id: int | None
-    room: str
-    room_name: str
-    gateway: str
-    gateway_name: str
-    line_id: int | None
-    circuits: int
-    balance: int | None
-    credit_unit: str
-    power_w: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,37 +193,6 @@ def _must(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-_ENDS = {"opened": "closed", "line_lost": "line_back", "meter_lost": "meter_back"}
-
-
-def _happenings(events: list[dict[str, Any]]) -> tuple[Happening, ...]:
-    """Pairs each beginning with the next end of the same circuit or line; an end without a beginning is left out."""
-    found = []
-    for place, event in enumerate(events):
-        end_kind = _ENDS.get(event["kind"])
-        if end_kind is None:
-            continue
-        ends = (
-            later["at"]
-            for later in events[place + 1 :]
-            if later["kind"] == end_kind
-            and later["circuit_id"] == event["circuit_id"]
-            and later["line_id"] == event["line_id"]
-        )
-        fields: dict[str, Any] = {
-            name: event[name] or "" for name in ("room", "room_name", "gateway", "gateway_name", "cause")
-        }
-        plain: dict[str, Any] = {
-            name: event[name] for name in ("kind", "circuit_id", "line_id", "circuits", "balance", "credit_unit")
-        }
-        found.append(
-            Happening(
-                at=_must(event["at"]), ended_at=_moment(next(ends, None)), power_w=event["power_w"], **plain, **fields
-            )
-        )
-    return tuple(found)
-
-
 def overview(operator_id: int, site_id: int, *, at: datetime) -> Overview:
     """Everything of the overview but the circuits. `at` in the site's own zone: it decides what "today" is."""
     today = at.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -243,7 +205,7 @@ def overview(operator_id: int, site_id: int, *, at: datetime) -> Overview:
                 "since": since, "events": EVENTS_MOST, "deliveries": DELIVERIES_MOST,
             },
         )  # fmt: skip
-        sold, last_week, used, alarms, deliveries, gateways, events = cursor.fetchone()
+        sold, last_week, used, alarms, deliveries, gateways, events, stations = cursor.fetchone()
     return Overview(
         sold_count=sold["count"],
         sold_minor=sold["minor"],
@@ -258,7 +220,9 @@ def overview(operator_id: int, site_id: int, *, at: datetime) -> Overview:
             GatewayHealth(**{**g, "down_since": _moment(g["down_since"]), "last_reply_at": _moment(g["last_reply_at"])})
             for g in gateways
         ),
-        happenings=_happenings(events),
+        happenings=with_stations(
+            paired(events), [StationLine(**{**each, "since": _must(each["since"])}) for each in stations]
+        ),
         since=since,
     )
 
@@ -269,7 +233,8 @@ def open_alarms(operator_id: int, site_id: int) -> int:
         cursor.execute(
             _MINE
             + """SELECT count(*) FROM alarms_alarm a WHERE a.site_id = %(site)s AND a.cleared_at IS NULL
-                 AND (a.circuit_id IN (SELECT id FROM mine) OR a.line_id IN (SELECT line_id FROM mine))""",
+                 AND (a.circuit_id IN (SELECT id FROM mine) OR a.line_id IN (SELECT line_id FROM mine)
+                      OR a.station_id IN (SELECT station_id FROM mine))""",
             {"operator": operator_id, "site": site_id},
         )
         return int(cursor.fetchone()[0])

@@ -19,7 +19,7 @@ from prewatt.office.reports.board import board_rows
 from prewatt.office.reports.meters import MeterFilters, MeterRow
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.tokens.models import StsMeter
-from prewatt.web.console import menu
+from prewatt.web.console import menu, stations
 from prewatt.web.console.lists import (
     Cell,
     cursor,
@@ -115,6 +115,11 @@ def page(ask: Ask) -> HttpResponse:
         "chips": [(name, label, with_(query, PATH, health=name), filters.health == name) for name, label in chips],
         "lines": [each for each in lines if each.line_id],
         "stations": sorted({(each.station, each.station_id, each.station_name) for each in lines if each.station_id}),
+        "dead": [
+            {**each, "url": with_(query, PATH, station=str(each["pk"]))}
+            for each in stations.dead(lines, ask)
+            if filters.station_id in (None, each["pk"])
+        ],
         "profiles": all_profiles(),
         "query": query,
         "next": f"{with_(query, PATH)}&after={cursor(shown[-1].key, shown[-1].circuit_id)}" if more else "",

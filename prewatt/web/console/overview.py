@@ -15,7 +15,8 @@ from django.views.decorators.http import require_safe
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow, board_rows, find_circuits, runs_out
-from prewatt.office.reports.overview import GatewayHealth, Happening, OpenDelivery, Overview, open_shift, overview
+from prewatt.office.reports.happenings import Happening
+from prewatt.office.reports.overview import GatewayHealth, OpenDelivery, Overview, open_shift, overview
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.menu import MENU
 from prewatt.web.console.panel import cause_words
@@ -64,7 +65,10 @@ def sentence(rows: Sequence[BoardRow], seen: Overview, due: int, at: datetime, z
         parts.append(_bold(_("<b>%d</b> run out today"), due))
     if seen.deliveries:
         parts.append(_bold(_("<b>%d</b> deliveries are unconfirmed"), len(seen.deliveries)))
-    lost = [each.code for each in seen.gateways if not each.up]
+    stations = dead_stations(seen.gateways)
+    lost = [each.code for each in seen.gateways if not each.up and each.station not in stations]
+    if stations:
+        parts.append(_bold(_("station <b>%s</b> is out of contact"), comma.join(stations.values())))
     if lost:
         parts.append(_bold(_("gateway <b>%s</b> is lost"), comma.join(lost)))
     if not parts:
@@ -73,6 +77,16 @@ def sentence(rows: Sequence[BoardRow], seen: Overview, due: int, at: datetime, z
     return format_html(
         "{}{}{}", first, format_html_join("，" if formats.chinese() else ", ", "{}", ((p,) for p in parts)), end
     )
+
+
+def dead_stations(gateways: Sequence[GatewayHealth]) -> dict[str, str]:
+    """Stations of which every gateway is lost: code, and what it is called."""
+    alive = {each.station for each in gateways if each.up}
+    return {
+        each.station: f"{each.station} {each.station_name}".strip()
+        for each in gateways
+        if each.station and each.station not in alive
+    }
 
 
 def _bold(pattern: str, value: object) -> SafeString:
@@ -126,7 +140,7 @@ def due_today(rows: Sequence[BoardRow], at: datetime, zone: ZoneInfo) -> list[di
 
 def told_of(event: Happening) -> str:
     """One line of what happened, without its room."""
-    if event.kind == "line_lost":
+    if event.kind in ("line_lost", "station_lost"):
         took = int((event.ended_at - event.at).total_seconds()) if event.ended_at else None
         told = {"n": event.circuits, "for": formats.duration(took) if took is not None else ""}
         if took is None:
@@ -156,9 +170,10 @@ def _log(seen: Overview, at: datetime, zone: ZoneInfo, dark_ids: set[int]) -> li
                 "at": formats.when(event.at, at, zone), "room": event.room, "name": event.room_name,
                 "circuit": event.circuit_id,
                 "gateway": event.gateway if event.kind.startswith("line") else "", "gateway_name": event.gateway_name,
+                "station": event.station, "station_name": event.station_name,
                 "told": told_of(event), "warn": is_dark and event.cause == "warning_trip",
                 "dark": formats.duration(int((at - event.at).total_seconds())) if is_dark else "",
-                "lost": going_on and event.kind in ("line_lost", "meter_lost"),
+                "lost": going_on and event.kind in ("line_lost", "meter_lost", "station_lost"),
                 "restored": event.ended_at is not None,
             }
         )  # fmt: skip
@@ -181,9 +196,9 @@ def dark_series(seen: Overview, dark_now: int, at: datetime) -> dict[str, object
         points.append([_ms(moment), max(0, level)])
     points.append([_ms(at), dark_now])
     unread = [
-        [_ms(event.at), _ms(event.ended_at or at), "" if event.ended_at else _("%s unread") % event.gateway]
+        [_ms(event.at), _ms(event.ended_at or at), "" if event.ended_at else _("%s unread") % (event.station or event.gateway)]
         for event in seen.happenings
-        if event.kind == "line_lost"
+        if event.kind in ("line_lost", "station_lost")
     ]
     zone_start = seen.since
     labels: dict[str, str] = {}
@@ -274,7 +289,8 @@ def _figures(
         now += f" · {_('oldest %s') % formats.age_short(oldest)}"
     permille = online * 1000 // len(rows) if rows else 0
     share = f"{permille // 10}.{permille % 10}%"
-    behind = sorted({row.gateway for row in lost if not row.line_up})
+    dead = dead_stations(seen.gateways)
+    behind = sorted({row.station if row.station in dead else row.gateway for row in lost if not row.line_up})
     if behind:
         share += f" · {_('%(n)d behind %(gw)s') % {'n': len(lost), 'gw': ', '.join(behind)}}"
     held = len(seen.deliveries)
@@ -293,7 +309,7 @@ def _alarm_parts(seen: Overview) -> str:
         (("arrears",), _("arrears %d")),
         (("low_credit_1", "low_credit_2"), _("low %d")),
         (("overload", "malicious_load"), _("load %d")),
-        (("line_lost", "meter_lost"), _("lost %d")),
+        (("line_lost", "meter_lost", "station_lost", "blackout"), _("lost %d")),
     )
     summed = [(word, sum(seen.alarms.get(kind, 0) for kind in names)) for names, word in kinds]
     return " · ".join(word % number for word, number in summed if number)

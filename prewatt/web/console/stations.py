@@ -45,6 +45,17 @@ def head(first: LineHealth, found: Sequence[LineHealth], ask: Ask) -> dict[str, 
     }  # fmt: skip
 
 
+def dead(found: Sequence[LineHealth], ask: Ask) -> list[dict[str, Any]]:
+    """The stations out of contact, each once with its meters counted: above a list that shows them one by one."""
+    told = []
+    for pk in sorted({each.station_id for each in found if each.station_id}):
+        here = [each for each in found if each.station_id == pk]
+        says = head(here[0], found, ask)
+        if says is not None and says["lost"]:
+            told.append({**says, "meters": sum(each.meters for each in here)})
+    return told
+
+
 def of_site(ask: Ask) -> list[Station]:
     return list(visible_to(ask.operator, Station).filter(site_id=ask.site.id).order_by("code"))
 

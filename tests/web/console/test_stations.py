@@ -4,11 +4,12 @@ from io import BytesIO
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from python_calamine import CalamineWorkbook
 
 from prewatt.office.alarms.models import Alarm
-from prewatt.office.estate.models import Building, Gateway, Station
-from prewatt.office.metering.models import LineState
+from prewatt.office.estate.models import Building, Gateway, Line, Meter, Station
+from prewatt.office.metering.models import LineState, SupplyEvent
 from prewatt.office.staff.models import Operator, Role, Scope
 from tests.cast import NOON, OPENED, Cast, assemble, lately_read
 from tests.web.console.token_desk import text_of
@@ -81,6 +82,8 @@ def test_a_dead_station_is_told_on_the_lines_the_board_and_the_alarms_page(cast:
     assert "out of contact: all its gateways." in text_of(admin.get("/console/lines"))
     board = text_of(admin.get("/console/live"))
     assert "S1 Cabinet lost" in board
+    meters = text_of(admin.get("/console/meters?health=line_lost"))
+    assert meters.count('data-test="dead-station"') == 1 and "4 meters behind it" in meters
     alarms = text_of(admin.get("/console/alarms"))
     assert "Station out of contact" in alarms and "S1 Cabinet" in alarms and "circuits unread" in alarms
 
@@ -107,3 +110,21 @@ def test_who_may_not_change_the_estate_changes_no_station_and_others_do_not_see_
     admin = client(cast, building_id=far.pk)
     assert admin.get("/console/lines/stations/999999").status_code == 404
     assert admin.get(f"/console/lines/stations/{station.pk}").status_code == 200, "stations are of a whole site"
+
+
+def test_the_overview_tells_a_dead_station_once(cast: Cast) -> None:
+    admin = client(cast)
+    station = entered(admin)
+    second = Gateway.objects.create(site=cast.site, code="G2", name="", host="10.0.0.2", station=station)
+    line = Line.objects.create(gateway=second, code="1", transport="modbus-tcp", port=502)
+    Meter.objects.filter(pk=cast.shop_102.meter_id).update(line=line)
+    Gateway.objects.update(station=station)
+    now = timezone.now()
+    for each in (cast.line, line):
+        LineState.objects.update_or_create(line=each, defaults={"up": False, "since": now, "at": now})
+        SupplyEvent.objects.create(site_id=cast.site.pk, line_id=each.pk, kind="line_lost", at=now)
+    Alarm.objects.create(site_id=cast.site.pk, kind="station_lost", station_id=station.pk, raised_at=now)
+    page = text_of(admin.get("/console/"))
+    assert page.count("lost since then") == 1 and "4 circuits unread" in page
+    assert "station <b>S1 Cabinet</b> is out of contact" in page and "gateway <b>" not in page
+    assert "lost 1" in page, "one alarm among the figures"
