@@ -53,6 +53,8 @@ def write_settings(talk: Talk, job: Job) -> Script:
     if ended is not None:
         return ended
     old = _settings_of(talk)
+    if not job.settings.keys() <= old.keys():  # an optional block that this meter has not
+        return talk.end(Verdict.REFUSED, "setting_not_supported")
     if {**old, **job.settings} == old:
         ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
         if ended is not None:
