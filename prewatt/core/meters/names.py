@@ -61,6 +61,7 @@ QUANTITIES: Final[Mapping[Quantity, Text]] = MappingProxyType(
         Quantity.MALICIOUS_SWITCH: Text("watch for forbidden loads", "恶性负载识别"),
         Quantity.MALICIOUS_STEP: Text("forbidden step of the load", "恶性负载阶跃阈值"),
         Quantity.ALARM_TRIPS_1: Text("alarm level 1 does", "一级报警动作"),
+        Quantity.PAY_MODE: Text("paid", "付费方式"),
         Quantity.ALARM_TRIPS_2: Text("alarm level 2 does", "二级报警动作"),
     }
 )

@@ -86,6 +86,8 @@ class Quantity(StrEnum):
     POWER_B = "power_b"
     POWER_C = "power_c"
 
+    PAY_MODE = "pay_mode"  # of a circuit: 0 prepaid, 1 postpaid: its purse switches nothing
+
 
 class StatusBit(StrEnum):
     """Facts a status word can carry; a profile says which bit is which."""

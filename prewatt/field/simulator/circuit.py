@@ -99,6 +99,7 @@ class CircuitState:
     malicious_off: bool = False  # told not to watch for forbidden loads
     warning_trip: bool = False
     warning_trip_1: bool = False
+    postpaid: bool = False  # the purse counts and switches nothing
     force: str = Force.AUTOMATIC.value
     warned_1: bool = False  # the warning of this level has been given and not yet been bought away
     warned_2: bool = False
@@ -190,6 +191,8 @@ class Circuit:
 
     def out_of_credit(self) -> bool:
         """Whether the purse would open the relay. A server-held circuit handed to its own purse has none."""
+        if self.state.postpaid:
+            return False
         return not self.state.purse or self.state.balance_wh <= -self.state.overdraft_limit_wh
 
     def load_w(self, at_ms: int) -> tuple[int, int]:
@@ -404,7 +407,7 @@ class Circuit:
         s = self.state
         if s.overload_since_ms != NEVER and s.as_of_ms >= s.overload_since_ms + OVERLOAD_DELAY_MS:
             s.overload_tripped, s.overload_since_ms = True, NEVER
-        if not s.purse:
+        if not s.purse or s.postpaid:
             return
         below_1 = 0 < s.alarm_level_1_wh >= s.balance_wh
         below_2 = 0 < s.alarm_level_2_wh >= s.balance_wh

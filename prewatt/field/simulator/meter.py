@@ -65,6 +65,7 @@ _FLAGS: Final[Mapping[Quantity, tuple[str, bool]]] = {  # and whether a 1 sets t
     Quantity.MALICIOUS_SWITCH: ("malicious_off", False),
     Quantity.ALARM_TRIPS_1: ("warning_trip_1", True),
     Quantity.ALARM_TRIPS_2: ("warning_trip", True),
+    Quantity.PAY_MODE: ("postpaid", True),
 }
 _FORCES: Final = frozenset({Quantity.FORCE_CONTROL, Quantity.FORCED_STATE})
 _SWITCHING: Final = _FORCES | {Quantity.RELAY} | _FLAGS.keys()  # 0 or 1

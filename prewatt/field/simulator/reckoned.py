@@ -17,6 +17,7 @@ def reckoned(state: CircuitState) -> dict[Quantity, int]:
         Quantity.MALICIOUS_STEP: state.malicious_step_w,
         Quantity.ALARM_TRIPS_1: int(state.warning_trip_1),
         Quantity.ALARM_TRIPS_2: int(state.warning_trip),
+        Quantity.PAY_MODE: int(state.postpaid),
     }
 
 

@@ -35,7 +35,10 @@ WRITABLE: Final[Mapping[Quantity, str]] = {
     Quantity.LOAD_LIMIT: "load_limit_w",
 }
 # no contract says how these stand: what was agreed is what the meter showed last
-OWN: Final = (Quantity.MALICIOUS_SWITCH, Quantity.MALICIOUS_STEP, Quantity.ALARM_TRIPS_1, Quantity.ALARM_TRIPS_2)
+OWN: Final = (
+    Quantity.MALICIOUS_SWITCH, Quantity.MALICIOUS_STEP, Quantity.ALARM_TRIPS_1, Quantity.ALARM_TRIPS_2,
+    Quantity.PAY_MODE,
+)  # fmt: skip
 SWITCHES: Final = frozenset(OWN) - {Quantity.MALICIOUS_STEP}  # 0 or 1
 # not its purse's: also where the books hold the credit
 OF_THE_METER: Final = frozenset({Quantity.LOAD_LIMIT, Quantity.MALICIOUS_SWITCH, Quantity.MALICIOUS_STEP})

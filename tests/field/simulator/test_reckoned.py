@@ -1,9 +1,11 @@
 """What a simulated meter says of its own reckoning, read by the driver with its purse."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from prewatt.core.meters import catalogue
 from prewatt.core.meters.drivers import MeterAddress
 from prewatt.core.meters.jobs import Intent, Job, Verdict
 from prewatt.core.meters.quantities import Quantity
@@ -60,3 +62,22 @@ def test_the_load_watch_and_what_a_level_does_are_written_and_obeyed(tmp_path: P
     assert on.verdict is Verdict.DONE and not state.malicious_off
     wrong = asking.do(Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.ALARM_TRIPS_1: 2}))
     assert wrong.verdict is Verdict.REFUSED and state.warning_trip_1
+
+
+def test_a_loop_said_to_be_postpaid_counts_below_zero_and_is_not_cut(tmp_path: Path) -> None:
+    code = "pilot-spm2506-6"
+    bare: dict[str, Any] = {"settings": {}, "load": {"kind": "constant", "peak_w": 2_000}, "relay": {}}
+    circuits = [{"index": index, "opening": {"balance_wh": 1_000}, **bare} for index in (1, 2)]
+    a_world = world(tmp_path, {**meter(profile=code), "circuits": circuits})
+    one = next(iter(a_world.meters.values()))
+    address = MeterAddress(unit=1, number=one.number)
+    asking = Master(a_world.lines["a"], "rtu", profile=catalogue()[code], address=address)
+    told = Job(intent=Intent.WRITE_SETTINGS, circuit_index=2, settings={Quantity.PAY_MODE: 1})
+    assert asking.do(told).verdict is Verdict.DONE
+    assert (one.circuits[1].state.postpaid, one.circuits[2].state.postpaid) == (False, True)
+    asking.now_ms += DAY_MS
+    read = {index: asking.do(Job(intent=Intent.READ_STATUS, circuit_index=index)).values for index in (1, 2)}
+    assert (read[1][Quantity.RELAY], read[2][Quantity.RELAY]) == (0, 1)
+    assert read[1][Quantity.BALANCE] <= 0 and read[2][Quantity.BALANCE] < -40_000
+    back = Job(intent=Intent.WRITE_SETTINGS, circuit_index=2, settings={Quantity.PAY_MODE: 0})
+    assert asking.do(back).verdict is Verdict.DONE and not one.circuits[2].relay_closed()
