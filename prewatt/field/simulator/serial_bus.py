@@ -7,6 +7,7 @@ port of the machine the wire's speed is what its meters have.
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import termios
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from typing import Final
 from prewatt.field.simulator.line import Output, SimulatedLine
 from prewatt.field.simulator.pace import Pace
 from prewatt.field.simulator.site import Transport
+
+_log = logging.getLogger(__name__)
 
 READ_BYTES: Final = 4096
 ASKER: Final = 1  # there is one other end
@@ -62,7 +65,10 @@ class SerialBus:
         if self.line.faults.down:
             self.close()
         elif self._ours < 0:
-            self._open()
+            try:
+                self._open()
+            except OSError as error:
+                _log.warning("line %s cannot open %s: %s", self.line.site.id, self.serial.path, error)
 
     def _open(self) -> None:
         if self.serial.made:

@@ -32,7 +32,7 @@ def display(a_world: World, lang: str = "en") -> list[str]:
     return [value for _, value in lines(a_world.meters[NUMBER], 1, lang, NOON_MS)]
 
 
-@pytest.mark.parametrize("profile", sorted(CARD_MODELS))
+@pytest.mark.parametrize("profile", [*sorted(CARD_MODELS), "pilot-spm9571-645"])
 def test_a_card_that_nobody_can_read_is_said_to_be_and_comes_out_as_it_went_in(profile: str, tmp_path: Path) -> None:
     a_world = of(tmp_path, profile)
     before = circuit_of(a_world, NOON_MS)

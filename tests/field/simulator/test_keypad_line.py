@@ -8,8 +8,10 @@ import pytest
 from prewatt.core.meters import catalogue
 from prewatt.core.meters.drivers import Await, Finished, MeterAddress, Send, converse
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict, Wish
-from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.field.simulator.events import Event
 from prewatt.field.simulator.fields import SiteError
+from prewatt.field.simulator.keypad_page import visit
 from prewatt.field.simulator.line import NotKept
 from prewatt.field.simulator.site import Faults
 from prewatt.field.simulator.world import World
@@ -180,6 +182,19 @@ def test_each_loop_of_a_meter_takes_its_own_tokens_alone(tmp_path: Path) -> None
     assert told(loop(again, 2, second)) == (Verdict.DONE, "meter_token_used"), "and remembers through a kill"
     again.world.command(NUMBER, again.at_ms, index=2, load_w=1_000)
     assert again.world.wired[NUMBER].circuits[2].load_w(again.at_ms)[0] == 1_000
+
+
+def test_what_happens_to_a_loop_is_told_of_that_loop(tmp_path: Path) -> None:
+    site = Site(six_loops(tmp_path))
+    site.world.happen(f"{NUMBER}-2", Event.COVER_OPEN, None, NOON_MS)
+    profile = catalogue()["pilot-spm2506-6"]
+    told_by = [
+        profile.bits(site.run(Job(intent=Intent.READ_STATUS, circuit_index=index), profile.code).values[Quantity.STATUS])
+        for index in (1, 2)
+    ]
+    assert [StatusBit.TAMPER in each for each in told_by] == [False, True]
+    assert 'value="cover_closed"' in visit(site.world.keypads[f"{NUMBER}-2"], "en", answered=False, wired=True)
+    assert "cover" not in visit(site.world.keypads[f"{NUMBER}-2"], "en", answered=False)
 
 
 def test_loops_that_a_model_has_not_or_that_leave_a_gap_are_refused(tmp_path: Path) -> None:

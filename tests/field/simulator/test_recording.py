@@ -100,6 +100,15 @@ def test_asked_more_often_it_says_the_last_again_and_of_the_unknown_it_is_silent
     assert replayed.requests == 4
 
 
+@pytest.mark.parametrize(
+    ("transport", "listens_as"),
+    [("serial-8e1", "rtu-over-tcp"), ("rtu-over-udp", "rtu-over-tcp"), ("rtu-over-tls", "rtu-over-tcp"),
+     ("modbus-tls", "modbus-tcp"), ("dial-in", "rtu-over-tcp")],
+)  # fmt: skip
+def test_a_line_of_any_kind_is_replayed_by_one_that_listens(transport: str, listens_as: str) -> None:
+    assert played(transport=transport).site.transport.value == listens_as
+
+
 def test_a_transaction_number_is_that_of_whoever_asks_now() -> None:
     body = bytes.fromhex("000000060103000000010000")
     replayed = played(
