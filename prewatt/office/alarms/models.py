@@ -25,6 +25,7 @@ class AlarmKind(models.TextChoices):
     READING_HELD = "reading_held"  # server-held: what the meter says cannot be billed
     READING_FROZEN = "reading_frozen"  # the counter stands still although power says load
     READING_DOUBTED = "reading_doubted"  # not server-held: the counter fell or leapt, and nobody said why
+    SET_DISPUTED = "set_disputed"  # prices or times of use: what was read back is neither the old nor the new set
     CLOCK_OFF = "clock_off"  # of a meter, or (without a circuit) of a host that dates its readings in the future
 
 

@@ -109,6 +109,10 @@ class JobRow(models.Model):
                 fields=["gateway", "priority", "due_at"], name="job_open", condition=Q(state__in=["queued", "claimed"])
             ),
             models.Index(fields=["circuit", "-id"], name="job_circuit"),
+            models.Index(
+                fields=["meter_id"], name="job_set_disputed",
+                condition=Q(intent__in=["write_prices", "write_schedule"], verdict="disputed"),
+            ),
         ]
 
 

@@ -117,6 +117,7 @@ def alarm_words(kind: str) -> str:
         "reading_held": _("A reading cannot be billed"),
         "reading_frozen": _("The counter stands still under load"),
         "reading_doubted": _("The counter fell or leapt"), "clock_off": _("A clock is far off"),
+        "set_disputed": _("Prices or times of use in the meter are not those written"),
     }.get(kind, kind)  # fmt: skip
 
 

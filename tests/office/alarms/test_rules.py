@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from prewatt.core.meters.jobs import Intent, Job
+from prewatt.core.meters.prices import PriceSet
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
 from prewatt.office.alarms.models import Alarm
@@ -12,7 +14,8 @@ from prewatt.office.alarms.rules import evaluate, shipped
 from prewatt.office.alarms.seen import mark_seen
 from prewatt.office.estate.models import Circuit, Line, Meter
 from prewatt.office.ledger.models import RunningBalance
-from prewatt.office.metering.models import Heartbeat, LineState, MeterClock, RelayWish
+from prewatt.office.metering.jobs import enqueue
+from prewatt.office.metering.models import Heartbeat, JobRow, LineState, MeterClock, RelayWish, WantedPrices
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.vending import recounts
 from tests.cast import NOON, Cast, assemble, lately_read
@@ -123,6 +126,18 @@ def test_telemetry_that_does_not_follow_a_wish_needs_a_person(cast: Cast) -> Non
     )
     run()
     assert open_kinds() == ["wish_unmet"]
+
+
+def test_a_set_that_was_read_back_otherwise_needs_a_person_until_another_one_is_told(cast: Cast) -> None:
+    for number, verdict in enumerate(("disputed", "done")):
+        job = Job(intent=Intent.WRITE_PRICES, prices=PriceSet(rates=(920_000,) * 4))
+        job_id = enqueue(key=f"price:{number}", circuit_id=cast.shop_101.pk, job=job, at=NOON, actor="x")
+        JobRow.objects.filter(pk=job_id).update(state="done", verdict=verdict)
+        WantedPrices.objects.create(
+            meter=cast.shop_101.meter, prices={}, swap_at=NOON, reason="", actor="x", set_at=NOON, job_id=job_id
+        )
+        run()
+        assert open_kinds() == (["set_disputed"] if verdict == "disputed" else [])
 
 
 def test_seeing_an_alarm_leaves_it_open_and_a_cleared_one_cannot_be_seen(cast: Cast) -> None:
