@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -172,6 +173,10 @@ def test_a_heartbeat_in_pieces_names_one_stranger_and_its_next_names_the_same(cu
 
     async def story() -> None:
         async with here() as found:
+
+            def more(before: int) -> bool:
+                return len(found.office.calls) > before
+
             for frame in frames:
                 _, writer = await asyncio.open_connection("127.0.0.1", found.board.port)
                 calls = len(found.office.calls)
@@ -179,7 +184,7 @@ def test_a_heartbeat_in_pieces_names_one_stranger_and_its_next_names_the_same(cu
                 await writer.drain()
                 await asyncio.sleep(2 * limits.NAME_PAUSE_S)
                 writer.write(frame[cut:])
-                await until(lambda before=calls: len(found.office.calls) > before, within_s=WITHIN_S)
+                await until(partial(more, calls), within_s=WITHIN_S)
                 writer.close()
             assert {(each.identity, each.kind) for each in found.office.calls} == {("260311005299", "dlt645")}
 

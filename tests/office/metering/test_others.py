@@ -28,6 +28,12 @@ def mailbox() -> PostgresMailbox:
     return PostgresMailbox(conninfo(), settings=PollSettings())
 
 
+def lease_of(cast: Cast, mailbox: PostgresMailbox) -> Lease:
+    line = cast.shop_101.meter.line
+    assert line is not None
+    return next(each for each in mailbox.tick(headend="a") if each.gateway_id == line.gateway_id)
+
+
 def poll(
     cast: Cast, lease: Lease, at: datetime, *, full: bool = True, epoch: int | None = None, **said: int
 ) -> PollResult:
@@ -41,7 +47,7 @@ def poll(
 
 
 def test_the_newest_of_each_is_kept_and_shown_with_its_time(cast: Cast, mailbox: PostgresMailbox) -> None:
-    lease = next(each for each in mailbox.tick(headend="a") if each.gateway_id == cast.shop_101.meter.line.gateway_id)
+    lease = lease_of(cast, mailbox)
     first = datetime.now(UTC) - timedelta(minutes=5)
     last = first + timedelta(minutes=3)
     for given in (
@@ -60,7 +66,7 @@ def test_the_newest_of_each_is_kept_and_shown_with_its_time(cast: Cast, mailbox:
 
 
 def test_several_of_one_circuit_in_a_batch_leave_the_newest(cast: Cast, mailbox: PostgresMailbox) -> None:
-    lease = next(each for each in mailbox.tick(headend="a") if each.gateway_id == cast.shop_101.meter.line.gateway_id)
+    lease = lease_of(cast, mailbox)
     at = datetime.now(UTC) - timedelta(minutes=5)
     given = [poll(cast, lease, at + timedelta(seconds=s), frequency=50_000 + s) for s in (20, 40, 10)]
     mailbox.store(polls=given, silences=[], lines=[])
