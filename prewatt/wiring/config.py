@@ -27,6 +27,9 @@ NAMES = frozenset(
         "PREWATT_SIM_PORT",
         "PREWATT_DIAL_IN_PORT",
         "PREWATT_DIAL_IN_BIND",
+        "PREWATT_DIAL_IN_TLS_PORT",
+        "PREWATT_DIAL_IN_CERTIFICATE_FILE",
+        "PREWATT_DIAL_IN_CLIENT_CA_FILE",
         "PREWATT_LINK_CA_FILE",
         "PREWATT_LINK_CERTIFICATE_FILE",
         "PREWATT_LINK_VERIFY",
@@ -80,6 +83,9 @@ class Config:
     log_level: str
     dial_in_port: int = 0  # where meters and serial servers dial in; 0: nowhere
     dial_in_bind: str = "0.0.0.0"  # at this address; they come from outside
+    dial_in_tls_port: int = 0  # and where they do so over TLS; 0: nowhere
+    dial_in_certificate_file: str = ""  # PEM with certificate and key that those who call over TLS see
+    dial_in_client_ca_file: str = ""  # PEM: only callers with a certificate of this authority are let in; empty: all
     link_ca_file: str = ""  # whom gateways over TLS are believed by: PEM; empty: the system's authorities
     link_certificate_file: str = ""  # PEM with our certificate and its key, for gateways that ask for one
     link_verify: bool = True
@@ -130,6 +136,9 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         log_level=_log_level(env),
         dial_in_port=_number(env, "PREWATT_DIAL_IN_PORT", 0, 0, PORT_MAX),
         dial_in_bind=_bind(env, "PREWATT_DIAL_IN_BIND", "0.0.0.0"),
+        dial_in_tls_port=_number(env, "PREWATT_DIAL_IN_TLS_PORT", 0, 0, PORT_MAX),
+        dial_in_certificate_file=env.get("PREWATT_DIAL_IN_CERTIFICATE_FILE", "").strip(),
+        dial_in_client_ca_file=env.get("PREWATT_DIAL_IN_CLIENT_CA_FILE", "").strip(),
         link_ca_file=env.get("PREWATT_LINK_CA_FILE", "").strip(),
         link_certificate_file=env.get("PREWATT_LINK_CERTIFICATE_FILE", "").strip(),
         link_verify=_switch(env, "PREWATT_LINK_VERIFY", True),
@@ -140,9 +149,12 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         plain_http=_switch(env, "PREWATT_PLAIN_HTTP", False),
         security=_security(env),
     )
-    ports = [config.port, config.stream_port, config.sim_port, *filter(None, [config.dial_in_port])]
+    called = filter(None, [config.dial_in_port, config.dial_in_tls_port])
+    ports = [config.port, config.stream_port, config.sim_port, *called]
     if len(set(ports)) != len(ports):
         raise StartRefused("ports_overlap", detail=", ".join(map(str, ports)))
+    if config.dial_in_tls_port and not config.dial_in_certificate_file:
+        raise _invalid("PREWATT_DIAL_IN_CERTIFICATE_FILE", "PREWATT_DIAL_IN_TLS_PORT needs a certificate with its key")
     _language(env)
     _notifier(env)
     return config

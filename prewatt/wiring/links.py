@@ -4,9 +4,19 @@ import asyncio
 import importlib.util
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from prewatt.field.headend import Broker, Transport, Trust, answers, context_of, transports_of
+from prewatt.field.headend import (
+    Broker,
+    TlsPort,
+    Transport,
+    Trust,
+    answers,
+    context_of,
+    listening_context,
+    transports_of,
+)
 from prewatt.wiring import database as outside
 from prewatt.wiring import diagnosis
 from prewatt.wiring.config import MQTT_PORTS, Config
@@ -22,6 +32,29 @@ def transports(config: Config) -> Mapping[str, Transport]:
     """All ways that the head-end opens. Refuses `setting_invalid` where a file of TLS cannot be read."""
     _check_files(config)
     return transports_of(_trust(config))
+
+
+def tls_port(config: Config) -> TlsPort | None:
+    """Where callers with TLS are heard; None: nowhere. Refuses `setting_invalid` where a file cannot be read."""
+    if not config.dial_in_tls_port:
+        return None
+    own = config.dial_in_certificate_file
+    context = None
+    for name, ca_file in (
+        ("PREWATT_DIAL_IN_CERTIFICATE_FILE", ""),
+        ("PREWATT_DIAL_IN_CLIENT_CA_FILE", config.dial_in_client_ca_file),
+    ):
+        try:
+            context = listening_context(own, ca_file)
+        except OSError as fault:
+            raise _unreadable(name, fault) from None
+    assert context is not None
+    return TlsPort(port=config.dial_in_tls_port, context=context)
+
+
+def _unreadable(name: str, fault: OSError) -> StartRefused:
+    """SSLError too: no PEM, or a key that is not the certificate's."""
+    return StartRefused("setting_invalid", name=name, detail=fault.strerror or type(fault).__name__)
 
 
 def broker(config: Config) -> Broker | None:
@@ -66,14 +99,17 @@ def _check_files(config: Config) -> None:
     ):
         try:
             context_of(trust)
-        except OSError as fault:  # SSLError too: no PEM, or a key that is not the certificate's
-            raise StartRefused("setting_invalid", name=name, detail=fault.strerror or type(fault).__name__) from None
+        except OSError as fault:
+            raise _unreadable(name, fault) from None
 
 
 def look(config: Config) -> str:
     """Files of TLS can be read, gateways are checked, and serial ports that lines need are there and ours to open."""
     _check_files(config)
+    tls_port(config)
     wrong = [] if config.link_verify else ["PREWATT_LINK_VERIFY=0"]
+    if config.dial_in_tls_port and (ended := _ended(Path(config.dial_in_certificate_file))):
+        wrong.append(f"PREWATT_DIAL_IN_CERTIFICATE_FILE: {ended}")
     ports = _serial_ports(config)
     for port in ports:
         if not os.path.exists(port):
@@ -83,6 +119,15 @@ def look(config: Config) -> str:
     if wrong:
         raise diagnosis.Wrong("; ".join(wrong[:6]))
     return ", ".join(ports[:6]) or "-"
+
+
+def _ended(file: Path) -> str:
+    """When our certificate ended, or begins; "" while it holds. Callers that look would stay away."""
+    from cryptography import x509
+
+    shown = x509.load_pem_x509_certificates(file.read_bytes())[0]
+    begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
+    return "" if begins <= datetime.now(UTC) <= ends else f"{begins:%Y-%m-%d}..{ends:%Y-%m-%d}"
 
 
 def _serial_ports(config: Config) -> list[str]:

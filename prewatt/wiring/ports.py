@@ -16,6 +16,8 @@ def check_free(config: Config) -> None:
     wanted.append(("stream", "PREWATT_STREAM_PORT", config.bind, config.stream_port))
     if config.dial_in_port:
         wanted.append(("headend", "PREWATT_DIAL_IN_PORT", config.dial_in_bind, config.dial_in_port))
+    if config.dial_in_tls_port:
+        wanted.append(("headend", "PREWATT_DIAL_IN_TLS_PORT", config.dial_in_bind, config.dial_in_tls_port))
     if config.demo:
         wanted.append(("simulate", "PREWATT_SIM_PORT", "127.0.0.1", config.sim_port))
         wanted += [("simulate", f"the ports of {SITE_NAME}", host, port) for host, port in _line_ports(config)]

@@ -85,6 +85,7 @@ def child_environment(config: Config, *, dsn: str, secret: str) -> dict[str, str
         "PREWATT_SIM_PORT": str(config.sim_port),
         "PREWATT_DIAL_IN_PORT": str(config.dial_in_port),
         "PREWATT_DIAL_IN_BIND": config.dial_in_bind,
+        "PREWATT_DIAL_IN_TLS_PORT": str(config.dial_in_tls_port),
         "PREWATT_DEMO": "1" if config.demo else "0",
         "PREWATT_POLL_S": str(config.poll_s),
         "PREWATT_REGISTER_S": str(config.register_s),

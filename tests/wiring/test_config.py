@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from prewatt.core.refusals import CHINESE, ENGLISH
-from prewatt.wiring import links
+from prewatt.field.simulator.certificate import own_certificate
+from prewatt.wiring import diagnosis, links
 from prewatt.wiring.config import NAMES, read
 from prewatt.wiring.refusals import Exit, StartRefused, language
 
@@ -88,6 +89,41 @@ def test_nobody_dials_in_unless_a_port_is_given_and_then_from_anywhere() -> None
     config = read({"PREWATT_DIAL_IN_PORT": "9300"})
     assert (config.dial_in_port, config.dial_in_bind, config.bind) == (9300, "0.0.0.0", "127.0.0.1")
     assert read({"PREWATT_DIAL_IN_PORT": "9300", "PREWATT_DIAL_IN_BIND": "::"}).dial_in_bind == "::"
+
+
+def test_a_port_with_tls_needs_a_certificate_that_can_be_read_and_a_place_of_its_own(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("no certificate")
+    there = {"PREWATT_HOME": str(tmp_path), "PREWATT_DIAL_IN_TLS_PORT": "9301"}
+    with pytest.raises(StartRefused) as refused:
+        read(there)
+    assert "PREWATT_DIAL_IN_CERTIFICATE_FILE" in refused.value.message("en")
+    named = {**there, "PREWATT_DIAL_IN_CERTIFICATE_FILE": str(nonsense)}
+    assert links.tls_port(read({"PREWATT_HOME": str(tmp_path)})) is None
+    with pytest.raises(StartRefused) as refused:
+        links.tls_port(read(named))
+    assert refused.value.code == "setting_invalid" and "CERTIFICATE_FILE" in refused.value.message("en")
+    own = own_certificate(tmp_path, "us", "127.0.0.1", now_ms=1_700_000_000_000)
+    opened = links.tls_port(read({**named, "PREWATT_DIAL_IN_CERTIFICATE_FILE": str(own)}))
+    assert opened is not None and opened.port == 9301
+    with pytest.raises(StartRefused) as refused:
+        links.tls_port(read({
+            **named, "PREWATT_DIAL_IN_CERTIFICATE_FILE": str(own), "PREWATT_DIAL_IN_CLIENT_CA_FILE": str(nonsense)
+        }))  # fmt: skip
+    assert "PREWATT_DIAL_IN_CLIENT_CA_FILE" in refused.value.message("en")
+    with pytest.raises(StartRefused) as refused:
+        read({**named, "PREWATT_DIAL_IN_PORT": "9301"})
+    assert refused.value.code == "ports_overlap"
+
+
+def test_the_doctor_names_a_certificate_that_callers_would_not_believe(tmp_path: Path) -> None:
+    old = own_certificate(tmp_path, "us", "127.0.0.1", now_ms=1_000_000_000_000)
+    config = read({
+        "PREWATT_HOME": str(tmp_path), "PREWATT_DIAL_IN_TLS_PORT": "9301",
+        "PREWATT_DIAL_IN_CERTIFICATE_FILE": str(old),
+    })  # fmt: skip
+    with pytest.raises(diagnosis.Wrong, match="PREWATT_DIAL_IN_CERTIFICATE_FILE: 2001-09-08..2011-09-07"):
+        links.look(config)
 
 
 @pytest.mark.parametrize("value", ["mysql://h/d", "https://h", "user:secret", "postgresql://[::1/x"])

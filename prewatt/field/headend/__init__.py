@@ -12,6 +12,7 @@ from prewatt.field.headend.process import main
 from prewatt.field.headend.switchboard import Switchboard
 from prewatt.field.headend.threads import PoolThread, Thread
 from prewatt.field.headend.tls import Trust, context_of, transports_of
+from prewatt.field.headend.tls_call import TlsPort, listening_context
 from prewatt.field.headend.transports import TRANSPORTS, Link, LinkError, Listener, Opener, Transport
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "Switchboard",
     "Thread",
     "Transport",
+    "TlsPort",
     "Trust",
     "context_of",
+    "listening_context",
     "transports_of",
     "main",
     "no_adviser",

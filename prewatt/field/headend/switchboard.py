@@ -38,6 +38,7 @@ from prewatt.field.headend.limits import (
     STRANGER_STAYS_S,
     SWEEP_S,
 )
+from prewatt.field.headend.tls_call import TlsCall, TlsPort
 from prewatt.field.headend.transports import Link, LinkError, Listener, Transport
 
 log = logging.getLogger("prewatt.headend")
@@ -48,16 +49,21 @@ LINK_MS = 4000  # what a mobile network adds to a reply; within `DRAIN_MAX_S`, s
 
 
 class Switchboard:
-    """Listens on `host:port` (0: any free one) for a head-end. `clock` is wall time, for meters that ask for it."""
+    """Listens on `host:port` (0: any free one; None: not without TLS) for a head-end, and on the port of `tls`.
+    `clock` is wall time, for meters that ask for it."""
 
-    def __init__(self, host: str, port: int, *, clock: Callable[[], datetime], status_s: float = 60.0) -> None:
-        self.host, self.port = host, port
+    def __init__(
+        self, host: str, port: int | None, *, clock: Callable[[], datetime], status_s: float = 60.0,
+        tls: TlsPort | None = None,
+    ) -> None:  # fmt: skip
+        self.host, self.port, self.tls_port = host, port or 0, 0 if tls is None else tls.port
+        self._plain, self._tls = port is not None, tls
         self.wall = clock
         self.turned_away = 0  # connections that came on top of a limit
         self._idle_s = max(IDLE_LEAST_S, IDLE_HEARTBEATS * status_s)
         self._wake: Callable[[], None] = lambda: None
         self._gained: Callable[[], None] = lambda: None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._all: set[Caller] = set()
         self._unnamed: dict[Caller, None] = {}  # in the order of their calls
@@ -65,7 +71,7 @@ class Switchboard:
         self._to_ask: dict[str, list[Caller]] = {}  # several may say one name, where it must be proved
         self._not_proved: dict[str, Call] = {}  # the last of each name, until the office has heard of it
         self._strangers: set[Caller] = set()
-        self._say_strangers_at = 0.0
+        self._say_strangers_at = self._say_no_tls_at = 0.0
         self._addresses: Counter[str] = Counter()
         self._unnamed_of: Counter[str] = Counter()
         self._strangers_of: Counter[str] = Counter()
@@ -82,12 +88,29 @@ class Switchboard:
         """Listen; `wake` is called when there is somebody to ask about, `gained` when a gateway's connection is here
         without being asked about any more. Raises OSError."""
         self._wake, self._gained = wake, gained
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Caller(self), self.host, self.port, backlog=CALL_BACKLOG, reuse_address=True
+        try:
+            if self._plain:
+                self.port = await self._listen(self.port, lambda: Caller(self))
+            if self._tls is not None:
+                context = self._tls.context
+                self.tls_port = await self._listen(self.tls_port, lambda: TlsCall(Caller(self), context, self))
+        except OSError:
+            self._close_servers()
+            raise
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def _listen(self, port: int, made: Callable[[], asyncio.Protocol]) -> int:
+        server = await asyncio.get_running_loop().create_server(
+            made, self.host, port, backlog=CALL_BACKLOG, reuse_address=True
         )
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._sweeper = loop.create_task(self._sweep())
+        self._servers.append(server)
+        bound: int = server.sockets[0].getsockname()[1]
+        return bound
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     async def stay_open(self, wake: Callable[[], None], gained: Callable[[], None]) -> None:
         """As `open`, again and again while the port is another's: the other lines do not wait for it."""
@@ -97,7 +120,10 @@ class Switchboard:
                 return await self.open(wake, gained)
             except OSError as fault:
                 if not said:
-                    log.error("dial_in_not_listening port=%d error=%s", self.port, fault.strerror or fault)
+                    log.error(
+                        "dial_in_not_listening port=%d tls_port=%d error=%s", self.port, self.tls_port,
+                        fault.strerror or fault,
+                    )  # fmt: skip
                 said = True
                 await asyncio.sleep(LISTEN_AGAIN_S)
 
@@ -105,8 +131,7 @@ class Switchboard:
         """No caller and no socket is left."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._server is not None:
-            self._server.close()
+        self._close_servers()
         for caller in list(self._all):
             caller.hang_up()
 
@@ -222,6 +247,13 @@ class Switchboard:
         if now >= self._say_strangers_at:
             self._say_strangers_at = now + SAY_STRANGERS_S
             log.warning("caller_not_proved identity=%s peer=%s", caller.identity, caller.peer)
+
+    def no_tls(self, peer: str, why: str) -> None:
+        """Somebody could not agree with us on TLS."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._say_no_tls_at:
+            self._say_no_tls_at = now + SAY_STRANGERS_S
+            log.warning("caller_tls_failed peer=%s error=%s", peer, why)
 
     def _in_place(self, caller: Caller) -> None:
         """The name is his from now on."""

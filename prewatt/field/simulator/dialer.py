@@ -9,6 +9,7 @@ and is its bus. An Acrel gateway logs in and carries its bus in a tunnel
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -67,7 +68,7 @@ class Dialer:
 
     def __init__(
         self, line: SimulatedLine, *, now_ms: Callable[[], int], before_output: Callable[[int], None],
-        further: Sequence[SimulatedLine] = (),
+        further: Sequence[SimulatedLine] = (), context: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         assert line.site.dialing is not None, line.site.id
         self.line = line
@@ -75,6 +76,7 @@ class Dialer:
         self.port = line.site.port
         self.note = f"calls {line.site.host}:{line.site.port}"
         self.dialing: Dialing = line.site.dialing
+        self._context = context  # over TLS, whom it believes
         self.calls = 0  # connections that stood
         self._now_ms = now_ms
         self._before_output = before_output
@@ -135,7 +137,9 @@ class Dialer:
             call = _Call(self._received, gone)
             try:
                 async with asyncio.timeout(CONNECT_S):
-                    await loop.create_connection(partial(_as_it_is, call), self.line.site.host, self.port)
+                    await loop.create_connection(
+                        partial(_as_it_is, call), self.line.site.host, self.port, ssl=self._context
+                    )
             except (OSError, TimeoutError):
                 await asyncio.sleep(wait_s)
                 wait_s = min(REDIAL_MAX_S, wait_s * 2)

@@ -11,7 +11,9 @@
       "secret": "0123456789abcdef",   # acrel-gateway: 16 characters; the rest optional
       "bus": 1,                       # acrel-gateway: the number of its serial port that this line is; several lines
                                       # with one identity are ports of one gateway
-      "sealed": true, "zipped": false # acrel-gateway: reports and tunnel ciphered; reports packed
+      "sealed": true, "zipped": false,# acrel-gateway: reports and tunnel ciphered; reports packed
+      "tls": true, "ca_file": "ca.pem",   # optional; no file: the system's authorities are believed
+      "certificate_file": "own.pem"   # optional, PEM with its key: shown where one is asked for
     }
 """
 
@@ -52,6 +54,9 @@ class Dialing:
     bus: int = 1
     sealed: bool = True
     zipped: bool = False
+    tls: bool = False
+    ca_file: str = ""
+    certificate_file: str = ""
 
 
 def dialing_from(fields: Fields) -> Dialing:
@@ -67,6 +72,9 @@ def dialing_from(fields: Fields) -> Dialing:
         bus=fields.integer("bus", 0, MAX_PORT, 1),
         sealed=fields.flag("sealed", True),
         zipped=fields.flag("zipped"),
+        tls=fields.flag("tls"),
+        ca_file="" if "ca_file" not in fields.left else fields.text("ca_file"),
+        certificate_file="" if "certificate_file" not in fields.left else fields.text("certificate_file"),
     )
     fields.done()
     _check(dialing, fields.where)
@@ -91,3 +99,5 @@ def _check(dialing: Dialing, where: str) -> None:
         raise SiteError("bad_secret", f"{where}.secret", f"a gateway has a secret of {SECRET_BYTES} characters")
     if not gateway and dialing.secret:
         raise SiteError("bad_secret", f"{where}.secret", "belongs to a caller acrel-gateway")
+    if not dialing.tls and (dialing.ca_file or dialing.certificate_file):
+        raise SiteError("bad_tls", where, "files are of use with tls alone")

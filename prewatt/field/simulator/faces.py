@@ -10,6 +10,7 @@ from prewatt.field.simulator.bus import Bus
 from prewatt.field.simulator.certificate import own_certificate
 from prewatt.field.simulator.datagrams import DatagramBus
 from prewatt.field.simulator.dialer import Dialer
+from prewatt.field.simulator.dialing import Dialing
 from prewatt.field.simulator.fields import SiteError
 from prewatt.field.simulator.line import SimulatedLine
 from prewatt.field.simulator.serial_bus import SerialBus
@@ -52,14 +53,15 @@ def face_of(
     """The face of a line, not yet open. `files`: where named files are; `memory`: where a certificate is kept;
     `further`: of `shared`, the others. Raises `SiteError`."""
     site = line.site
-    if site.dialing is not None:
-        return Dialer(line, now_ms=now_ms, before_output=before_output, further=further)
     if site.serial is not None:
         return SerialBus(line, now_ms=now_ms, before_output=before_output)
     if site.transport is Transport.RTU_OVER_UDP:
         return DatagramBus(line, now_ms=now_ms, before_output=before_output)
     where = f"site.lines.{site.id}"
     try:
+        if site.dialing is not None:
+            own = _caller_context(site.dialing, files) if site.dialing.tls else None
+            return Dialer(line, now_ms=now_ms, before_output=before_output, further=further, context=own)
         if site.mqtt is not None:
             ca_file = files / site.mqtt.ca_file if site.mqtt.ca_file else None
             context = ssl.create_default_context(cafile=ca_file) if site.mqtt.tls else None
@@ -73,6 +75,13 @@ def face_of(
         return bus
     except OSError as error:  # ssl.SSLError is one
         raise SiteError("bad_certificate", where, str(error)) from error
+
+
+def _caller_context(dialing: Dialing, files: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=files / dialing.ca_file if dialing.ca_file else None)
+    if dialing.certificate_file:
+        context.load_cert_chain(files / dialing.certificate_file)
+    return context
 
 
 def _context(tls: TlsSite, files: Path, shown: Path) -> ssl.SSLContext:

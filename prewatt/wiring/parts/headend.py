@@ -26,7 +26,7 @@ from prewatt.field.headend import (
 from prewatt.office.metering.mailbox import LEASE_TTL, PostgresMailbox
 from prewatt.wiring.config import Config
 from prewatt.wiring.files import allow_files
-from prewatt.wiring.links import broker, transports
+from prewatt.wiring.links import broker, tls_port, transports
 from prewatt.wiring.parts.ground import running_database
 from prewatt.wiring.recording import recording
 
@@ -65,11 +65,13 @@ def _serve(config: Config, name: str | None, record: TextIO | None) -> int:
 
 
 def _boards(config: Config) -> Board | None:
-    """Where meters come to by themselves: a port, a broker, both or neither."""
+    """Where meters come to by themselves: a port, one with TLS, a broker, or none of them."""
     boards: list[Board] = []
-    if config.dial_in_port:
+    tls = tls_port(config)
+    if config.dial_in_port or tls is not None:
         boards.append(Switchboard(
-            config.dial_in_bind, config.dial_in_port, clock=lambda: datetime.now(UTC), status_s=config.poll_s
+            config.dial_in_bind, config.dial_in_port or None, clock=lambda: datetime.now(UTC), status_s=config.poll_s,
+            tls=tls,
         ))
     there = broker(config)
     if there is not None:
