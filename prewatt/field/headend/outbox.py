@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from prewatt.core.meters.mailbox import JobReport, LineHealth, MeterSilence, PollResult
-from prewatt.field.headend.limits import FLUSH_ROWS, HEALTH_ROWS, LEAST_ROWS, MAX_POLLS_HELD, STORE_ROWS, TICK_S
+from prewatt.field.headend.limits import FLUSH_ROWS, HEALTH_ROWS, MAX_POLLS_HELD, STORE_ROWS, STORE_SLOW_S, TICK_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,12 @@ class Outbox:
         return batch
 
     def stored(self, seconds: float) -> None:
-        """The last batch took so long: one that kept the heartbeat waiting is followed by a smaller one."""
-        self.rows = max(LEAST_ROWS, self.rows // 2) if seconds > TICK_S else min(STORE_ROWS, self.rows * 2)
+        """The last batch took so long: one that put the lease at risk is followed by a smaller one. Most of a slow call
+        is often not its rows, so they do not become few."""
+        if seconds > STORE_SLOW_S:
+            self.rows = max(FLUSH_ROWS, self.rows // 2)
+        elif seconds < TICK_S:
+            self.rows = min(STORE_ROWS, self.rows * 2)
 
     def put_back(self, batch: Batch) -> None:
         """The store failed: keep it, the newest health wins, the oldest readings go first when it is too much."""

@@ -13,7 +13,7 @@ from prewatt.core.meters import catalogue
 from prewatt.core.meters.jobs import Verdict
 from prewatt.core.meters.mailbox import PollSettings
 from prewatt.field.headend import HeadEnd, Transport
-from prewatt.field.headend.limits import LEAST_ROWS, MAX_POLLS_HELD, RECONNECT_JITTER, RECONNECT_MAX_S, STORE_ROWS
+from prewatt.field.headend.limits import FLUSH_ROWS, MAX_POLLS_HELD, RECONNECT_JITTER, RECONNECT_MAX_S, STORE_ROWS
 from prewatt.field.headend.memory import MemoryBus, opener
 from prewatt.field.headend.outbox import Outbox
 from prewatt.field.headend.transports import Link, Listener
@@ -80,14 +80,14 @@ def test_a_slow_database_delays_the_heartbeat_by_one_call_and_never_by_all() -> 
     virtual_time.run(story())
 
 
-def test_a_batch_that_keeps_the_heartbeat_waiting_is_followed_by_smaller_ones() -> None:
+def test_a_batch_that_puts_the_lease_at_risk_is_followed_by_smaller_ones() -> None:
     outbox = Outbox(wake=lambda: None)
-    for _ in range(10):
-        outbox.stored(9.0)
-    assert outbox.rows == LEAST_ROWS
-    for _ in range(10):
-        outbox.stored(0.1)
-    assert outbox.rows == STORE_ROWS
+    for seconds, rows in ((2.0, STORE_ROWS), (5.0, STORE_ROWS // 2), (9.0, FLUSH_ROWS), (9.0, FLUSH_ROWS)):
+        outbox.stored(seconds)
+        assert outbox.rows == rows
+    for seconds, rows in ((2.0, FLUSH_ROWS), (0.1, 2 * FLUSH_ROWS), (0.1, STORE_ROWS), (0.1, STORE_ROWS)):
+        outbox.stored(seconds)
+        assert outbox.rows == rows
 
 
 def test_a_database_that_is_dead_for_five_minutes_costs_readings_and_never_an_order() -> None:
