@@ -33,18 +33,29 @@ def test_no_page_is_wider_than_360_px(mall: Scene, page: Page, login: Login, con
     expect(page.locator(".pw-nav a").first).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("width", [360, 1366])
+@pytest.mark.parametrize(("width", "language"), [(360, "en"), (1366, "zh-hans")])
 def test_the_administrator_s_pages_are_accessible_at_both_widths(
-    mall: Scene, page: Page, login: Login, axe: Axe, width: int
+    mall: Scene, page: Page, login: Login, axe: Axe, width: int, language: str, console: str
 ) -> None:
+    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": console}])
     operator: Operator = Operator.objects.create(
         username="ada", name="Ada", role=Role.ADMINISTRATOR, created_at=mall.at, password="!"
     )
     Scope.objects.create(operator=operator, company_id=mall.site.company_id)
     page.set_viewport_size({"width": width, "height": 800})
     login("ada")
-    for address in ("companies", "import", "operators", f"operators/{operator.pk}", "second-factor"):
-        answer = page.goto(f"/console/settings/{address}")
+    shop = mall.circuits["A-112"]
+    line = shop.meter.line
+    assert line is not None
+    for address in (
+        "settings/companies", "settings/import", "settings/operators", f"settings/operators/{operator.pk}",
+        "settings/second-factor", "lines", "lines/gateways/new", f"lines/gateways/{line.gateway_id}/new",
+        f"lines/{line.pk}", f"lines/{line.pk}/scan", "lines/stations/new", "acceptance",
+        f"meters/{shop.meter_id}", f"meters/{shop.meter_id}/address", f"meters/{shop.meter_id}/clock",
+        f"meters/{shop.meter_id}/times", f"circuits/{shop.pk}/days", f"circuits/{shop.pk}/settings",
+        "meters/models", "meters/models/pilot-spm9511/edit", "meters/models/pilot-spm9511/use", "meters/new",
+    ):  # fmt: skip
+        answer = page.goto(f"/console/{address}")
         assert answer is not None and answer.status == 200, address
         assert axe(page) == [], address
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
