@@ -18,6 +18,14 @@ register(
         "unit_out_of_range": Text(
             en="A Modbus address lies between 1 and 247. Nothing was saved.", zh="Modbus 地址在 1 到 247 之间。什么都没有保存。"
         ),
+        "unit_not_of_model": Text(
+            en="A {profile} can have addresses {first} to {last}, not {unit}. Nothing was saved.",
+            zh="{profile} 的地址范围是 {first} 到 {last}，不能是 {unit}。什么都没有保存。",
+        ),
+        "baud_not_of_model": Text(
+            en="A {profile} cannot be read at {baud} baud, only at {known}. Nothing was saved.",
+            zh="{profile} 不支持 {baud} 波特，只支持 {known}。什么都没有保存。",
+        ),
         "ratio_out_of_range": Text(
             en="A CT ratio is a whole number between 1 and 10000. Nothing was saved.",
             zh="互感器倍率是 1 到 10000 的整数。什么都没有保存。",
@@ -145,6 +153,14 @@ register(
             en="At most {most} characters. Nothing was saved.", zh="最多 {most} 个字。什么都没有保存。"
         ),
         "timezone_unknown": Text(en="No such time zone: {timezone}.", zh="没有这个时区：{timezone}。"),
+        "room_other_site": Text(
+            en="This room belongs to another site. Nothing was changed.", zh="该房间属于别的项目。什么都没有改。"
+        ),
+        "circuit_supplies_tenant": Text(
+            en="This circuit is supplied under a contract: it cannot be common area. Nothing was changed. Close the "
+            "contract first.",
+            zh="该回路正由用户使用，不能改为公共区域。什么都没有改。请先销户。",
+        ),
         "station_other_site": Text(
             en="This station belongs to another site. Nothing was changed.", zh="该子站属于别的项目。什么都没有改。"
         ),

@@ -54,6 +54,7 @@ ACTIONS: Final[Mapping[str, str | Promise]] = {
     "estate.line_edit": _lazy("Line changed"),
     "estate.meter_add": _lazy("Meter registered"),
     "estate.meter_move": _lazy("Meter moved"),
+    "estate.circuit_lead": _lazy("Room of a circuit changed"),
     "estate.plan_add": _lazy("Plan entered"),
     "estate.plan_version": _lazy("Price entered"),
     "estate.plan_assign": _lazy("Plan assigned"),

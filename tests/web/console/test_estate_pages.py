@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from prewatt.office.alarms.models import Alarm
-from prewatt.office.estate.models import Customer, Meter, Plan
+from prewatt.office.estate.models import Customer, Meter, Plan, Room
 from prewatt.office.metering.models import JobRow, RelayWish
 from prewatt.office.staff.models import AuditRow, Operator, Role, Scope
 from prewatt.office.vending.models import Opening
@@ -318,3 +318,21 @@ def test_a_new_operator_is_given_what_he_may_see(cast: Cast) -> None:
     assert not Operator.objects.filter(username="anna").exists()
     assert client.post(address, {**form, "scope": f"site:{cast.site.pk}"}).status_code == 302
     assert Scope.objects.get(operator__username="anna").site_id == cast.site.pk
+
+
+def test_the_room_of_a_circuit_is_put_right_and_a_tenants_circuit_is_no_common_area(cast: Cast) -> None:
+    """A meter taken up from a scan has no room yet; a box of many circuits has one for each."""
+    electrician, circuit = as_(operator_with(cast, Role.ELECTRICIAN, "erin")), cast.shop_103
+    room = Room.objects.get(code="A-101")
+    address = f"/console/circuits/{circuit.pk}/room"
+    assert address in electrician.get(f"/console/meters/{circuit.meter_id}").content.decode()
+    assert electrician.post(address, {"room": str(room.pk)}).status_code == 422, "a reason is asked for"
+    answer = electrician.post(address, {"room": str(room.pk), "reason": "the neighbour's"})
+    assert answer["Location"] == f"/console/meters/{circuit.meter_id}?circuit={circuit.pk}"
+    circuit.refresh_from_db()
+    assert (circuit.room, circuit.use) == (room, "tenant")
+    row = AuditRow.objects.get(action="estate.circuit_lead")
+    assert (row.before["room"], row.after["room"], row.reason) == ("A-103", "A-101", "the neighbour's")
+    held = electrician.post(f"/console/circuits/{cast.shop_101.pk}/room", {"common": "1", "reason": "a lift"})
+    assert "circuit_supplies_tenant" in held.content.decode()
+    assert as_(cast.alice).get(address).status_code == 403
