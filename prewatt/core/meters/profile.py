@@ -303,14 +303,18 @@ def _modbus_map(root: Table, model: Table, credit_unit: str) -> Map:
     )
 
 
-def load(text: str) -> Profile:
-    """A checked profile; raises Refused with a `profile_...` code."""
+def _root(text: str) -> Table:
     if len(text) > MAX_TEXT:
         raise Refused("profile_malformed", detail="too long")
     try:
-        root = Table(tomllib.loads(text), "profile")
+        return Table(tomllib.loads(text), "profile")
     except (ValueError, RecursionError) as error:  # also numbers and nestings that the reader has no room for
         raise Refused("profile_malformed", detail=str(error)[:120]) from None
+
+
+def load(text: str) -> Profile:
+    """A checked profile; raises Refused with a `profile_...` code."""
+    root = _root(text)
     model = root.table("model")
     credit_unit = model.text("credit_unit", "Wh")
     if credit_unit not in ("Wh", "minor"):
@@ -320,10 +324,7 @@ def load(text: str) -> Profile:
     held = read_map(root, model, credit_unit)
     by_quantity = _by_quantity(held.registers)
     settings = _settings(root, by_quantity)
-    prices = prices_of(
-        root, modbus=protocol is Protocol.MODBUS, max_block=held.max_block, taken=_taken(held, protocol),
-        settings=settings, one=_one_set(by_quantity, protocol), circuits=held.circuits,
-    )  # fmt: skip
+    prices = _prices(root, held, by_quantity, protocol, settings)
     profile = Profile(
         code=_code(model),
         maker=model.text("maker"),
@@ -380,13 +381,19 @@ def load(text: str) -> Profile:
     return profile
 
 
-def _one_set(held: Mapping[Quantity, Register], protocol: Protocol) -> PriceTable | None:
-    """The prices of a model that has them as registers."""
-    shown = held.get(Quantity.PRICE_FLAT)
-    if shown is None:
-        return None
-    data, step = protocol is Protocol.DLT645, max(1, int(shown.factor))
-    return one_set(data=data, step=step, source=shown.source, assumed=shown.assumed)
+def _prices(
+    root: Table, held: Map, registers: Mapping[Quantity, Register], protocol: Protocol, settings: frozenset[Quantity]
+) -> PriceTable | None:
+    """What it can be told to drain by: `[prices]`, or the one set that its registers hold."""
+    shown, modbus = registers.get(Quantity.PRICE_FLAT), protocol is Protocol.MODBUS
+    one = None
+    if shown is not None:
+        step = max(1, int(shown.factor))
+        one = one_set(data=not modbus, step=step, source=shown.source, assumed=shown.assumed)
+    return prices_of(
+        root, modbus=modbus, max_block=held.max_block, taken=_taken(held, protocol), settings=settings, one=one,
+        circuits=held.circuits,
+    )  # fmt: skip
 
 
 def _taken(held: Map, protocol: Protocol) -> Iterable[Span]:

@@ -20,8 +20,8 @@ WH_PER_KWH: Final = 1000
 register(
     {
         "profile_wallet": Text(
-            "A purse that holds money needs [wallet] with its decimals, and [prices] or a price_flat that can be written;"
-            " a purse in kWh has no [wallet].",
+            "A purse that holds money needs [wallet] with its decimals, and [prices] or a price_flat that can be"
+            " written; a purse in kWh has no [wallet].",
             "存放金额的钱包需要 [wallet]（小数位），以及 [prices] 或可写入的 price_flat；按电量计的钱包没有 [wallet]。",
         ),
     }

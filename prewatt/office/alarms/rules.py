@@ -172,7 +172,7 @@ UNION ALL SELECT d.site_id, 'disputed', d.circuit_id, NULL, false, NULL FROM ven
 UNION ALL SELECT r.site_id, 'disputed', r.circuit_id, NULL, false, NULL FROM vending_recount r
     WHERE r.state = 'disputed'
     AND NOT EXISTS (SELECT FROM vending_delivery d WHERE d.circuit_id = r.circuit_id AND d.state = 'disputed')
--- the newest set that a meter was told: what was read back fitted neither the old one nor the new, and none was told since
+-- the newest set that a meter was told: what was read back was neither the old one nor the new, and none was told since
 UNION ALL SELECT DISTINCT j.site_id, 'set_disputed', j.circuit_id, NULL::bigint, false, NULL::bigint FROM metering_job j
     WHERE j.intent IN ('write_prices', 'write_schedule') AND j.verdict = 'disputed' AND j.id IN (
         (SELECT w.job_id FROM metering_wantedprices w WHERE w.meter_id = j.meter_id ORDER BY w.id DESC LIMIT 1),

@@ -154,8 +154,8 @@ def write(
         offset = at.astimezone(zone).utcoffset()
         assert offset is not None, zone
         job = Job(
-            intent=Intent.WRITE_SCHEDULE, circuit_index=circuit.index, schedule=schedule, swap_at=wall_of(swap_at, zone),
-            zone_s=int(offset.total_seconds()),
+            intent=Intent.WRITE_SCHEDULE, circuit_index=circuit.index, schedule=schedule,
+            swap_at=wall_of(swap_at, zone), zone_s=int(offset.total_seconds()),
         )  # fmt: skip
         job_id = enqueue(key=key, circuit_id=circuit.pk, job=job, at=at, actor=actor.key, expires_at=at + LIFE)
         held = schedule_json(schedule)

@@ -2,8 +2,8 @@
 
 A money purse is sold to in money, so a price on its way holds up no sale; it is the meter that goes on draining by the
 old one. `PursePrice` is what the meter was read back with last; where the plan's price in force is another one, it is
-written, again and again until the meter shows it: into the one set of a meter that has one, at once, as a parameter; into
-the standby set of one that has two (`price_sets`). docs/algorithms/credit.md.
+written, again and again until the meter shows it: into the one set of a meter that has one, at once, as a parameter;
+into the standby set of one that has two (`price_sets`). docs/algorithms/credit.md.
 """
 
 import logging

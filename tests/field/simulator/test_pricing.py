@@ -1,4 +1,4 @@
-"""Prices of simulated meters, by the drivers over a simulated line: written, swapped by the meter's own clock, drained by."""
+"""Prices of simulated meters, by the drivers over a simulated line: written, swapped by their own clock, drained by."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Sets of DL/T 645 meters that have a standby (times of use, prices): each identifier is written whole; and prices that a
-model has but once, as parameters."""
+"""Sets of DL/T 645 meters that have a standby (times of use, prices): each identifier is written whole; and prices
+that a model has but once, as parameters."""
 
 from collections.abc import Generator
 from dataclasses import replace

@@ -88,7 +88,8 @@ class _Prices:
         table, places, raw = self.table, self.set_of(seen, standby=standby), seen.raw
         if not table.data:
             block = raw[places.rates]
-            rates = read_rates([block[at : at + PRICE_BYTES] for at in range(0, RATES * PRICE_BYTES, PRICE_BYTES)], table)
+            starts = range(0, RATES * PRICE_BYTES, PRICE_BYTES)
+            rates = read_rates([block[at : at + PRICE_BYTES] for at in starts], table)
             return None if rates is None else PriceSet(rates=rates)
         rates = read_rates([raw[each] for each in _each(places.rates, RATES)], table)
         ladder: Ladder | None = None
