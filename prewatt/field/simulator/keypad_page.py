@@ -16,9 +16,9 @@ KEYS: Final = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "back", "0", "clear"
 _WORDS: Final = {
     "heading": ("STS 电表（键盘）", "STS meters (keypad)"),
     "about": (
-        "这些电表不联网：在售电页面售出令牌，在这里输入 20 位数字，看电表接受或拒绝。",
-        "These meters are on no line: sell a token in the console, type its 20 digits here, and see the meter take or "
-        "refuse it.",
+        "在售电页面售出令牌，在这里输入 20 位数字，看电表接受或拒绝。多数电表不联网。",
+        "Sell a token in the console, type its 20 digits here, and see the meter take or refuse it. Most of these meters "
+        "are on no line.",
     ),
     "others": ("总线上的电表", "Meters on a bus"),
     "meter": ("STS 电表", "STS meter"),

@@ -228,7 +228,8 @@ def test_line_faults_hold_at_a_broker_too(tmp_path: Path) -> None:
 def test_the_example_site_plays_one_of_each_face_and_of_each_who_calls() -> None:
     example = load_site(FILES / "every-face.toml")
     assert {each.transport for each in example.lines} == set(Transport)
-    assert {each.dialing.caller for each in example.lines if each.dialing is not None} == set(CallerKind)
+    callers = [each.dialing for each in example.lines if each.dialing is not None]
+    assert {each.caller for each in callers} == set(CallerKind) and {each.tls for each in callers} == {True, False}
     known = catalogue()
     assert all(each.profile in known for each in example.meters)
     assert {each.line for each in example.meters} == {each.id for each in example.lines}
