@@ -70,7 +70,7 @@ WHERE x.site_id = %(site)s AND x.mark IS NOT NULL AND x.at > %(since)s AND x.ene
 _LIST: Final = f"""
 SELECT x.at, x.circuit_id, x.energy_wh, x.mark, x.source, x.quality = 0,
     (SELECT e.energy_wh FROM metering_reading e WHERE e.site_id = x.site_id AND e.circuit_id = x.circuit_id
-     AND e.at < x.at AND e.energy_wh IS NOT NULL ORDER BY e.at DESC LIMIT 1),
+     AND e.at < x.at AND e.energy_wh IS NOT NULL AND e.quality NOT IN (3, 4) ORDER BY e.at DESC LIMIT 1),
     m.number, coalesce(r.code, ''), coalesce(r.name, ''), coalesce(b.name, ''), coalesce(k.number, ''),
     coalesce(cu.name, ''), x.mark IN (1, 2) AND coalesce(x.at > la.sure_at, false)
 {_FROM}

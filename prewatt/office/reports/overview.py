@@ -30,6 +30,11 @@ WITH mine AS (
 )
 """
 
+# alarms of the whole site, told to those who see the whole of it
+_OF_THE_SITE = """(a.circuit_id IS NULL AND a.line_id IS NULL AND a.station_id IS NULL AND EXISTS (
+    SELECT FROM staff_scope sc JOIN estate_site s ON s.id = a.site_id
+    WHERE sc.operator_id = %(operator)s AND (sc.company_id = s.company_id OR sc.site_id = s.id)))"""
+
 OVERVIEW_SQL = (
     _MINE
     + """
@@ -47,7 +52,9 @@ SELECT
      SELECT a.kind, count(*) AS n FROM alarms_alarm a
      WHERE a.site_id = %(site)s AND a.cleared_at IS NULL
        AND (a.circuit_id IN (SELECT id FROM mine) OR a.line_id IN (SELECT line_id FROM mine)
-            OR a.station_id IN (SELECT station_id FROM mine)) GROUP BY a.kind) k),
+            OR a.station_id IN (SELECT station_id FROM mine) OR """
+    + _OF_THE_SITE
+    + """) GROUP BY a.kind) k),
   (SELECT coalesce(json_agg(d ORDER BY d.created_at), '[]'::json) FROM (
      SELECT v.sale_id, mine.id AS circuit_id, mine.room, mine.room_name, v.value_minor, v.state, v.code,
             v.expected_count, v.read_count, v.next_try_at, v.created_at, coalesce(ls.up, false) AS line_up,
@@ -234,7 +241,9 @@ def open_alarms(operator_id: int, site_id: int) -> int:
             _MINE
             + """SELECT count(*) FROM alarms_alarm a WHERE a.site_id = %(site)s AND a.cleared_at IS NULL
                  AND (a.circuit_id IN (SELECT id FROM mine) OR a.line_id IN (SELECT line_id FROM mine)
-                      OR a.station_id IN (SELECT station_id FROM mine))""",
+                      OR a.station_id IN (SELECT station_id FROM mine) OR """
+            + _OF_THE_SITE
+            + ")",
             {"operator": operator_id, "site": site_id},
         )
         return int(cursor.fetchone()[0])

@@ -27,7 +27,7 @@ from prewatt.web.console.settings_fields import Field, attempt, form_page, kept,
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
-PATH: Final = "/console/marks"
+PATH: Final = "/console/meters/marks"
 _US: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -188,7 +188,7 @@ def _settle(ask: Ask, circuit_id: int, form: QueryDict) -> None:
 
 
 urlpatterns = [
-    path("marks", page, name="marks"),
-    path("marks/export", export, name="marks-export"),
+    path("meters/marks", page, name="marks"),
+    path("meters/marks/export", export, name="marks-export"),
     path("circuits/<int:circuit_id>/doubt", settle, name="circuit-doubt"),
 ]

@@ -34,8 +34,8 @@ def said_of(ask: Ask, doubt: Doubt) -> str:
         "more": formats.energy(abs(doubt.wh - doubt.sure_wh)),
     }  # fmt: skip
     if doubt.fell:
-        return _("At %(sure_at)s it stood at %(sure)s kWh; at %(at)s it says %(wh)s kWh, %(more)s kWh less.") % told
-    return _("At %(sure_at)s it stood at %(sure)s kWh; at %(at)s it says %(wh)s kWh, %(more)s kWh more.") % told
+        return _("It stood at %(sure)s kWh (%(sure_at)s) and says %(wh)s kWh (%(at)s): %(more)s kWh less.") % told
+    return _("It stood at %(sure)s kWh (%(sure_at)s) and says %(wh)s kWh (%(at)s): %(more)s kWh more.") % told
 
 
 def doubt_of(ask: Ask, circuit_id: int) -> tuple[str, bool]:

@@ -127,9 +127,9 @@ def register_lines(
             quality, good = _("from %s") % (formats.when(read_at, at, zone) if read_at else formats.DASH), False
         else:
             quality, good = formats.ago(int((at - read_at).total_seconds())), True
-            marked = latest.get("mark") if quantity is Quantity.ENERGY_IMPORT_TOTAL else None
-            if marked:
-                quality, good = f"{MARKS[BY_CODE[marked]]}, {quality}", False
+        marked = latest.get("mark") if quantity is Quantity.ENERGY_IMPORT_TOTAL else None
+        if marked:
+            quality, good = f"{MARKS[BY_CODE[marked]]}, {quality}", False
         mark, source = mark_of(register)
         offset = profile.offset(row.index, shared=register.shared)
         lines.append(

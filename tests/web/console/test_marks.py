@@ -37,30 +37,30 @@ def as_(operator: Operator, language: str = "en") -> Client:
 
 def test_the_list_tells_each_mark_and_narrows_to_one(shop: Shop) -> None:
     bob = as_(shop.cast.bob)
-    page = text_of(bob.get("/console/marks"))
+    page = text_of(bob.get("/console/meters/marks"))
     assert "backward" in page and "jump" in page and "1,500.10" in page and "1,000.10" in page
     assert page.count("Say what happened") == 1, "what fell is back, what leapt is open"
-    only = text_of(bob.get("/console/marks?mark=jump&days=1"))
+    only = text_of(bob.get("/console/meters/marks?mark=jump&days=1"))
     assert "1,500.10" in only and ">5.00<" not in only
-    assert "1,500.10" in text_of(bob.get("/console/marks?doubted=1"))
-    assert "No reading is like this" in text_of(bob.get("/console/marks?doubted=1&mark=backward"))
-    assert "All readings were good" in text_of(bob.get("/console/marks?q=nobody"))
-    assert "倒走" in text_of(as_(shop.cast.bob, "zh-hans").get("/console/marks?days=7"))
+    assert "1,500.10" in text_of(bob.get("/console/meters/marks?doubted=1"))
+    assert "No reading is like this" in text_of(bob.get("/console/meters/marks?doubted=1&mark=backward"))
+    assert "All readings were good" in text_of(bob.get("/console/meters/marks?q=nobody"))
+    assert "倒走" in text_of(as_(shop.cast.bob, "zh-hans").get("/console/meters/marks?days=7"))
 
 
 def test_the_workbook_has_the_same_readings(shop: Shop) -> None:
-    body = as_(shop.cast.bob).get("/console/marks/export?days=7").content
+    body = as_(shop.cast.bob).get("/console/meters/marks/export?days=7").content
     [head, leapt, fell] = CalamineWorkbook.from_filelike(BytesIO(body)).get_sheet_by_index(0).to_python()
     assert head[1] == "Mark" and (leapt[1], fell[1]) == ("jump", "backward")
     assert (leapt[8:10], leapt[11:13]) == (["1,000.10", "1,500.10"], ["no", "yes"])
 
 
 def test_a_cashier_sees_it_and_may_not_decide_and_a_stranger_sees_nothing(shop: Shop) -> None:
-    assert "To be decided" in text_of(as_(shop.cast.alice).get("/console/marks"))
+    assert "To be decided" in text_of(as_(shop.cast.alice).get("/console/meters/marks"))
     form = f"/console/circuits/{shop.circuit.pk}/doubt"
     assert as_(shop.cast.alice).get(form).status_code == 403
     assert as_(shop.cast.charlie).get(form).status_code in (403, 404)
-    assert "1,500.10" not in text_of(as_(shop.cast.charlie).get("/console/marks"))
+    assert "1,500.10" not in text_of(as_(shop.cast.charlie).get("/console/meters/marks"))
 
 
 def test_a_manager_says_what_happened_with_a_reason(shop: Shop) -> None:
