@@ -71,7 +71,8 @@ def mosquitto(directory: Path, own: Papers) -> Iterator[int]:
     maker = program.parent.parent / "bin" / "mosquitto_passwd"
     subprocess.run([maker, "-b", passwords, USER, PASSWORD], check=True, capture_output=True)
     rules.write_text(
-        f"listener {port} 127.0.0.1\ncertfile {own.server}\nkeyfile {own.server}\npassword_file {passwords}\nuser root\n"
+        f"listener {port} 127.0.0.1\ncertfile {own.server}\nkeyfile {own.server}\npassword_file {passwords}\n"
+        "user root\n"
     )
     broker = subprocess.Popen([program, "-c", rules], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -45,7 +45,8 @@ class Stage:
 
     def owners(self) -> set[str]:
         ours = [each.meter.line.gateway_id for each in self.circuits if each.meter.line]
-        return {owner for (owner,) in asked("SELECT owner FROM metering_gatewaylease WHERE gateway_id = ANY (%s)", ours)}
+        rows = asked("SELECT owner FROM metering_gatewaylease WHERE gateway_id = ANY (%s)", ours)
+        return {owner for (owner,) in rows}
 
     def served(self, since: datetime) -> bool:
         ours = [each.pk for each in self.circuits]

@@ -203,8 +203,9 @@ class MqttBoard:
             log.warning("mqtt_meter_unknown identity=%s", meter.identity)
 
     async def open_line(self, plan: LinePlan, listener: Listener) -> Link:
-        """The opener of the transport. LinkError: `broker_away` or why it is, `not_called` who is not heard, `mqtt_meter` what cannot be told over
-        MQTT: several meters, several circuits, or a ratio of ours, since nobody says on which side its values are."""
+        """The opener of the transport. LinkError: `broker_away` or why it is, `not_called` who is not heard,
+        `mqtt_meter` what cannot be told over MQTT: several meters, several circuits, or a ratio of ours, since nobody
+        says on which side its values are."""
         meter = self._meters.get(plan.identity)
         if not self._up:
             raise LinkError(self.broker_fault or "broker_away")

@@ -1,4 +1,4 @@
-"""Which room a circuit supplies, said again: after a scan, for the loops of a multi-user box, and where it was wrong."""
+"""Which room a circuit supplies, said again: after a scan, for the loops of a multi-user box, where it was wrong."""
 
 from datetime import datetime
 

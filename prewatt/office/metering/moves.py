@@ -65,7 +65,7 @@ def hand_over(old: Circuit, new: Circuit, *, actor: str, at: datetime) -> None:
     """What people said of a circuit goes over to the one that stands in its place: a maintenance tag, cut or kept on by
     hand, each with who said it, when, why and until when. What the credit decided is decided anew for the new one.
 
-    Refuses handed_to_no_relay: cut by hand, and the new one's model switches nothing. Kept on, such a model is so anyway.
+    Refuses handed_to_no_relay: cut by hand, and the new one's model switches nothing. Kept on, such a one is so anyway.
     """
     wish = RelayWish.objects.filter(circuit=old).exclude(wish=Wish.AUTOMATIC.value).first()
     ended = wish is not None and wish.until is not None and wish.until <= at

@@ -306,12 +306,9 @@ def _fields(ask: Ask) -> tuple[list[Field], list[Line], list[Room]]:
             ],
         ),
         Field(
-            name="unit",
-            label=_("Address"),
-            kind="number",
-            most=3,
+            name="unit", label=_("Address"), kind="number", most=3,
             hint=_("Modbus address, 1 to 247. A DL/T 645 meter is asked by its number: any that is free."),
-        ),
+        ),  # fmt: skip
         Field(
             name="ratio",
             label=_("CT ratio"),

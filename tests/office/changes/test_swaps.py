@@ -155,9 +155,9 @@ def test_only_a_manager_exchanges_and_nothing_while_a_command_is_under_way(shop:
 
 def test_what_people_said_of_a_circuit_goes_over_to_the_new_meter(shop: Shop) -> None:
     """Somebody works there, and the supply is to stay cut: the new meter is told so before anybody asks."""
-    for_, actor = {"circuit": shop.circuit, "at": NOON}, "operator:7"
-    wishes.hang_tag(**for_, name="Wu Lei", reason="new cable", until=AT + HOUR, actor=actor)  # type: ignore[arg-type]
-    wishes.set_wish(**for_, wish=Wish.TRIP, reason="court order", until=None, actor=actor, request_key="w1")  # type: ignore[arg-type]
+    one, actor = shop.circuit, "operator:7"
+    wishes.hang_tag(one, name="Wu Lei", reason="new cable", until=AT + HOUR, actor=actor, at=NOON)
+    wishes.set_wish(one, Wish.TRIP, reason="court order", until=None, actor=actor, request_key="w1", at=NOON)
     JobRow.objects.update(state="done", finished_at=NOON)
     assert code_of(held(shop, profile="chint-ddsu666")) == "handed_to_no_relay"
     new = part_of(swap(held(shop))).new_circuit
@@ -166,8 +166,8 @@ def test_what_people_said_of_a_circuit_goes_over_to_the_new_meter(shop: Shop) ->
     assert (wish.circuit_id, wish.wish, wish.reason, wish.actor) == (new.pk, "trip", "court order", actor)
     job = JobRow.objects.get(intent="relay", state="queued")
     assert (job.circuit_id, job.payload["wish"]) == (new.pk, "trip")
-    told = AuditRow.objects.filter(object_id=str(new.pk), action__startswith="metering.").values_list("action", flat=True)
-    assert {"metering.tag_hang", "metering.wish"} <= set(told)
+    told = AuditRow.objects.filter(object_id=str(new.pk), action__startswith="metering.")
+    assert {"metering.tag_hang", "metering.wish"} <= {each.action for each in told}
 
 
 @pytest.mark.parametrize(("minutes", "profile", "goes"), [(90, "acrel-ddsy1352", True), (30, "acrel-ddsy1352", False),

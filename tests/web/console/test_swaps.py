@@ -49,9 +49,10 @@ def typed(cast: Cast, **changes: str) -> dict[str, str]:
 def test_nothing_changes_before_the_figures_were_seen(cast: Cast) -> None:
     client, address = as_(cast.bob), f"/console/meters/{cast.shop_101.meter_id}/swap"
     assert address in client.get(f"/console/meters/{cast.shop_101.meter_id}").content.decode()
-    for_, later = {"circuit": cast.shop_101, "actor": "operator:7"}, timezone.now() + timedelta(hours=1)
-    wishes.hang_tag(**for_, name="Wu Lei", reason="new cable", until=later, at=timezone.now())  # type: ignore[arg-type]
-    wishes.load_wish(**for_, wish=Wish.KEEP_ON, reason="a sick child", until=later, at=timezone.now())  # type: ignore[arg-type]
+    one, at, actor = cast.shop_101, timezone.now(), "operator:7"
+    later = at + timedelta(hours=1)
+    wishes.hang_tag(one, name="Wu Lei", reason="new cable", until=later, actor=actor, at=at)
+    wishes.load_wish(one, Wish.KEEP_ON, reason="a sick child", until=later, actor=actor, at=at)
     form = client.get(address).content.decode()
     assert 'name="final_1"' in form and 'name="credit_1"' in form and 'name="first_1"' not in form
     sure = client.post(address, typed(cast)).content.decode()

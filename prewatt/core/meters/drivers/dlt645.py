@@ -77,7 +77,8 @@ def _reading(talk: Talk, job: Job) -> Script:
             return ended
     balance = talk.profile.registers.get(Quantity.BALANCE)
     if job.with_balance and balance is not None and balance.quantity not in talk.values:
-        yield from talk.block(next(each for each in talk.profile.blocks[balance.group] if each.address == balance.address))
+        blocks = talk.profile.blocks[balance.group]
+        yield from talk.block(next(each for each in blocks if each.address == balance.address))
     if job.with_clock:
         yield from talk.note_clock()  # a meter that keeps its clock to itself is read all the same
     return talk.end(Verdict.DONE)
