@@ -15,7 +15,7 @@ from prewatt.office.metering import callers, mailbox
 from prewatt.office.metering.mailbox import PostgresMailbox
 from prewatt.office.metering.models import Caller
 from prewatt.office.staff.audit import trail_of
-from tests.cast import Cast, assemble
+from tests.cast import NOON, Cast, assemble
 from tests.office.metering.test_mailbox import conninfo, expire_leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,6 +99,19 @@ def test_who_makes_names_up_fills_no_disk(
         cursor.execute("UPDATE metering_caller SET last_at = last_at - interval '20 days' WHERE identity LIKE 'S%%'")
     mailboxes[0].called(headend="one", calls=[call("T9")])
     assert sorted(Caller.objects.values_list("identity", flat=True)) == ["T0", "T9"], "the oldest made room"
+
+
+def test_a_list_full_of_made_up_names_takes_who_calls_now(
+    cast: Cast, mailboxes: list[PostgresMailbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a thousand names of an afternoon would keep a new meter out of sight for two weeks."""
+    monkeypatch.setattr(mailbox, "MAX_STRANGERS_LISTED", 3)
+    mailboxes[0].called(headend="one", calls=[call("GONE"), call("REFUSED"), call("HERE")])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_caller SET last_at = last_at - interval '2 minutes'")
+    callers.refuse("REFUSED", site_id=cast.site.pk, actor="bob", at=NOON)
+    mailboxes[0].called(headend="one", calls=[call("HERE", fresh=False), call("NEW"), call("NEWER")])
+    assert sorted(Caller.objects.values_list("identity", flat=True)) == ["HERE", "NEW", "REFUSED"]
 
 
 def test_the_lease_of_a_gateway_that_dials_in_goes_with_its_connection(

@@ -68,23 +68,32 @@ BEGIN
 END $$;
 
 -- Who these callers are. A stranger is written down, one row for each name, at most `p_most` of them: the list is for
--- people, and whoever makes names up must not fill the disk. What nobody heard of for `p_keep` makes room.
+-- people, and whoever makes names up must not fill the disk. What nobody heard of for `p_keep` makes room; where the list is
+-- full, so does who was not heard for longest: one who is connected is asked about each few seconds, a made-up name is not.
 CREATE FUNCTION metering_called(
     p_headend text, p_identities text[], p_kinds text[], p_peers text[], p_details text[], p_fresh boolean[],
     p_most integer, p_keep interval
 ) RETURNS TABLE (identity text, gateway_id bigint, refused boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_room integer;
+DECLARE v_room integer; v_new integer;
 BEGIN
     IF EXISTS (
         SELECT FROM unnest(p_identities) i WHERE NOT EXISTS (SELECT FROM estate_gateway g WHERE g.identity = i)
     ) THEN
         DELETE FROM metering_caller WHERE last_at < clock_timestamp() - p_keep AND refused_at IS NULL;
-        SELECT greatest(0, p_most - count(*)) INTO v_room FROM metering_caller;
         UPDATE metering_caller c SET last_at = clock_timestamp(), calls = c.calls + a.fresh::integer, kind = a.kind,
             peer = a.peer, detail = a.detail, headend = p_headend
         FROM unnest(p_identities, p_kinds, p_peers, p_details, p_fresh) AS a(identity, kind, peer, detail, fresh)
         WHERE c.identity = a.identity;
+        SELECT count(*) INTO v_new FROM unnest(p_identities) i
+        WHERE NOT EXISTS (SELECT FROM estate_gateway g WHERE g.identity = i)
+          AND NOT EXISTS (SELECT FROM metering_caller c WHERE c.identity = i);
+        DELETE FROM metering_caller WHERE identity IN (
+            SELECT c.identity FROM metering_caller c
+            WHERE c.refused_at IS NULL AND c.last_at < clock_timestamp() - interval '1 minute'
+            ORDER BY c.last_at
+            LIMIT greatest(0, v_new - greatest(0, p_most - (SELECT count(*) FROM metering_caller)))::integer);
+        SELECT greatest(0, p_most - count(*)) INTO v_room FROM metering_caller;
         INSERT INTO metering_caller (identity, kind, peer, detail, headend, first_at, last_at, calls)
         SELECT a.identity, a.kind, a.peer, a.detail, p_headend, clock_timestamp(), clock_timestamp(), 1
         FROM unnest(p_identities, p_kinds, p_peers, p_details) AS a(identity, kind, peer, detail)
