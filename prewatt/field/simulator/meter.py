@@ -159,8 +159,9 @@ class Meter:
     # time
 
     def _wall_s(self, at_ms: int) -> int:
-        """What local clocks show, counted as if it were UTC."""
-        return int(datetime.fromtimestamp(at_ms // 1_000, self.zone).replace(tzinfo=UTC).timestamp())
+        """What its own clock shows of local time, counted as if it were UTC."""
+        shown = datetime.fromtimestamp(self.clock_ms(at_ms) // 1_000, self.zone)
+        return int(shown.replace(tzinfo=UTC).timestamp())
 
     def _rate_at(self, at_ms: int) -> int:
         if self.timetable is not None and self.state.schedule:
