@@ -5,7 +5,8 @@ Face: `HeadEnd(mailbox, name=..., catalogue=..., clock=...).run(stop)`, or `main
 
 from prewatt.field.headend.advice import Advice, Adviser, no_adviser
 from prewatt.field.headend.boards import Board, Boards
-from prewatt.field.headend.headend import Fence, HeadEnd, steady_clock
+from prewatt.field.headend.fence import Fence, steady_clock
+from prewatt.field.headend.headend import HeadEnd
 from prewatt.field.headend.mqtt_board import MqttBoard
 from prewatt.field.headend.mqtt_post import Broker, BrokerPost, answers
 from prewatt.field.headend.process import main

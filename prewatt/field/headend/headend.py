@@ -8,7 +8,6 @@ before another may take them (self-fencing), also when it was only paused: each 
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -18,6 +17,7 @@ from prewatt.core.meters.jobs import Outcome, Verdict
 from prewatt.core.meters.mailbox import ClaimedJob, JobReport, Lease, LinePlan, Mailbox, PollSettings
 from prewatt.field.headend.advice import Adviser, no_adviser
 from prewatt.field.headend.boards import Board
+from prewatt.field.headend.fence import Fence, steady_clock
 from prewatt.field.headend.ground import Ground
 from prewatt.field.headend.limits import (
     CLAIM_IDLE_S,
@@ -48,41 +48,6 @@ from prewatt.field.headend.transports import TRANSPORTS, Transport
 from prewatt.field.headend.waiter import Waiter
 
 log = logging.getLogger("prewatt.headend")
-
-def steady_clock() -> float:
-    """Seconds that go on while the process is stopped and, where the system can, while the host sleeps."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
-
-
-class Fence:
-    """May we still talk? Only while the last renewal is younger than the lease, less a margin.
-
-    The margin is for clocks that run apart and for the frame that is on its way. The time of a renewal is
-    that of its call, not of its answer.
-    """
-
-    MARGIN = 0.2
-
-    def __init__(self, lease_s: float, steady: Callable[[], float], now: Callable[[], float]) -> None:
-        assert lease_s > 2 * TICK_S, "a lease must outlive two heartbeats"
-        self._span_s = lease_s * (1 - self.MARGIN)
-        self._steady = steady
-        self._now = now
-        self._renewed_at: float | None = None
-
-    def renewed(self, called_at: float) -> None:
-        self._renewed_at = called_at
-
-    def holds(self, until: float) -> bool:
-        """Is the lease ours until this loop time?
-
-        The loop's clock may stand still within one turn (a process that was stopped wakes in the middle of
-        it), so only the span up to the deadline is taken from it, the rest from the steady clock.
-        """
-        if self._renewed_at is None:
-            return False
-        return self._steady() + max(0.0, until - self._now()) < self._renewed_at + self._span_s
 
 
 class _Gateway:
@@ -240,18 +205,19 @@ class HeadEnd:
 
     async def _round(self) -> Exception | None:
         """Each duty once; the first fault. A duty that fails does not keep the others from their turn, but
-        without a heartbeat nothing else is tried: the database is away. The heartbeat is due between any two: where
-        the database is slow it waits for one of them and not for all.
+        without a heartbeat nothing else is tried: the database is away. Where it is slow, a lease that wears is
+        renewed between two duties: it waits for one of them and not for all.
         """
         first: Exception | None = None
         duties = (self._send_reports, self._claim, self._ask_who_called, self._store, self._load_plans, self._scans)
-        for duty in (each for between in duties for each in (self._tick, between)):
-            try:
-                await duty()
-            except Exception as fault:  # noqa: BLE001 process loop: keep what is known
-                if duty == self._tick:
-                    return fault
-                first = first or fault
+        for number, duty in enumerate(duties):
+            for each in (self._tick, duty) if not number or self._fence.wears() else (duty,):
+                try:
+                    await each()
+                except Exception as fault:  # noqa: BLE001 process loop: keep what is known
+                    if each == self._tick:
+                        return fault
+                    first = first or fault
         return first
 
     def _more_to_do(self) -> bool:
@@ -319,9 +285,8 @@ class HeadEnd:
             if self._gateways.get(lease.gateway_id) is gateway:
                 self._follow(gateway, plans)
                 gateway.loaded = lease.revision
-            if self._loop.time() - began > PLANS_S:
+            if self._fence.wears() or self._loop.time() - began > PLANS_S:
                 return
-            await self._tick()
 
     def _follow(self, gateway: _Gateway, plans: Sequence[LinePlan]) -> None:
         self._catalogue.learn(plans)
