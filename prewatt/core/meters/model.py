@@ -20,6 +20,7 @@ from prewatt.core.meters.freezes import Freezes
 from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.prices import PriceTable
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.rating import Rating
 from prewatt.core.meters.schedule import ScheduleTable
 from prewatt.core.meters.token_face import TokenFace
 from prewatt.core.meters.wallet import Wallet
@@ -267,6 +268,7 @@ class Profile:
     credit: Credit | None = None  # DL/T 645: how credit is put into its purse
     token: TokenFace | None = None  # takes STS tokens
     behaviour: Behaviour | None = None  # None: nothing is known of it
+    rating: Rating | None = None  # what stands on its plate
     freezes: Freezes | None = None  # what it keeps when days and months end
     schedule: ScheduleTable | None = None  # its times of use
     prices: PriceTable | None = None  # what it can be told to drain by, and whether it keeps a standby set

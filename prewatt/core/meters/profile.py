@@ -30,6 +30,7 @@ from prewatt.core.meters.model import (
 )
 from prewatt.core.meters.prices import PriceTable, one_set, prices_of
 from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.rating import rating_of
 from prewatt.core.meters.scales import provenance, scale_of, units_of
 from prewatt.core.meters.schedule import schedule_of
 from prewatt.core.meters.tables import Table
@@ -333,7 +334,7 @@ def load(text: str) -> Profile:
         phases=_choice(model, "phases", (1, 3)),
         circuits=held.circuits,
         protocol=protocol,
-        baud_default=_choice(model, "baud_default", BAUDS),
+        baud_default=(baud := _choice(model, "baud_default", BAUDS)),
         custody=frozenset(model.named("custody", each, Custody) for each in model.names("custody")),
         switch=model.word("switch", Switch),
         credit_unit=credit_unit,
@@ -357,6 +358,7 @@ def load(text: str) -> Profile:
         access=held.access,
         token=token_face_of(root, credit_unit, max_block=held.max_block),
         behaviour=behaviour_of(root),
+        rating=rating_of(root, baud_default=baud, bauds=BAUDS),
         freezes=freezes_of(
             root, modbus=protocol is Protocol.MODBUS, credit_unit=credit_unit, circuits=held.circuits,
             max_block=held.max_block, taken=_taken(held, protocol),

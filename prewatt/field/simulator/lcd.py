@@ -18,7 +18,6 @@ from prewatt.field.simulator.reckoned import UNKNOWN
 from prewatt.field.simulator.site import Force
 
 BLANK: Final = "--------"
-PULSES: Final = 1600  # imp/kWh printed on the plate
 ROLLOVER_KWH: Final = 10_000_000  # of a display that the profile says nothing of
 TWO_DECIMALS_TO_KWH: Final = 1_000_000
 
@@ -124,7 +123,7 @@ def _card_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: in
         ("balance", credit(circuit, s.balance_wh)), ("count", str(s.purchase_count)),
     ]  # fmt: skip
     told = [
-        ("number", meter.number), ("constant", f"{PULSES} imp/kWh"), *(purse if s.purse else []),
+        ("number", meter.number), ("constant", f"{meter.pulses} imp/kWh"), *(purse if s.purse else []),
         ("limit", f"{s.load_limit_w:,} W" if s.load_limit_w else _w("none", lang)), ("mode", _mode(circuit, lang)),
         ("total", _energy(meter, s.energy_wh)), *_measured(meter, index, at_ms),
     ]  # fmt: skip

@@ -50,6 +50,8 @@ PPM: Final = 1_000_000
 DRIFT_PPM: Final = 20  # a good crystal; each meter has its own within this
 DAY_MS: Final = 86_400_000
 COUNT_LIMIT: Final = 0xFFFF
+NET_MV: Final = 220_000  # of a model whose plate nobody knows
+PULSES: Final = 1600  # imp/kWh, the same
 
 PHASE_POWERS: Final = (Quantity.POWER_A, Quantity.POWER_B, Quantity.POWER_C)
 _SETTINGS: Final[Mapping[Quantity, str]] = {
@@ -124,6 +126,9 @@ class Meter:
         self.site, self.profile, self.zone = site, profile, zone
         self.number = site.number
         self.has_purse = profile.has_purse
+        plate = profile.rating
+        self.phase_mv = NET_MV if plate is None or plate.phase_mv is None else plate.phase_mv
+        self.pulses = PULSES if plate is None or not plate.pulses else plate.pulses[0]
         self.drift_ppm = int(site.number) * 7 % (2 * DRIFT_PPM + 1) - DRIFT_PPM
         self._image = RegisterImage(profile)
         states = list(circuits) or [
@@ -456,7 +461,8 @@ class Meter:
             (Quantity.VOLTAGE_C, Quantity.CURRENT_C),
         )
         for position, (voltage, current) in enumerate(names[:phases]):
-            volts_mv = (226_000 + wander * 120 + position * 700) * state.volts_permille // 1_000
+            at_220 = (226_000 + wander * 120 + position * 700) * state.volts_permille // 1_000
+            volts_mv = at_220 * self.phase_mv // NET_MV
             shown[voltage] = volts_mv
             shown[current] = abs(power_w) * 1_000_000_000 // (phases * volts_mv * factor)
         shares = [power_w // phases] * (phases - 1)  # of each phase; the last one takes what is left over
