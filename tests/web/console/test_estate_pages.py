@@ -332,7 +332,8 @@ def test_the_room_of_a_circuit_is_put_right_and_a_tenants_circuit_is_no_common_a
     circuit.refresh_from_db()
     assert (circuit.room, circuit.use) == (room, "tenant")
     row = AuditRow.objects.get(action="estate.circuit_lead")
-    assert (row.before["room"], row.after["room"], row.reason) == ("A-103", "A-101", "the neighbour's")
+    assert row.before == {"room": "A-103", "use": "tenant"} and row.after == {"room": "A-101", "use": "tenant"}
+    assert row.reason == "the neighbour's"
     held = electrician.post(f"/console/circuits/{cast.shop_101.pk}/room", {"common": "1", "reason": "a lift"})
     assert "circuit_supplies_tenant" in held.content.decode()
     assert as_(cast.alice).get(address).status_code == 403
