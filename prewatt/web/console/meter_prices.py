@@ -14,14 +14,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from prewatt.core.meters.prices import ADDS_NOTHING, Ladder, PriceRead, PriceSet, PriceTable
+from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.wallet import price_of
 from prewatt.core.refusals import Refused, message, texts
 from prewatt.core.units import format_price
 from prewatt.office.estate.models import Meter, SupplyPoint
+from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import prices
 from prewatt.office.metering.jobs import prices_of
 from prewatt.office.metering.models import JobState, WantedPrices
-from prewatt.office.metering.parameters import ParameterState
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.office.vending import price_sets
@@ -158,7 +159,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
     names = names_of([each.actor for each in wanted])
     proposal = _proposal(supply, ask.at) if table.writable else None
     word, css = STATES[now.state]
-    shown = now.read
+    shown, profile = now.read, all_profiles().get(meter.profile)
     settable = table.writable and supply is not None and meter.line_id is not None
     context = {
         "meter": meter, "table": table, "known": shown is not None, "state": str(word), "css": css,
@@ -168,7 +169,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
         "differ": shown is not None and shown.swaps_differ, "lines": _lines(shown, table, proposal),
         "proposed_at": f"{proposal.swap_at.astimezone(ask.zone):%Y-%m-%d %H:%M}" if proposal else "",
         "versions": [_version(each, names, table, ask) for each in wanted],
-        "doubt": now.state is ParameterState.UNKNOWN,
+        "only_read": profile is not None and not table.writable and Quantity.PRICE_FLAT not in profile.settings,
         "can_read": meter.line_id is not None and may(ask.operator.role, Act.READ_NOW),
         "can_write": settable and may(ask.operator.role, Act.METER_SETTINGS),
     }  # fmt: skip

@@ -84,6 +84,10 @@ def test_a_model_with_one_set_says_so_and_offers_no_standby(desk: Desk) -> None:
     page = text_of(desk.bob.get(f"/console/meters/{meter.pk}/prices"))
     assert "one set of prices" in page and "Standby set" not in page
     assert desk.bob.get(f"/console/meters/{meter.pk}/prices/write").status_code == 404
+    Meter.objects.filter(pk=meter.pk).update(profile="acrel-dtsy1352")
+    public = text_of(desk.bob.get(f"/console/meters/{meter.pk}/prices"))
+    assert "only read" in public and "one set of prices" not in public
+    Meter.objects.filter(pk=meter.pk).update(profile=ONE_SET)
     listed = text_of(desk.bob.get("/console/prices"))
     assert "one set" in listed and "0.8800" in listed and 'name="supply"' not in listed
 
