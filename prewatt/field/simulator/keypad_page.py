@@ -17,8 +17,8 @@ _WORDS: Final = {
     "heading": ("STS 电表（键盘）", "STS meters (keypad)"),
     "about": (
         "在售电页面售出令牌，在这里输入 20 位数字，看电表接受或拒绝。多数电表不联网。",
-        "Sell a token in the console, type its 20 digits here, and see the meter take or refuse it. Most of these meters "
-        "are on no line.",
+        "Sell a token in the console, type its 20 digits here, and see the meter take or refuse it. Most of these "
+        "meters are on no line.",
     ),
     "others": ("总线上的电表", "Meters on a bus"),
     "meter": ("STS 电表", "STS meter"),

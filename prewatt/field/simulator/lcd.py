@@ -74,8 +74,8 @@ def _digits(value_wh: int, places: int, width: int) -> str:
 
 
 def _energy(meter: Meter, value_wh: int) -> str:
-    """A counter as wide as its model's display, which begins anew at `rollover_kwh`: 9999999.9 of an SPM9511, 99999999.9
-    of an SPM2506, 999999.99 of those with eight digits and two decimals."""
+    """A counter as wide as its model's display, which begins anew at `rollover_kwh`: 9999999.9 of an SPM9511,
+    99999999.9 of an SPM2506, 999999.99 of those with eight digits and two decimals."""
     rollover_kwh = meter.profile.rollover_kwh or ROLLOVER_KWH
     places = 2 if rollover_kwh <= TWO_DECIMALS_TO_KWH else 1
     return _digits(value_wh, places, len(str(rollover_kwh - 1)) + places)

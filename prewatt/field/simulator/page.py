@@ -189,7 +189,8 @@ def overview(world: World, lang: str, query: str, *, above: str = "") -> str:
         f'<form method="get" action="/"><input type="hidden" name="lang" value="{lang}">'
         f'<input type="search" name="q" maxlength="64" value="{escape(query)}" aria-label="{_w("find", lang)}"'
         f' placeholder="{_w("find", lang)}"><button>{_w("search", lang)}</button></form>{above}'
-        f'<div class="scroll"><table class="list"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
+        f'<div class="scroll"><table class="list"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{rest}"
     )
     return frame(_w("title", lang), lang, body, "/")
 
@@ -212,7 +213,8 @@ def _balance(circuit: Circuit, lang: str) -> str:
 def _row(world: World, meter: Meter, index: int, lang: str) -> str:
     circuit = meter.circuits[index]
     line = world.lines[meter.site.line].site
-    words = "".join([", ".join(escape(each) for each in facts(circuit, lang)), _told(meter, lang)]).removeprefix(" · ")
+    shown = ", ".join(escape(each) for each in facts(circuit, lang))
+    words = f"{shown}{_told(meter, lang)}".removeprefix(" · ")
     suffix = f" / {index}" if len(meter.circuits) > 1 else ""
     return (
         f'<tr><td><a href="/visit/{meter.number}?{urlencode({"lang": lang})}">{meter.number}</a>{suffix}</td>'
@@ -232,7 +234,8 @@ def visit(world: World, meter: Meter, lang: str) -> str:
         f'<a href="/visit/{meter.number}?lang={lang}">{_w("refresh", lang)}</a> · '
         f'<a href="/lcd/{meter.number}?lang={lang}">{_w("lcd", lang)}</a></p>'
         f"<p>{escape(meter.profile.maker)} {escape(meter.profile.name)} · "
-        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}{_told(meter, lang)}</p>{parts}{_slot(meter, lang)}<h2>{_w('meter', lang)}</h2>"
+        f"{escape(world.lines[meter.site.line].site.name)} / {_place(meter)}{_told(meter, lang)}</p>"
+        f"{parts}{_slot(meter, lang)}<h2>{_w('meter', lang)}</h2>"
         + _form(meter, lang, "", [("silent", state, _w(word, lang)), *_programming(meter, lang)])
     )
     return frame(f"{_w('meter', lang)} {meter.number}", lang, body, f"/visit/{meter.number}")

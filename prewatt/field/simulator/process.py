@@ -18,7 +18,7 @@ from prewatt.field.simulator.http import HttpServer
 from prewatt.field.simulator.own_models import own_models
 from prewatt.field.simulator.recording import load_recording
 from prewatt.field.simulator.replay import ReplayedLine
-from prewatt.field.simulator.site import load_site
+from prewatt.field.simulator.site import Site, load_site
 from prewatt.field.simulator.store import Store
 from prewatt.field.simulator.world import POWER_CUT_MS, SNAPSHOT_MS, World
 
@@ -122,12 +122,7 @@ async def run(
         except OSError as error:
             raise PortTaken(host, http_port, error) from error
         if ready is not None:
-            listening = {line.id for line in site.lines if line.listens}
-            places = {
-                line_id: [f"port {bus.port}"] * (line_id in listening) + [bus.note] * bool(bus.note)
-                for line_id, bus in buses.items()
-            }
-            ready(Ready(http_port=http_port, line_ports=ports, places=places))
+            ready(Ready(http_port=http_port, line_ports=ports, places=_places(site, buses)))
         await _keep_time(world, clock, stop)
         world.snapshot(clock.now_ms())
     finally:
@@ -136,6 +131,15 @@ async def run(
         for bus in buses.values():
             bus.close()
         store.close()
+
+
+def _places(site: Site, buses: Mapping[str, Face]) -> dict[str, list[str]]:
+    """Where each line is met: its port where it listens, and what its face has to say."""
+    listening = {line.id for line in site.lines if line.listens}
+    return {
+        line_id: [f"port {bus.port}"] * (line_id in listening) + [bus.note] * bool(bus.note)
+        for line_id, bus in buses.items()
+    }
 
 
 async def replay(

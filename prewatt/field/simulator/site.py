@@ -25,7 +25,7 @@ refused with a `SiteError` that names the place.
         "profile": "pilot-spm9511", "unit": 1, "line": "1",
         "ct_ratio": 1,                             # optional: energy, power and current registers show value / ratio
         "silent": false,                           # optional: never answers
-        "works_unit": 1,                           # optional, Modbus: its address as it left the works, perhaps another's
+        "works_unit": 1,                           # optional, Modbus: its address as it left the works
         "address": "000000000001",                 # optional, DL/T 645: likewise; else its number
         "baud": 2400,                              # optional: the speed of its port; else that of its line
         "card_slot": true,                         # optional: it takes cards though its model is not known for it

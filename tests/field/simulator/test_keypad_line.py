@@ -188,11 +188,9 @@ def test_what_happens_to_a_loop_is_told_of_that_loop(tmp_path: Path) -> None:
     site = Site(six_loops(tmp_path))
     site.world.happen(f"{NUMBER}-2", Event.COVER_OPEN, None, NOON_MS)
     profile = catalogue()["pilot-spm2506-6"]
-    told_by = [
-        profile.bits(site.run(Job(intent=Intent.READ_STATUS, circuit_index=index), profile.code).values[Quantity.STATUS])
-        for index in (1, 2)
-    ]
-    assert [StatusBit.TAMPER in each for each in told_by] == [False, True]
+    told_by = [site.run(Job(intent=Intent.READ_STATUS, circuit_index=index), profile.code) for index in (1, 2)]
+    tampered = [StatusBit.TAMPER in profile.bits(each.values[Quantity.STATUS]) for each in told_by]
+    assert tampered == [False, True]
     assert 'value="cover_closed"' in visit(site.world.keypads[f"{NUMBER}-2"], "en", answered=False, wired=True)
     assert "cover" not in visit(site.world.keypads[f"{NUMBER}-2"], "en", answered=False)
 
