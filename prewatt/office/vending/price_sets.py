@@ -71,7 +71,7 @@ WHERE sp.custody = 'meter' AND sp.credit_unit <> 'Wh' AND sp.state = 'open' AND 
     AND NOT coalesce(w.verdict = 'done' AND (w.swap_at = date_trunc('minute', c.moment)
         OR (w.swap_at > %(settled)s AND w.swap_at < c.moment)
         OR (w.actor <> %(system)s AND w.swap_at > c.moment)), false)
-ORDER BY c.moment, sp.id LIMIT %(most)s
+ORDER BY random() LIMIT %(most)s
 """
 
 

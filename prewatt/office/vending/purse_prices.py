@@ -36,8 +36,8 @@ ACTOR: Final = "system"
 RETRY_AFTER: Final = timedelta(seconds=60)  # silent, or unknown: the next conversation reads before it writes
 REFUSED_AFTER: Final = timedelta(minutes=15)  # a meter that says no is asked more seldom
 SWEEP_BATCH: Final = 200
-# of open purses in money: the price in force where the meter was last read back with another one, or never; what is a
-# person's now takes nobody else's place
+# of open purses in money: the price in force where the meter was last read back with another one, or never. Those that
+# a person decides about, and those that hold it in readiness, take nobody else's place; nor do, by chance, the silent
 _DUE: Final = """
 SELECT sp.id, v.price FROM estate_supplypoint sp
 JOIN LATERAL (SELECT a.plan_id FROM estate_planassignment a WHERE a.supply_point_id = sp.id AND a.valid_from <= %(at)s
@@ -49,9 +49,11 @@ WHERE sp.custody = 'meter' AND sp.credit_unit <> 'Wh' AND sp.state IN ('open', '
     AND p.price IS DISTINCT FROM v.price AND (%(supply)s::bigint IS NULL OR sp.id = %(supply)s)
     AND (%(supply)s::bigint IS NOT NULL OR NOT EXISTS (
         SELECT 1 FROM metering_wantedprices w JOIN metering_job j ON j.id = w.job_id JOIN estate_circuit k ON
-            k.id = sp.circuit_id AND k.meter_id = w.meter_id WHERE j.verdict = 'disputed'
-            AND w.id = (SELECT max(n.id) FROM metering_wantedprices n WHERE n.meter_id = w.meter_id)))
-ORDER BY sp.id LIMIT %(most)s
+            k.id = sp.circuit_id AND k.meter_id = w.meter_id
+        WHERE w.id = (SELECT max(n.id) FROM metering_wantedprices n WHERE n.meter_id = w.meter_id)
+            AND (j.verdict = 'disputed' OR (j.verdict = 'done' AND w.swap_at > %(settled)s
+                AND (w.prices->'rates'->>0)::numeric = v.price * 1000000))))
+ORDER BY random() LIMIT %(most)s
 """
 
 
@@ -162,7 +164,8 @@ def one_price(job: JobRow) -> Decimal | None:
 
 def _due(at: datetime, *, supply_id: int | None = None) -> list[tuple[int, Decimal]]:
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"at": at, "supply": supply_id, "most": SWEEP_BATCH})
+        settled = at - price_sets.SETTLED
+        cursor.execute(_DUE, {"at": at, "supply": supply_id, "most": SWEEP_BATCH, "settled": settled})
         return [(int(row[0]), Decimal(row[1])) for row in cursor.fetchall()]
 
 
