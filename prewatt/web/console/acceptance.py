@@ -153,6 +153,7 @@ def _printed(row: Accepted, ask: Ask, names: dict[str, str]) -> Printed:
     named = model_name(known) if known is not None and f"{known.maker} {known.name}" == row.model else row.model
     kept = row.first_wh is not None  # readings of years ago may be gone, or were never ours
     wh = row.first_wh if kept else row.last_wh
+    since = _said(row.first_at, ask) if kept or wh is None else _("newest, %s") % _said(row.last_at, ask)
     return Printed(
         number=row.number, circuit=str(row.index) if row.circuits > 1 else "",
         place=f"{row.building} {row.room}".strip() or formats.DASH, model=named,
@@ -160,7 +161,7 @@ def _printed(row: Accepted, ask: Ask, names: dict[str, str]) -> Printed:
         if row.assumed else "",
         where=f"{row.gateway} / {row.line} / {row.unit}" + (f" · CT {row.ct_ratio}" if row.ct_ratio > 1 else ""),
         first=f"{formats.energy(wh)} kWh" if wh is not None else _("none yet"),
-        first_at=_said(row.first_at, ask) if kept else _("newest, %s") % _said(row.last_at, ask) if wh is not None else "",
+        first_at=since,
         clock=_("%+d s") % row.clock_ahead_s if row.clock_ahead_s is not None else formats.DASH,
         relay=relay if row.relay_at else _("not tried"),
         quality=_("%(good)d of %(all)d") % {"good": row.replies, "all": row.asked},

@@ -142,7 +142,8 @@ def site(ask: Ask, company_id: int | None = None, site_id: int | None = None) ->
                 name="closes_by_key", label=_("A supply that comes back"), kind="select",
                 value="1" if one.closes_by_key else "0",
                 options=[
-                    ("0", _("is closed by Prewatt"), ""), ("1", _("is permitted; who is there presses the meter's key"), ""),
+                    ("0", _("is closed by Prewatt"), ""),
+                    ("1", _("is permitted; who is there presses the meter's key"), ""),
                 ],
                 hint=_("Meters over DL/T 645 can wait for the key; the others are closed."),
             )

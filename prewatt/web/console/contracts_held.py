@@ -45,9 +45,8 @@ def _said(ask: Ask, row: Progress) -> str:
     if row.held == Progress.Held.BACKWARD:
         return _("The reading of %(at)s (%(wh)s kWh) is not billed: %(charged)s kWh were billed before.") % told
     if doubts.of_circuits(row.site_id, [row.circuit_id]):
-        return (
-            _("The reading of %(at)s (%(wh)s kWh) is not billed: the counter leapt, and nobody has said yet why.") % told
-        )
+        leapt = _("The reading of %(at)s (%(wh)s kWh) is not billed: the counter leapt, and nobody has said yet why.")
+        return leapt % told
     return _("The reading of %(at)s (%(wh)s kWh) is not billed: nobody can use so much since %(charged)s kWh.") % told
 
 

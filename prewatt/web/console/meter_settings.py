@@ -199,8 +199,8 @@ def clock(ask: Ask, meter_id: int) -> HttpResponse:
         refused=refused or None,
         says=_(
             "It is told the time of our server. A DL/T 645 meter hears it by a broadcast, which the other meters of "
-            "the line take too: once a day, by at most five minutes, and not around midnight. One that is further off is "
-            "written to by itself, with the password of its model."
+            "the line take too: once a day, by at most five minutes, and not around midnight. One that is further off "
+            "is written to by itself, with the password of its model."
         ),
     )
 

@@ -196,7 +196,8 @@ def dark_series(seen: Overview, dark_now: int, at: datetime) -> dict[str, object
         points.append([_ms(moment), max(0, level)])
     points.append([_ms(at), dark_now])
     unread = [
-        [_ms(event.at), _ms(event.ended_at or at), "" if event.ended_at else _("%s unread") % (event.station or event.gateway)]
+        [_ms(event.at), _ms(event.ended_at or at),
+         "" if event.ended_at else _("%s unread") % (event.station or event.gateway)]  # fmt: skip
         for event in seen.happenings
         if event.kind in ("line_lost", "station_lost")
     ]

@@ -134,8 +134,8 @@ def opinions(profile: Profile, frames: Sequence[Frame], row: MeterRow, zone: Zon
         mark, source = mark_of(register)
         made.append(
             Opinion(
-                name=label(quantity, language, money=profile.wallet is not None), place=register.place(address - register.address),
-                raw=_words(raw) if raw is not None else "",
+                name=label(quantity, language, money=profile.wallet is not None),
+                place=register.place(address - register.address), raw=_words(raw) if raw is not None else "",
                 value=value, unit=unit, kind=register.kind.value, scale=format(register.scale.normalize(), "f"),
                 mark=mark, source=source,
             )
