@@ -165,10 +165,9 @@ def add_line(
 
 def check_meter(*, number: str, profile: str, unit: int, ct_ratio: int) -> Profile:
     """The profile of a meter whose particulars make sense. Refuses meter_profile_unknown, meter_number_malformed,
-    unit_out_of_range, ratio_out_of_range."""
+    unit_out_of_range, unit_not_of_model, ratio_out_of_range."""
     known = _known(number, profile)
-    if not 1 <= unit <= 247:
-        raise Refused("unit_out_of_range")
+    check_unit(known, unit)
     if not 1 <= ct_ratio <= 10_000:
         raise Refused("ratio_out_of_range")
     return known
@@ -183,11 +182,33 @@ def _known(number: str, profile: str) -> Profile:
     return known
 
 
-def check_link(profile: str, transport: str) -> None:
-    """Refuses meter_needs_transparent_line: a gateway that speaks Modbus TCP passes nothing else on."""
+def check_unit(profile: Profile, unit: int) -> None:
+    """An address on a bus. Refuses unit_out_of_range, unit_not_of_model: what stands in `[rating]`, where it is
+    known."""
+    if not 1 <= unit <= 247:
+        raise Refused("unit_out_of_range")
+    plate = profile.rating
+    if plate is not None and plate.units is not None and not plate.has_unit(unit):
+        first, last = plate.units
+        raise Refused("unit_not_of_model", profile=profile.name, unit=unit, first=first, last=last)
+
+
+def check_link(profile: str, transport: str, baud: int) -> None:
+    """Refuses meter_needs_transparent_line: a gateway that speaks Modbus TCP passes nothing else on; baud_not_of_model,
+    where `[rating]` names the speeds that the model has."""
     known = all_profiles().get(profile)
     if known is not None:
         check_speaks(known, transport)
+        check_baud(known, transport, baud)
+
+
+def check_baud(profile: Profile, transport: str, baud: int) -> None:
+    """The speed of a bus with such a meter (0: nobody says it); at a broker there is none. Refuses
+    baud_not_of_model."""
+    plate = profile.rating
+    if baud and transport != MQTT and plate is not None and not plate.has_baud(baud):
+        known = ", ".join(map(str, plate.bauds))
+        raise Refused("baud_not_of_model", profile=profile.name, baud=baud, known=known)
 
 
 def _heard_over_mqtt(profile: Profile) -> bool:
@@ -217,9 +238,10 @@ def add_meter(
     actor: str, at: datetime,
 ) -> Meter:  # fmt: skip
     """A meter with all its circuits. Refuses meter_number_malformed, meter_number_taken, meter_profile_unknown,
-    unit_out_of_range, unit_taken, ratio_out_of_range, meter_needs_transparent_line."""
+    unit_out_of_range, unit_not_of_model, unit_taken, ratio_out_of_range, meter_needs_transparent_line,
+    baud_not_of_model."""
     known = check_meter(number=number, profile=profile, unit=unit, ct_ratio=ct_ratio)
-    check_link(profile, line.transport)
+    check_link(profile, line.transport, line.baud)
     check_alone(line, ct_ratio)
     if Meter.objects.filter(number=number).exists():
         raise Refused("meter_number_taken", number=number)
@@ -305,13 +327,13 @@ def edit_line(
 ) -> None:
     """Another transport, port, speed or medium (None: as it was) of a bus. Refuses transport_unknown,
     port_out_of_range, dial_in_has_no_host, dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken,
-    medium_unknown, meter_needs_transparent_line."""
+    medium_unknown, meter_needs_transparent_line, baud_not_of_model."""
     _check_way(line.gateway, transport, port, line)
     medium = line.medium if medium is None else medium
     _check_medium(medium)
     port = 0 if transport in (DIAL_IN, MQTT, *links.SERIAL) else port
     for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
-        check_link(profile, transport)
+        check_link(profile, transport, baud)
     fields = ["transport", "port", "baud", "medium"]
     before = {field: getattr(line, field) for field in fields}
     with transaction.atomic():
@@ -325,16 +347,19 @@ def edit_line(
 
 
 def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime) -> None:
-    """Another bus or address for a meter that stands. Refuses unit_out_of_range, unit_taken, line_other_site,
-    meter_needs_transparent_line.
+    """Another bus or address for a meter that stands. Refuses unit_out_of_range, unit_not_of_model, unit_taken,
+    line_other_site, meter_needs_transparent_line, baud_not_of_model.
 
     Its jobs are on the bus where they were asked for: callers use `metering.moves.move_meter`, which looks after them.
     """
-    if not 1 <= unit <= 247:
+    known = all_profiles().get(meter.profile)
+    if known is not None:
+        check_unit(known, unit)
+    elif not 1 <= unit <= 247:
         raise Refused("unit_out_of_range")
     if line.gateway.site_id != meter.site_id:
         raise Refused("line_other_site")
-    check_link(meter.profile, line.transport)
+    check_link(meter.profile, line.transport, line.baud)
     if meter.line_id != line.pk:
         check_alone(line, meter.ct_ratio)
     left = meter.line
@@ -362,6 +387,8 @@ def set_profile(meter: Meter, name: str, *, reason: str, actor: str, at: datetim
     line = meter.line
     if line is not None:
         check_speaks(profile, line.transport)
+        check_baud(profile, line.transport, line.baud)
+        check_unit(profile, meter.unit)
     before = meter.profile
     with transaction.atomic():
         meter.profile = name

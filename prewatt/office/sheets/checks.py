@@ -286,7 +286,7 @@ class _Examination:
         try:
             for gateway in gateways:
                 if gateway.code == value.gateway:
-                    check_link(value.profile, gateway.transport)
+                    check_link(value.profile, gateway.transport, gateway.baud)
                     if gateway.transport == MQTT and not self._alone(value):
                         raise Refused("mqtt_one_meter")
         except Refused as refused:

@@ -3,16 +3,19 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from prewatt.core.meters import Profile
 from prewatt.core.meters.model import DATA_KINDS, WORDS, Group, Register
 from prewatt.core.meters.names import label
+from prewatt.core.meters.rating import Across
 from prewatt.core.meters.scales import units_of
 from prewatt.web.console.meters_words import mark_of
 
@@ -46,6 +49,35 @@ class RegisterWords:
     mark: str
     mark_words: str
     source: str
+
+
+def plate_words(profile: Profile) -> list[tuple[str, str]]:
+    """What stands on its plate, each with its name; what nobody says is left out."""
+    plate = profile.rating
+    if plate is None:
+        return []
+    between = _("between phases") if plate.across is Across.LINE else _("to neutral") if profile.phases > 1 else ""
+    said = {
+        _("Reference voltage"): _several([f"{_thousandth(each)} V" for each in plate.voltages_mv], between),
+        _("Basic and greatest current"): _several([_current(*each) for each in plate.currents_ma]),
+        _("Accuracy class"): plate.accuracy,
+        _("Meter constant"): _several([f"{each} imp/kWh" for each in plate.pulses]),
+        _("Bus addresses"): "–".join(map(str, plate.units or ())),
+        _("Speeds it has"): _several([str(each) for each in plate.bauds]),
+    }
+    return [(name, value) for name, value in said.items() if value]
+
+
+def _several(said: Sequence[str], tail: str = "") -> str:
+    return " ".join(filter(None, [" · ".join(said), tail if said else ""]))
+
+
+def _thousandth(value: int) -> str:
+    return f"{Decimal(value).scaleb(-3).normalize():f}"
+
+
+def _current(basic: int, greatest: int) -> str:
+    return f"{_thousandth(basic)}({_thousandth(greatest)}) A" if greatest else f"{_thousandth(basic)} A"
 
 
 def register_words(profile: Profile) -> list[RegisterWords]:

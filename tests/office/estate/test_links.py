@@ -61,5 +61,5 @@ def test_nothing_but_a_serial_port_is_opened_as_one(site: Site, host: str) -> No
 
 def test_a_gateway_that_speaks_modbus_itself_passes_no_data_meter_on() -> None:
     for transport in links.MODBUS_TCP:
-        assert refused(wires.check_link, "ningju-ddzy1218", transport) == "meter_needs_transparent_line"
-    wires.check_link("ningju-ddzy1218", "serial-8e1")
+        assert refused(wires.check_link, "ningju-ddzy1218", transport, 9600) == "meter_needs_transparent_line"
+    wires.check_link("ningju-ddzy1218", "serial-8e1", 9600)

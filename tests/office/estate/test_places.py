@@ -1,6 +1,7 @@
 """Places and wires changed after they were entered: what may change, what is fixed, what the head-end is told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from prewatt.core.meters import catalogue
 from prewatt.core.refusals import Refused
 from prewatt.office.estate import places, plans, wires
 from prewatt.office.estate.models import Building, Company, Gateway, Line, Meter, Room, Site
@@ -137,6 +139,38 @@ def test_a_meter_of_dlt645_stands_on_a_transparent_line_and_keeps_it_so(cast: Ca
     assert not Meter.objects.filter(line=tcp).exists()
 
 
+def test_a_model_is_refused_a_speed_or_an_address_that_it_cannot_have(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = wires.add_line(cast.gateway, code="fast", transport="rtu-over-tcp", port=503, baud=19200, actor=BY, at=AT)
+
+    def add(profile: str, number: str) -> Meter:
+        return wires.add_meter(
+            fast, number=number, profile=profile, unit=9, ct_ratio=1, room=None, common=False, actor=BY, at=AT
+        )
+
+    code = "baud_not_of_model"
+    assert code_of(lambda: add("pilot-spm9511", "202611200209")) == code
+    meter = cast.shop_101.meter
+    assert code_of(lambda: wires.move_meter(meter, fast, unit=9, actor=BY, at=AT)) == code
+    assert code_of(
+        lambda: wires.edit_line(cast.line, transport="rtu-over-tcp", port=502, baud=19200, actor=BY, at=AT)
+    ) == code  # fmt: skip
+    assert not Meter.objects.filter(line=fast).exists()
+    unrated = add("acrel-dtsy1352", "202611200210")
+    assert unrated.line_id == fast.pk, "nobody says its speeds: no refusal"
+    change = partial(wires.set_profile, unrated, "pilot-spm9513", reason="wrong model", actor=BY, at=AT)
+    assert code_of(change) == code
+    profile = catalogue()["pilot-spm9571"]
+    assert profile.rating is not None
+    narrow = replace(profile, rating=replace(profile.rating, units=(1, 99)))
+    monkeypatch.setattr(wires, "all_profiles", lambda: {**catalogue(), narrow.code: narrow})
+    assert code_of(
+        lambda: wires.check_meter(number="202611200211", profile=narrow.code, unit=100, ct_ratio=1)
+    ) == "unit_not_of_model"  # fmt: skip
+    assert wires.check_meter(number="202611200211", profile=narrow.code, unit=99, ct_ratio=1) is narrow
+
+
 def test_a_line_has_a_code(cast: Cast) -> None:
     def add(code: str) -> Line:
         return wires.add_line(cast.gateway, code=code, transport="modbus-tcp", port=502, baud=9600, actor=BY, at=AT)
@@ -148,10 +182,10 @@ def test_a_line_has_a_code(cast: Cast) -> None:
 def test_a_gateway_and_a_line_change_and_the_head_end_is_told(cast: Cast) -> None:
     before = Gateway.objects.get(pk=cast.gateway.pk).revision
     wires.edit_gateway(cast.gateway, name="Basement", host="10.0.0.9", actor=BY, at=AT)
-    wires.edit_line(cast.line, transport="modbus-tcp", port=502, baud=19200, actor=BY, at=AT)
+    wires.edit_line(cast.line, transport="modbus-tcp", port=502, baud=4800, actor=BY, at=AT)
     gateway, line = Gateway.objects.get(pk=cast.gateway.pk), Line.objects.get(pk=cast.line.pk)
     assert gateway.host == "10.0.0.9" and gateway.revision > before
-    assert (line.transport, line.port, line.baud) == ("modbus-tcp", 502, 19200)
+    assert (line.transport, line.port, line.baud) == ("modbus-tcp", 502, 4800)
     assert trail_of("gateway", str(gateway.pk)).count() == trail_of("line", str(line.pk)).count() == 1
     for changes, code in (
         ({"transport": "carrier-pigeon"}, "transport_unknown"),

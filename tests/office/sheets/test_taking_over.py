@@ -238,15 +238,24 @@ def test_a_link_of_every_kind_is_taken_over_with_its_speed(site: Site, transport
     content = estate()
     serial = transport.startswith("serial")
     told = {"host": "/dev/ttyUSB0", "port": 0} if serial else {"host": "10.0.0.9", "port": 4001}
-    content["gateways"][0] |= {"transport": transport, **told, "baud": 1200}
+    content["gateways"][0] |= {"transport": transport, **told, "baud": 4800}
     assert taken(site, workbook(content)).refusals == ()
     line = Line.objects.select_related("gateway").get()
-    assert (line.transport, line.gateway.host, line.port, line.baud) == (transport, told["host"], told["port"], 1200)
+    assert (line.transport, line.gateway.host, line.port, line.baud) == (transport, told["host"], told["port"], 4800)
     content["gateways"][0]["baud"] = ""
     assert not any(taken(site, workbook(content)).created.values()), "not said: it stays as it is"
     content["gateways"][0]["baud"] = 2400
     (wrong,) = taken(site, workbook(content)).refusals
     assert (wrong.code, wrong.params["columns"]) == ("exists_with_other_values", "baud")
+
+
+def test_a_meter_is_refused_where_its_bus_has_a_speed_that_the_model_has_not(site: Site) -> None:
+    content = estate()
+    content["gateways"][0]["baud"] = 19200
+    (wrong,) = taken(site, workbook(content)).refusals
+    assert (wrong.sheet, wrong.row, wrong.code) == ("meters", 3, "baud_not_of_model")
+    assert "2400, 4800, 9600" in wrong.message(CHINESE)
+    assert not Meter.objects.exists()
 
 
 def test_an_acrel_gateway_is_taken_over_with_a_key_that_is_never_said_again(site: Site) -> None:

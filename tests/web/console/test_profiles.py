@@ -64,6 +64,9 @@ def test_everybody_sees_the_models_and_which_registers_are_assumed(cast: Cast, l
         assert f"{MODELS}/{code}" in listed
         one = page(client, f"{MODELS}/{code}")
         assert "energy_import_total" in one and "00010000" in one or "h</td>" in one
+        plate = one.split('data-test="plate"')[1].split("</section>")[0]
+        assert ("10(80) A" if code == "pilot-spm9511" else "800") in plate
+    assert 'data-test="plate"' not in page(client, f"{MODELS}/generic-dlt645-order"), "nothing is claimed of it"
     acrel = page(client, f"{MODELS}/chint-ddsu666")
     assert "edit" not in acrel.split("<h1>")[1].split("</h1>")[1][:600], "a cashier is offered no change"
     assert client.get(EDIT).status_code == 403
