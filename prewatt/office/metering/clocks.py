@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
+from prewatt.core.meters import Profile
 from prewatt.core.meters.drivers.looks import CLOCK_JUMP_S
 from prewatt.core.meters.jobs import Intent, Job
-from prewatt.core.meters.model import ClockWay, Profile
+from prewatt.core.meters.model import ClockWay
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.estate.profiles import all_profiles
