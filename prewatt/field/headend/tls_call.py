@@ -1,4 +1,4 @@
-"""One who calls over TLS: between the connection and its `Caller`, which sees plain bytes and a transport like any other.
+"""One who calls over TLS: between the connection and its `Caller`, which sees plain bytes and a usual transport.
 
 Done here and not by the event loop, for three reasons: a connection counts from its first moment, so that whoever never
 ends the handshake is one who gave no name; what was written is in the socket or nowhere, so that `Caller` judges

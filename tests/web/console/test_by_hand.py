@@ -89,7 +89,7 @@ def test_what_was_entered_can_be_changed_where_it_stands(cast: Cast, ada: Client
     room = Room.objects.get(code="A-101")
     save(ada, f"{SETTINGS}/places/rooms/{room.pk}", code="A-111", floor="2", name="Bakery", area="")
     save(ada, f"/console/lines/gateways/{cast.gateway.pk}", name="Basement", host="10.0.0.9")
-    save(ada, f"/console/lines/{cast.line.pk}", transport="modbus-tcp", port="502", baud="19200")
+    save(ada, f"/console/lines/{cast.line.pk}", transport="modbus-tcp", port="502", baud="4800")
     save(ada, f"/console/meters/{cast.shop_101.meter_id}/move", line=str(cast.line.pk), unit="77")
     save(ada, f"{SETTINGS}/sites/{cast.site.pk}", code="jinhu", name="Jinhu Square", timezone="Asia/Shanghai")
     assert (Building.objects.get().name, Room.objects.get(pk=room.pk).code) == ("North", "A-111")
