@@ -164,6 +164,5 @@ def a_data_meter_gets_its_own_address(stage: Stage) -> None:
     stage.read_again(meter)
     if SERIAL:
         stage.changed(meter, baud=9600)
-        line.refresh_from_db()
-        assert line.baud == 9600
+        until(lambda: Line.objects.get(pk=line.pk).baud == 9600, "the line follows")
         stage.read_again(meter)

@@ -38,7 +38,7 @@ def circuit(balance_wh: int = 0, count: int = 0, energy_wh: int = 0) -> list[dic
 
 
 SITE = {
-    "lines": [{"id": "bus", "transport": "rtu-over-tcp", "port": 0, "baud": 115200, "turnaround_ms": 5}],
+    "lines": [{"id": "bus", "transport": "rtu-over-tcp", "port": 0, "baud": 9600, "turnaround_ms": 5}],
     "meters": [
         {"number": PURSE, "profile": "pilot-spm9511", "unit": 1, "line": "bus",
          "circuits": circuit(50_000, 5, FULL_WH)},
@@ -54,7 +54,7 @@ class Stage:
     def __init__(self, parts: Parts) -> None:
         self.cast: Cast = assemble()
         self.parts, self.site = parts, SimulatedSite(parts, SITE)
-        Line.objects.filter(pk=self.cast.line.pk).update(port=self.site.ports["bus"], baud=115200)
+        Line.objects.filter(pk=self.cast.line.pk).update(port=self.site.ports["bus"], baud=9600)
         touch(self.cast.gateway)
         self.open_102()
         parts.head_end("head")
@@ -76,6 +76,15 @@ class Stage:
     def read_now(self, *circuits: Circuit) -> None:
         since = datetime.now(UTC)
         until(lambda: all(self.read_after(each, since) for each in circuits), f"read again: {self.parts.said()}")
+
+    def counter_and_balance(self, one: Circuit) -> None:
+        """Wait for a register read, which brings both of one moment: income is reckoned from it."""
+        question = (
+            "SELECT 1 FROM metering_reading WHERE circuit_id = %s AND at > %s AND energy_wh IS NOT NULL"
+            " AND balance IS NOT NULL"
+        )
+        since = datetime.now(UTC)
+        until(lambda: bool(asked(question, one.pk, since)), f"{one} is read whole: {self.parts.said()}")
 
     def sell(self, key: str, one: Circuit, contract: str, amount_minor: int) -> Delivery:
         made = sell(SellCommand(
@@ -143,6 +152,7 @@ def test_both_kinds_of_credit_go_on_in_new_meters_that_live(stage: Stage) -> Non
     stage.stands(purse, PURSE, StatusBit.KEPT_ON, "closed")
     until(lambda: not JobRow.objects.filter(state__in=("queued", "claimed"), intent="relay").exists(), "it is told")
     stage.read_now(purse, held)
+    stage.counter_and_balance(purse)
 
     the_purse_goes_on(stage, purse)
     the_books_go_on(stage, held)

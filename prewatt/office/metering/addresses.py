@@ -41,7 +41,9 @@ def speeds(meter: Meter) -> tuple[int, ...]:
         return ()
     if line.transport not in links.OWN_SPEED:
         return ()
-    return tuple(baud for baud in BAUD_BITS if baud != line.baud and baud in links.BAUDS)
+    plate = profile.rating
+    known = [baud for baud in BAUD_BITS if plate is None or plate.has_baud(baud)]
+    return tuple(baud for baud in known if baud != line.baud and baud in links.BAUDS)
 
 
 def last(meter: Meter) -> JobRow | None:
