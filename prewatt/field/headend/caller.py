@@ -63,8 +63,8 @@ class Caller(asyncio.Protocol):
     """A connection that came in; to its line it is a link."""
 
     __slots__ = (
-        "_asked", "_claims", "_desk", "_frames", "_gate", "_head", "_listener", "_loop", "_pause", "_plan", "_registration",
-        "_session", "_texts", "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer",
+        "_asked", "_claims", "_desk", "_frames", "_gate", "_head", "_listener", "_loop", "_pause", "_plan",
+        "_registration", "_session", "_texts", "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer",
         "until",
     )  # fmt: skip
 

@@ -316,8 +316,9 @@ class Line:
         try:
             # A probe of a silent meter spends one try only, and nobody waits for a second while a command does.
             once = probe or self._patience.polls_once
+            job = target.reads[poll.full]
             outcome = await self._talk(
-                target, target.reads[poll.full], lambda: once or self._closing or bool(self._commands), late_s=poll.late_s
+                target, job, lambda: once or self._closing or bool(self._commands), late_s=poll.late_s
             )
             answered = outcome.verdict is not Verdict.SILENT
             self._refusals(target, outcome)
@@ -442,7 +443,7 @@ class Line:
         self._health()
 
     def _down(self, error: str) -> None:
-        """The line is down, or open and silent. Logged once, until a reply has come again, and once a minute at most."""
+        """The line is down, or open and silent. Logged once until a reply has come again, once a minute at most."""
         was, self._error = self._error, error
         if not self.up:
             self._give_all_back("line_down")

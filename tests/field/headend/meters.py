@@ -67,7 +67,8 @@ class TestMeter:
                 ),
             ),
             (0x0200, struct.pack(">IIIIIH", 1000, 500, 0, 0, 0, 0)),
-            (0x0300, struct.pack(">IIIIIHHIhHiI", self.energy, 0, 0, self.energy, 0, 2300, 0, 2174, 1000, 5000, 0, 500)),
+            (0x0300, struct.pack(">IIIIIHHIhH", self.energy, 0, 0, self.energy, 0, 2300, 0, 2174, 1000, 5000)),
+            (0x0310, struct.pack(">iI", 0, 500)),
         ]
         return {
             base + index: word

@@ -166,8 +166,9 @@ def test_a_dlt645_meter_with_a_modem_is_known_by_the_address_in_its_heartbeat(tm
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 12, 20])
 def test_a_heartbeat_in_pieces_names_one_stranger_and_its_next_names_the_same(cut: int) -> None:
+    said = bytes.fromhex("80808080")
     frames = [
-        dlt645.encode(dlt645.Frame(address="260311005299", control=0x91, data=bytes.fromhex("80808080") + bytes((count,))))
+        dlt645.encode(dlt645.Frame(address="260311005299", control=0x91, data=said + bytes((count,))))
         for count in (1, 2)
     ]  # fmt: skip
 
