@@ -64,8 +64,8 @@ class Caller(asyncio.Protocol):
 
     __slots__ = (
         "_asked", "_claims", "_desk", "_frames", "_gate", "_head", "_listener", "_loop", "_pause", "_plan",
-        "_registration", "_session", "_texts", "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity", "kind", "peer",
-        "until",
+        "_registration", "_session", "_texts", "_transport", "ask_at", "fresh", "gateway_id", "heard_at", "identity",
+        "kind", "peer", "until",
     )  # fmt: skip
 
     def __init__(self, desk: Desk) -> None:
