@@ -82,6 +82,8 @@ def _supply(row: Mapping[str, Any], *, at: datetime) -> Supply:
     profile = all_profiles().get(row["profile"])
     closed = _closed(row, profile)
     bits = frozenset(bit for bit, mask in wishes.BITS.items() if row["status"] & mask)
+    if not row["closes_by_key"]:  # closed by itself or not at all: an overload of a meter without more bits looks so too
+        bits -= {StatusBit.AWAIT_KEY}
     tells = profile is not None and StatusBit.COMMAND_TRIP in profile.status_bits
     held = row["wish"] == "trip"
     opened_by = rule.opening_of(bits, for_credit=row["decided"] == "open" and not held, tells=tells)
@@ -166,11 +168,12 @@ ORDER BY w.circuit_id LIMIT %(most)s
 _SHOWN: LiteralString = f"""
 SELECT c.id AS circuit_id, sp.id AS supply_point_id, b.balance_minor, sp.overdraft, sp.alarm_1, sp.alarm_2, c.never_cut,
     m.profile, w.wish, w.until, w.set_at, w.decided, w.decided_at, w.agreed_at, t.until AS tagged_until,
-    l.relay, coalesce(l.status, 0) AS status, l.power_w, l.at AS read_at,
+    x.closes_by_key, l.relay, coalesce(l.status, 0) AS status, l.power_w, l.at AS read_at,
     o.at IS NOT NULL AND NOT EXISTS (
         SELECT FROM metering_reading r WHERE r.site_id = c.site_id AND r.circuit_id = c.id AND r.at > o.at
         AND r.power_w > 0) AS dark_since_trip
 {_HELD}
+JOIN estate_site x ON x.id = c.site_id
 LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
 LEFT JOIN metering_maintenancetag t ON t.circuit_id = c.id AND t.removed_at IS NULL
 LEFT JOIN LATERAL (

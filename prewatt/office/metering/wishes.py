@@ -376,7 +376,9 @@ DIFFERS: str = f"""CASE {EFFECTIVE}
         AND l.status & {BITS[StatusBit.COMMAND_TRIP]} = 0)
     ELSE l.status & {BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP]} <> 0 END"""
 
-AWAITS_KEY: str = f"coalesce(l.status, 0) & {BITS[StatusBit.AWAIT_KEY]} <> 0"  # told, and a hand must follow
+# told, and a hand must follow; elsewhere nobody expects that, and who is dark is spoken of
+AWAITS_KEY: str = f"""(coalesce(l.status, 0) & {BITS[StatusBit.AWAIT_KEY]} <> 0
+    AND EXISTS (SELECT FROM estate_site x WHERE x.id = c.site_id AND x.closes_by_key))"""
 
 # Wishes whose telemetry is newer than the wish and differs, with no relay job at work in the last 15 s.
 DIFFERING = f"""

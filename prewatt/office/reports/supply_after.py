@@ -64,5 +64,5 @@ def supply_after(delivery: Delivery, *, at: datetime) -> SupplyAfter | None:
         was_cut=was_cut, wish=wish, decided=decided, cause=cause, decided_at=decided_at, switched_at=switched_at,
         relay=relay, read_at=read_at, power_w=power_w, tag=tag, load_at=load_at,
         by_key=by_key and code in wishes.closed_by_key(),
-        awaits_key=relay == 0 and bool(status & wishes.BITS[StatusBit.AWAIT_KEY]),
+        awaits_key=by_key and relay == 0 and bool(status & wishes.BITS[StatusBit.AWAIT_KEY]),
     )  # fmt: skip
