@@ -45,6 +45,11 @@ class Story:
         return [self.shop.circuit.pk]
 
     @property
+    def marks(self) -> list[int | None]:
+        told = query("SELECT mark FROM metering_reading WHERE circuit_id = %s ORDER BY at", self.ids)
+        return [mark for (mark,) in told]
+
+    @property
     def gap(self) -> Gap:
         return Gap.objects.get(circuit_id=self.shop.circuit.pk)
 
@@ -97,11 +102,13 @@ def test_the_gap_is_charged_by_day_with_what_was_frozen_and_the_days_say_so_too(
     assert story.daily() == {story.day(0): 80_000, story.day(1): 2_000, story.day(2): 2_000, story.day(3): 16_000}
     marks = query("SELECT source, quality FROM metering_reading WHERE circuit_id = %s ORDER BY at", story.ids)
     assert marks == [(0, 0), (0, 0), (3, 0), (3, 0), (3, 0), (0, 0)]
+    assert story.marks == [None, None, None, None, None, 8], "after a gap that is closed"
 
 
 def test_nothing_is_charged_twice_however_often_it_is_swept_and_a_late_freeze_changes_no_charge() -> None:
     story = Story()
     story.sweep(MINUTE)
+    assert story.marks[-1] == 7, "after a gap"
     charges.sweep(at=story.back + timedelta(minutes=11))  # the meter took too long: linear time, as ever
     before = story.charged()
     assert sum(before) == 100_000 and before[1:] == [15_000, 30_000, 30_000, 15_000]

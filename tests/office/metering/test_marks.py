@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -113,3 +114,25 @@ def test_the_database_judges_as_the_definition_does(
     used = sum(each.used_wh or 0 for each in expected)
     assert used >= 0 and all((each.used_wh or 0) >= 0 for each in expected), "nothing is ever used backwards"
     assert rows("SELECT coalesce(sum(used_wh), 0) FROM metering_daily") == [(used,)]
+
+
+def test_readings_of_an_older_release_keep_their_meaning(cast: Cast) -> None:
+    circuit, at = cast.shop_102, database_now() - timedelta(days=2)
+    old = import_module("prewatt.office.metering.migrations.0022_marks")
+    said = [(0, 0, END_WH - 500), (1, 1, 100), (2, 0, 100), (3, 1, 5), (4, 0, 600), (300, 0, 900), (600, 0, 950)]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, mark, energy_wh)"
+            " VALUES (%s, %s, %s, true, 0, %s, nullif(%s, 0), %s)",
+            [(circuit.site_id, circuit.pk, at + n * MINUTE, quality, quality, wh) for n, quality, wh in said],
+        )
+        for begins, ends, state in ((4, 300, "filled"), (300, 600, "empty")):
+            cursor.execute(
+                "INSERT INTO metering_gap (site_id, circuit_id, from_at, to_at, before_wh, state, tries, freezes,"
+                " due_at, waits_until) VALUES (%s, %s, %s, %s, 0, %s, 0, 0, %s, %s)",
+                [circuit.site_id, circuit.pk, at + begins * MINUTE, at + ends * MINUTE, state, at, at],
+            )
+        cursor.execute(old._OLD, [displays_json({})])
+        cursor.execute(old._GAPS)
+    found = rows("SELECT quality, mark FROM metering_reading WHERE circuit_id = %s ORDER BY at", circuit.pk)
+    assert found == [(0, None), (1, 5), (0, None), (1, 1), (0, None), (0, 8), (0, 7)]
