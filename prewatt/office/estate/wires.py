@@ -333,7 +333,7 @@ def edit_line(
     _check_medium(medium)
     port = 0 if transport in (DIAL_IN, MQTT, *links.SERIAL) else port
     for profile in Meter.objects.filter(line=line, removed_at=None).values_list("profile", flat=True).distinct():
-        check_link(profile, transport, baud)
+        check_link(profile, transport, baud if baud != line.baud else 0)  # what stands so is no reason to refuse
     fields = ["transport", "port", "baud", "medium"]
     before = {field: getattr(line, field) for field in fields}
     with transaction.atomic():
@@ -359,7 +359,7 @@ def move_meter(meter: Meter, line: Line, *, unit: int, actor: str, at: datetime)
         raise Refused("unit_out_of_range")
     if line.gateway.site_id != meter.site_id:
         raise Refused("line_other_site")
-    check_link(meter.profile, line.transport, line.baud)
+    check_link(meter.profile, line.transport, line.baud if meter.line_id != line.pk else 0)
     if meter.line_id != line.pk:
         check_alone(line, meter.ct_ratio)
     left = meter.line

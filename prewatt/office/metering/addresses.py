@@ -7,7 +7,6 @@ from typing import Final
 from django.db import transaction
 
 from prewatt.core.meters import Profile
-from prewatt.core.meters.bus_address import FIRST_UNIT, LAST_UNIT
 from prewatt.core.meters.jobs import Intent, Job, Verdict
 from prewatt.core.meters.model import Protocol
 from prewatt.core.refusals import Refused
@@ -55,8 +54,8 @@ def readdress(meter: Meter, *, unit: int, reason: str, actor: Actor, request_key
     """Give a meter another address: Modbus `unit`; over DL/T 645 the address of its number, `unit` is left aside. After
     a try whose end is not known the same asks where the meter is. The id of the job; the same key asks once.
 
-    Raises Refused: not_permitted, address_not_changeable, unit_out_of_range, unit_taken, meter_not_alone,
-    meter_busy (retry), meter_without_line.
+    Raises Refused: not_permitted, address_not_changeable, unit_out_of_range, unit_not_of_model, unit_taken,
+    meter_not_alone, meter_busy (retry), meter_without_line.
     """
     actor.require(Act.ESTATE)
     profile = _profile(meter)
@@ -66,8 +65,7 @@ def readdress(meter: Meter, *, unit: int, reason: str, actor: Actor, request_key
     else:
         if profile.bus is None or unit == meter.unit:
             raise Refused("address_not_changeable")
-        if not FIRST_UNIT <= unit <= LAST_UNIT:
-            raise Refused("unit_out_of_range")
+        wires.check_unit(profile, unit)
         if Meter.objects.filter(line=meter.line, unit=unit, removed_at=None).exists():
             raise Refused("unit_taken", unit=unit)
         before = last(meter)

@@ -157,6 +157,10 @@ def test_a_model_is_refused_a_speed_or_an_address_that_it_cannot_have(
         lambda: wires.edit_line(cast.line, transport="rtu-over-tcp", port=502, baud=19200, actor=BY, at=AT)
     ) == code  # fmt: skip
     assert not Meter.objects.filter(line=fast).exists()
+    Line.objects.filter(pk=cast.line.pk).update(baud=19200)  # as it was entered before anybody knew
+    stands = Line.objects.get(pk=cast.line.pk)
+    wires.edit_line(stands, transport="rtu-over-tcp", port=505, baud=19200, actor=BY, at=AT)
+    wires.move_meter(Meter.objects.get(pk=meter.pk), stands, unit=88, actor=BY, at=AT)
     unrated = add("acrel-dtsy1352", "202611200210")
     assert unrated.line_id == fast.pk, "nobody says its speeds: no refusal"
     change = partial(wires.set_profile, unrated, "pilot-spm9513", reason="wrong model", actor=BY, at=AT)
