@@ -82,6 +82,11 @@ class Parts:
         return "\n".join(each.read_text(errors="replace")[-2000:] for each in sorted(self.home.glob("*.err")))
 
     def end(self) -> None:
+        playing = self.running.get("site")
+        if playing is not None and playing.poll() is None:
+            playing.terminate()  # it takes the names of its serial ports away
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                playing.wait(STOP_S)
         for each in self.running.values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(each.pid, signal.SIGKILL)
