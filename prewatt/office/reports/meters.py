@@ -315,7 +315,8 @@ def latest_of(site_id: int, circuit_id: int) -> dict[str, Any]:
             "SELECT at, full_at, energy_wh, power_w, balance, purchase_count, last_order_kind, last_order_amount,"
             " purchased_total, use_past_zero, relay, status, relay_at, rates_wh, voltage_mv, current_ma, mark,"
             " o.said AS others, o.said_at AS others_at FROM metering_latest"
-            " LEFT JOIN (SELECT circuit_id, said::text AS said, at AS said_at FROM metering_alsoread) o USING (circuit_id)"
+            " LEFT JOIN (SELECT circuit_id, said::text AS said, at AS said_at FROM metering_alsoread) o"
+            " USING (circuit_id)"
             " WHERE site_id = %s AND circuit_id = %s",
             [site_id, circuit_id],
         )
