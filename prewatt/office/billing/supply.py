@@ -82,7 +82,7 @@ def _supply(row: Mapping[str, Any], *, at: datetime) -> Supply:
     profile = all_profiles().get(row["profile"])
     closed = _closed(row, profile)
     bits = frozenset(bit for bit, mask in wishes.BITS.items() if row["status"] & mask)
-    if not row["closes_by_key"]:  # closed by itself or not at all: an overload of a meter without more bits looks so too
+    if not row["closes_by_key"]:  # an overload looks so too, of a meter without more bits
         bits -= {StatusBit.AWAIT_KEY}
     tells = profile is not None and StatusBit.COMMAND_TRIP in profile.status_bits
     held = row["wish"] == "trip"
