@@ -130,8 +130,8 @@ def test_meters_that_nobody_registered_are_put_into_operation(stage: Stage) -> N
     assert "DDSY1352" in found["3"] and re.search(r"\d\d/100", found["3"])
 
     stage.unplugged(OTHER_TWIN, True)
+    acrel = stage.taken_up(found["3"], number=ACREL)
     found = stage.scanned(line, modbus=1, first=1, last=1)
-    acrel = stage.taken_up(stage.scanned(line, modbus=1, first=3, last=3)["3"], number=ACREL)
     twin = stage.taken_up(found["1"], number=TWIN)
     assert twin.profile.startswith("hiking-dds238") and acrel.profile.startswith("acrel-") and acrel.unit == 3
     stage.changed(twin, unit=5)
