@@ -117,7 +117,7 @@ def _beside_the_dead(ground: Ground, size: Size) -> Iterator[float]:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("UPDATE estate_line SET port = %s WHERE (id & 1) = 0", [dead_port])
         # the dead are found out first: it is of a bus where they are known that the figure speaks
-        known = (2 if size.quick else 8) * BUSY_BUSES * FULL_BUS
+        known = (4 if size.quick else 8) * BUSY_BUSES * FULL_BUS
         for (beside, without), _ in _without_a_rest(ground, size, dsn, _OF_THE_OTHERS, [living], after=known):
             sys.stderr.write(f"dead_meters: {beside} polls beside dead meters, {without} where all answer\n")
             yield beside / max(1, without)

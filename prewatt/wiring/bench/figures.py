@@ -54,7 +54,7 @@ FULL: Final = Size(
 )  # fmt: skip
 QUICK: Final = Size(
     quick=True, rounds=1, sale_s=1, pgbench_scale=1, sale_circuits=2400,
-    buses=20, stretch_buses=40, meters_per_bus=10, poll_s=2, register_s=60, settle_s=2, windows=2, window_s=2,
+    buses=20, stretch_buses=40, meters_per_bus=10, poll_s=2, register_s=60, settle_s=4, windows=2, window_s=2,
     callers=200, callers_per_s=200,
     board_circuits=2000, board_days=20, board_runs=3,
     sts_runs=1, sts_tokens=200, sts_vends=200, sts_meters=2000, campaign_meters=1000,
