@@ -131,7 +131,8 @@ def test_there_is_a_documentation_page_and_its_document(site: Site) -> None:
     document = ask("GET", f"{site.url}/api/v1/openapi.json").json
     assert document["openapi"].startswith("3.")
     assert {path.removeprefix("/api/v1") for path in document["paths"]} == {
-        "/circuits", "/circuits/{circuit_id}", "/circuits/{circuit_id}/relay", "/customers", "/contracts",
+        "/circuits", "/circuits/{circuit_id}", "/circuits/{circuit_id}/readings", "/circuits/{circuit_id}/relay",
+        "/customers", "/contracts",
         "/contracts/{number}", "/contracts/{number}/statement", "/sales", "/sales/{sale_id}",
         "/sales/{sale_id}/reversal", "/sales/{sale_id}/supply", "/books", "/quote",
     }  # fmt: skip

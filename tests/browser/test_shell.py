@@ -65,7 +65,7 @@ def test_htmx_sends_the_csrf_token_from_any_element_below_the_body(
 ) -> None:
     login("cashier")
     page.goto("/console/")
-    page.wait_for_function("() => window.htmx")
+    assert page.evaluate("typeof window.htmx") == "object", "scripts with defer have run when a page is loaded"
     with page.expect_response("**/console/language") as answered:
         page.evaluate(
             """() => {
