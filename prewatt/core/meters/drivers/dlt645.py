@@ -75,12 +75,12 @@ def _reading(talk: Talk, job: Job) -> Script:
         ended = yield from talk.block(block)
         if ended is not None:
             return ended
+    if job.with_clock:
+        yield from talk.note_clock()  # a meter that keeps its clock to itself is read all the same
     balance = talk.profile.registers.get(Quantity.BALANCE)
     if job.with_balance and balance is not None and balance.quantity not in talk.values:
         blocks = talk.profile.blocks[balance.group]
         yield from talk.block(next(each for each in blocks if each.address == balance.address))
-    if job.with_clock:
-        yield from talk.note_clock()  # a meter that keeps its clock to itself is read all the same
     return talk.end(Verdict.DONE)
 
 

@@ -48,12 +48,13 @@ def _reading(talk: Talk, job: Job) -> Script:
         ended = yield from talk.read(Group.REGISTERS, holding=Quantity.ENERGY_IMPORT_TOTAL)
         if ended is not None:
             return ended
-    if job.with_balance and Quantity.BALANCE not in talk.values:
-        yield from talk.read(Group.STATUS, holding=Quantity.BALANCE)  # what was read stands without it
     clock = talk.profile.registers.get(Quantity.CLOCK)
     if job.with_clock and clock is not None:
         # a meter that keeps its clock to itself is read all the same
         yield from talk.read(clock.group, holding=Quantity.CLOCK)
+    if job.with_balance and Quantity.BALANCE not in talk.values:
+        # last: power comes along, and is of now; what was read stands without it
+        yield from talk.read(Group.STATUS, holding=Quantity.BALANCE)
     return talk.end(Verdict.DONE)
 
 
