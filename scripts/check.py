@@ -22,8 +22,8 @@ NO_TESTS = 5  # pytest's exit code when nothing was collected
 TALLY_ENV = "PREWATT_TALLY"  # a file that carries the counts from the tests to the soak (.ci/run)
 SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "-m", f"not soak and not ({ALONE})"]
 BY_ITSELF = ["-m", f"not soak and ({ALONE})"]
-# These start processes too, but nearly all they do is wait for lost replies, leases and lines, and they measure nothing:
-# they are a lane of their own beside those that want the machine for themselves.
+# These start processes too, but nearly all they do is wait for lost replies, leases and lines,
+# and they measure nothing: they are a lane of their own beside those that want the machine for themselves.
 WAITING_LANE = (
     "tests/field/headend/test_simulator.py", "tests/field/headend/test_held_supply.py",
     "tests/journeys/test_broker.py", "tests/journeys/test_commissioning.py", "tests/journeys/test_exchange.py",

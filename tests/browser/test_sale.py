@@ -84,7 +84,9 @@ def test_a_receipt_fits_its_paper_in_black_and_counts_its_print(
     said(sale, "done")
     page.context.add_cookies([{"name": "django_language", "value": language, "url": console}])
     login("cashier")
-    page.add_init_script("window.print = () => { const seen = document.body.dataset; seen.printed = +(seen.printed || 0) + 1; }")
+    page.add_init_script(
+        "window.print = () => { const seen = document.body.dataset; seen.printed = +(seen.printed || 0) + 1; }"
+    )
     page.goto(f"/console/sales/{sale.pk}")
     page.locator('[data-test="print-receipt"]').click()
     paper = page.locator("#receipt")
