@@ -16,7 +16,7 @@ from prewatt.core.meters.drivers.conversation import Bus, Conversation, MeterAdd
 from prewatt.core.meters.drivers.dlt645_address import readdress, rebaud
 from prewatt.core.meters.drivers.dlt645_credit import credit
 from prewatt.core.meters.drivers.dlt645_freezes import read_freezes
-from prewatt.core.meters.drivers.dlt645_schedule import DataWire, talk_of_prices
+from prewatt.core.meters.drivers.dlt645_schedule import talk_of_prices, talk_of_schedule
 from prewatt.core.meters.drivers.dlt645_settings import set_clock, write_settings
 from prewatt.core.meters.drivers.dlt645_talk import Part, Script, Talk, address_of, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking, Decoder, Pause, Talking
@@ -28,7 +28,6 @@ from prewatt.core.meters.drivers.looks import (
     SUPPLY,
     TRY_MISSES,
 )
-from prewatt.core.meters.drivers.schedule_talk import read_schedule, write_schedule
 from prewatt.core.meters.jobs import Frame as Shown
 from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
 from prewatt.core.meters.model import ClockWay, Custody, Group, Profile
@@ -278,10 +277,8 @@ def dlt645(profile: Profile, meter: MeterAddress, job: Job, bus: Bus) -> Convers
         script = rebaud(talk, job)
     elif job.intent is Intent.READ_FREEZES:
         script = read_freezes(talk, job)
-    elif job.intent is Intent.READ_SCHEDULE:
-        script = read_schedule(DataWire(talk), profile.schedule)
-    elif job.intent is Intent.WRITE_SCHEDULE:
-        script = write_schedule(DataWire(talk), profile.schedule, job)
+    elif job.intent in (Intent.READ_SCHEDULE, Intent.WRITE_SCHEDULE):
+        script = talk_of_schedule(talk, job)
     elif job.intent in (Intent.READ_PRICES, Intent.WRITE_PRICES):
         script = talk_of_prices(talk, job)
     elif job.intent is Intent.TRY:

@@ -7,8 +7,10 @@ from typing import Any
 
 from prewatt.core.meters.drivers.dlt645_talk import Script, Talk, refusal_code
 from prewatt.core.meters.drivers.exchange import Asking
-from prewatt.core.meters.drivers.prices_talk import prices_refused, read_prices, write_prices
-from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
+from prewatt.core.meters.drivers.prices_talk import Prices, prices_refused
+from prewatt.core.meters.drivers.schedule_talk import Times, schedule_refused
+from prewatt.core.meters.drivers.standby_talk import talk_of_sets
+from prewatt.core.meters.jobs import Job, Outcome, Verdict
 from prewatt.core.meters.prices import PriceRead, registers_read
 from prewatt.core.meters.wallet import PRICES
 from prewatt.core.wire.dlt645 import write
@@ -34,15 +36,21 @@ class DataWire:
         return reply is not None, refusal_code(reply) if reply is not None and reply.refused else None
 
 
+def talk_of_schedule(talk: Talk, job: Job) -> Script:
+    """Times of use."""
+    table, refused = talk.profile.schedule, schedule_refused(talk.profile.schedule, job)
+    if table is None or refused is not None:
+        return talk.end(Verdict.REFUSED, refused)
+    return (yield from talk_of_sets(DataWire(talk), Times(table, job.schedule), job))
+
+
 def talk_of_prices(talk: Talk, job: Job) -> Script:
     """Prices: two sets, or the one that the parameters hold, which is only read here."""
-    table, writes = talk.profile.prices, job.intent is Intent.WRITE_PRICES
-    refused = prices_refused(table, job) if writes else None
+    table, refused = talk.profile.prices, prices_refused(talk.profile.prices, job)
     if table is None or refused is not None:
-        return talk.end(Verdict.REFUSED, refused or "prices_not_supported")
+        return talk.end(Verdict.REFUSED, refused)
     if table.writable:
-        wire = DataWire(talk)
-        return (yield from (write_prices(wire, table, job) if writes else read_prices(wire, table)))
+        return (yield from talk_of_sets(DataWire(talk), Prices(table, job.prices), job))
     ended = yield from talk.read(talk.profile.registers[PRICES[2]].group)
     if ended is not None:
         return ended

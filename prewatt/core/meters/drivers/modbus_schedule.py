@@ -8,9 +8,10 @@ from typing import Any
 from prewatt.core.meters.drivers.exchange import Ask, Script
 from prewatt.core.meters.drivers.looks import LOOK_AGAIN_MS
 from prewatt.core.meters.drivers.modbus_talk import Talk, rejection
-from prewatt.core.meters.drivers.prices_talk import prices_refused, read_prices, write_prices
-from prewatt.core.meters.drivers.schedule_talk import read_schedule, write_schedule
-from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
+from prewatt.core.meters.drivers.prices_talk import Prices, prices_refused
+from prewatt.core.meters.drivers.schedule_talk import Times, schedule_refused
+from prewatt.core.meters.drivers.standby_talk import WRITES, talk_of_sets
+from prewatt.core.meters.jobs import Job, Outcome, Verdict
 from prewatt.core.meters.prices import PriceRead, registers_read
 from prewatt.core.meters.schedule import block_words
 from prewatt.core.meters.wallet import PRICES
@@ -41,29 +42,26 @@ class RegisterWire:
 
 def talk_of_schedule(talk: Talk, job: Job) -> Script:
     """Times of use. They are the whole meter's: whose they are is asked before, written to or not."""
-    table = talk.profile.schedule
-    if table is None:
-        return talk.end(Verdict.REFUSED, "schedule_not_supported")
-    writes = job.intent is Intent.WRITE_SCHEDULE
-    wire = RegisterWire(talk, lambda address: block_words(table, address))
-    ended = yield from talk.identify(mute=not writes)
+    table, refused = talk.profile.schedule, schedule_refused(talk.profile.schedule, job)
+    if table is None or refused is not None:
+        return talk.end(Verdict.REFUSED, refused)
+    ended = yield from talk.identify(mute=job.intent not in WRITES)
     if ended is not None:
         return ended
-    return (yield from (write_schedule(wire, table, job) if writes else read_schedule(wire, table)))
+    wire = RegisterWire(talk, lambda address: block_words(table, address))
+    return (yield from talk_of_sets(wire, Times(table, job.schedule), job))
 
 
 def talk_of_prices(talk: Talk, job: Job) -> Script:
     """Prices: two sets like the times of use, or the one that the registers hold, which is only read here."""
-    table, writes = talk.profile.prices, job.intent is Intent.WRITE_PRICES
-    refused = prices_refused(table, job) if writes else None
+    table, refused = talk.profile.prices, prices_refused(talk.profile.prices, job)
     if table is None or refused is not None:
-        return talk.end(Verdict.REFUSED, refused or "prices_not_supported")
-    ended = yield from talk.identify(mute=not writes)
+        return talk.end(Verdict.REFUSED, refused)
+    ended = yield from talk.identify(mute=job.intent not in WRITES)
     if ended is not None:
         return ended
     if table.writable:
-        wire = RegisterWire(talk, table.words)
-        return (yield from (write_prices(wire, table, job) if writes else read_prices(wire, table)))
+        return (yield from talk_of_sets(RegisterWire(talk, table.words), Prices(table, job.prices), job))
     group = talk.profile.registers[PRICES[2]].group
     ended = (yield from talk.read(group)) or (yield from talk.look_again(group, PRICES, LOOK_AGAIN_MS))
     if ended is not None:

@@ -12,16 +12,12 @@ from prewatt.core.meters.drivers.standby_talk import (
     Looking,
     Raw,
     Seen,
-    Talking,
     Wire,
     bits_in_force,
     gathered,
-    near_swap,
-    renewed,
-    sure_look,
-    swap_refused,
+    refused_of,
 )
-from prewatt.core.meters.jobs import Job, Outcome, Verdict
+from prewatt.core.meters.jobs import Job, Outcome
 from prewatt.core.meters.prices import (
     ALL_RATES,
     PRICE_BYTES,
@@ -38,14 +34,13 @@ from prewatt.core.meters.prices import (
     read_rates,
 )
 from prewatt.core.meters.schedule import one_swap, read_swap
-from prewatt.core.refusals import Refused
 
 
-class _Prices:
-    """`standby_talk.Sets`."""
+class Prices:
+    """`standby_talk.Sets`. `wanted` None: they are only read."""
 
-    def __init__(self, table: PriceTable) -> None:
-        self.table = table
+    def __init__(self, table: PriceTable, wanted: PriceSet | None) -> None:
+        self.table, self._wanted = table, wanted
         self.data, self.swaps = table.data, table.swaps
 
     def set_of(self, seen: Seen, *, standby: bool) -> PricePlaces:
@@ -102,7 +97,13 @@ class _Prices:
                 return None
         return None if rates is None else PriceSet(rates=rates, ladder=ladder)
 
-    def bytes_of(self, prices: PriceSet, seen: Seen) -> Raw:
+    def wanted(self, seen: Seen) -> Raw | str:
+        assert self._wanted is not None, "a write has a set"
+        wanted = self._bytes_of(self._wanted, seen)
+        fits = all(len(seen.raw[each]) == len(data) for each, data in wanted.items())
+        return wanted if fits else "prices_not_supported"  # it has fewer than its model
+
+    def _bytes_of(self, prices: PriceSet, seen: Seen) -> Raw:
         """What is to lie in the standby set."""
         table, places = self.table, self.set_of(seen, standby=True)
         rates = rate_bytes(prices.rates, table)
@@ -129,38 +130,6 @@ def _each(base: int, count: int) -> Sequence[int]:
     return range(base + 1, base + count + 1)
 
 
-def read_prices(wire: Wire, table: PriceTable) -> Talking:
-    """Both sets and when they swap. Only of a model with a standby set."""
-    sets = _Prices(table)
-    seen = yield from sure_look(wire, sets)
-    return seen if isinstance(seen, Outcome) else sets.told(wire.end(Verdict.DONE), seen)
-
-
 def prices_refused(table: PriceTable | None, job: Job) -> str | None:
-    """Why a write cannot be begun."""
-    if table is None or job.prices is None:
-        return "prices_not_supported"
-    if not table.writable:
-        return "prices_no_standby"
-    try:
-        check_prices(job.prices, table)
-    except Refused as refused:
-        return refused.code
-    return swap_refused(job)
-
-
-def write_prices(wire: Wire, table: PriceTable | None, job: Job) -> Talking:
-    """The standby set, then the swap times, each written once and read back."""
-    refused = prices_refused(table, job)
-    if refused is not None or table is None or job.prices is None:
-        return wire.end(Verdict.REFUSED, refused or "prices_not_supported")
-    sets = _Prices(table)
-    seen = yield from sure_look(wire, sets)
-    if isinstance(seen, Outcome):
-        return seen
-    if near_swap(sets, seen, job):
-        return sets.told(wire.end(Verdict.REFUSED, "schedule_swap_near"), seen)
-    wanted = sets.bytes_of(job.prices, seen)
-    if any(len(seen.raw[each]) != len(data) for each, data in wanted.items()):
-        return sets.told(wire.end(Verdict.REFUSED, "prices_not_supported"), seen)  # it has fewer than its model
-    return (yield from renewed(wire, sets, seen, wanted, job.swap_at))
+    """Why a conversation cannot be begun."""
+    return refused_of(table, job.prices, check_prices, job, unknown="prices_not_supported", single="prices_no_standby")

@@ -10,16 +10,12 @@ from prewatt.core.meters.drivers.standby_talk import (
     Looking,
     Raw,
     Seen,
-    Talking,
     Wire,
     bits_in_force,
     gathered,
-    near_swap,
-    renewed,
-    sure_look,
-    swap_refused,
+    refused_of,
 )
-from prewatt.core.meters.jobs import Job, Outcome, Verdict
+from prewatt.core.meters.jobs import Job, Outcome
 from prewatt.core.meters.schedule import (
     SLOT_BYTES,
     TABLES_BIT,
@@ -36,14 +32,14 @@ from prewatt.core.meters.schedule import (
     read_zones,
     zone_bytes,
 )
-from prewatt.core.refusals import Refused
 
 
-class _Times:
-    """`standby_talk.Sets`; of the standby set at least `tables` day tables are looked at."""
+class Times:
+    """`standby_talk.Sets`. `wanted` None: they are only read; else as many day tables of the standby set are looked at."""
 
-    def __init__(self, table: ScheduleTable, tables: int) -> None:
-        self.table, self._tables = table, tables
+    def __init__(self, table: ScheduleTable, wanted: Schedule | None) -> None:
+        self.table, self._wanted = table, wanted
+        self._tables = 1 if wanted is None else len(wanted.tables)
         self.data, self.swaps = table.data, table.swaps
 
     def standby(self, seen: Seen) -> Places:
@@ -87,6 +83,12 @@ class _Times:
         )  # fmt: skip
         return replace(outcome, schedule=shown)
 
+    def wanted(self, seen: Seen) -> Raw | str:
+        assert self._wanted is not None, "a write has a set"
+        places = self.standby(seen)
+        tight = _tight(self.table, places, self._wanted, seen.raw)
+        return tight if tight is not None else _bytes_of(self.table, places, self._wanted, seen.raw)
+
 
 def _set_of(table: ScheduleTable, places: Places, raw: Raw) -> Schedule | None:
     zones = read_zones(raw.get(places.zones, b""), data=table.data)
@@ -99,53 +101,20 @@ def _set_of(table: ScheduleTable, places: Places, raw: Raw) -> Schedule | None:
     return Schedule(zones=zones, tables=tuple(each for each in tables if each is not None))
 
 
-def read_schedule(wire: Wire, table: ScheduleTable | None) -> Talking:
-    """What the meter counts by, what it holds in readiness, and when the two swap."""
-    if table is None:
-        return wire.end(Verdict.REFUSED, "schedule_not_supported")
-    sets = _Times(table, 1)
-    seen = yield from sure_look(wire, sets)
-    return seen if isinstance(seen, Outcome) else sets.told(wire.end(Verdict.DONE), seen)
+def schedule_refused(table: ScheduleTable | None, job: Job) -> str | None:
+    """Why a conversation cannot be begun."""
+    return refused_of(
+        table, job.schedule, check_schedule, job, unknown="schedule_not_supported", single="schedule_no_standby"
+    )
 
 
-def _refused(table: ScheduleTable | None, job: Job) -> str | None:
-    if table is None or job.schedule is None:
-        return "schedule_not_supported"
-    if not table.writable:
-        return "schedule_no_standby"
-    try:
-        check_schedule(job.schedule, table)
-    except Refused as refused:
-        return refused.code
-    return swap_refused(job)
-
-
-def write_schedule(wire: Wire, table: ScheduleTable | None, job: Job) -> Talking:
-    """The standby set, then the swap time, each written once and read back."""
-    refused = _refused(table, job)
-    if refused is not None or table is None or job.schedule is None:
-        return wire.end(Verdict.REFUSED, refused or "schedule_not_supported")
-    sets = _Times(table, len(job.schedule.tables))
-    seen = yield from sure_look(wire, sets)
-    if isinstance(seen, Outcome):
-        return seen
-    if near_swap(sets, seen, job):
-        return sets.told(wire.end(Verdict.REFUSED, "schedule_swap_near"), seen)
-    places = sets.standby(seen)
-    fits = _fitting(table, places, job.schedule, seen.raw)
-    if fits is not None:
-        return sets.told(wire.end(Verdict.REFUSED, fits.code), seen)
-    return (yield from renewed(wire, sets, seen, _bytes_of(table, places, job.schedule, seen.raw), job.swap_at))
-
-
-def _fitting(table: ScheduleTable, places: Places, schedule: Schedule, raw: Raw) -> Refused | None:
+def _tight(table: ScheduleTable, places: Places, schedule: Schedule, raw: Raw) -> str | None:
     """A meter may have fewer slots than its model: what it showed is what there is."""
     if len(schedule.zones) > len(raw[places.zones]) // SLOT_BYTES:
-        return Refused("schedule_zones", most=len(raw[places.zones]) // SLOT_BYTES)
-    for number, (address, periods) in enumerate(zip(places.tables, schedule.tables, strict=False), 1):
-        slots = len(raw[address]) // SLOT_BYTES
-        if len(periods) > min(slots, table.most_periods):
-            return Refused("schedule_periods", table=number, most=slots)
+        return "schedule_zones"
+    for address, periods in zip(places.tables, schedule.tables, strict=False):
+        if len(periods) > min(len(raw[address]) // SLOT_BYTES, table.most_periods):
+            return "schedule_periods"
     return None
 
 

@@ -4,15 +4,17 @@ What the meter answered to a write decides nothing: a meter was seen that refuse
 time that still stands from before would bring a set that was left half written, so it is moved out of the way first.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from prewatt.core.meters.drivers.exchange import Pause
 from prewatt.core.meters.drivers.looks import LOOK_AGAIN_MS
-from prewatt.core.meters.jobs import Job, Outcome, Verdict
+from prewatt.core.meters.jobs import Intent, Job, Outcome, Verdict
 from prewatt.core.meters.schedule import PARKED, STATUS_WORD, read_swap, swap_bytes
+from prewatt.core.refusals import Refused
 
+WRITES: Final = (Intent.WRITE_SCHEDULE, Intent.WRITE_PRICES)
 SWAP_MARGIN_S: Final = 600  # a meter this near to a swap is not written to, nor is one asked to swap this soon
 
 Talking = Generator[Any, Any, Outcome]
@@ -55,6 +57,57 @@ class Sets(Protocol):
     def told(self, outcome: Outcome, seen: Seen) -> Outcome:
         """The outcome with what the meter showed."""
 
+    def wanted(self, seen: Seen) -> Raw | str:
+        """What is to lie in the standby set, in the order in which it is written; the code of a refusal where this meter
+        has less room than its model."""
+
+
+class Table(Protocol):
+    """What a profile says of two sets."""
+
+    @property
+    def writable(self) -> bool: ...
+
+
+_Whole = TypeVar("_Whole")
+_Table = TypeVar("_Table", bound=Table)
+
+
+def refused_of(
+    table: _Table | None, wanted: _Whole | None, check: Callable[[_Whole, _Table], None], job: Job, *, unknown: str,
+    single: str,
+) -> str | None:  # fmt: skip
+    """Why a conversation cannot be begun: `unknown` where the model shows no sets, `single` where it has no standby."""
+    if table is None:
+        return unknown
+    if job.intent not in WRITES:
+        return None
+    if wanted is None:
+        return unknown
+    if not table.writable:
+        return single
+    try:
+        check(wanted, table)
+    except Refused as refused:
+        return refused.code
+    return _swap_refused(job)
+
+
+def talk_of_sets(wire: Wire, sets: Sets, job: Job) -> Talking:
+    """Both sets and when they swap; where it writes, the standby set, then the swap times, each written once and read
+    back. Callers have asked `refused_of`."""
+    seen = yield from _sure_look(wire, sets)
+    if isinstance(seen, Outcome):
+        return seen
+    if job.intent not in WRITES:
+        return sets.told(wire.end(Verdict.DONE), seen)
+    if _near_swap(sets, seen, job):
+        return sets.told(wire.end(Verdict.REFUSED, "schedule_swap_near"), seen)
+    wanted = sets.wanted(seen)
+    if isinstance(wanted, str):
+        return sets.told(wire.end(Verdict.REFUSED, wanted), seen)
+    return (yield from _renewed(wire, sets, seen, wanted, job.swap_at))
+
 
 def bits_in_force(wire: Wire, bits: Sequence[int]) -> Generator[Any, Any, tuple[int, ...] | Outcome]:
     """Which set of each part is in force, by these bits of status word 3."""
@@ -75,7 +128,7 @@ def gathered(wire: Wire, addresses: Sequence[int], raw: Raw) -> Generator[Any, A
     return None
 
 
-def sure_look(wire: Wire, sets: Sets) -> Looking:
+def _sure_look(wire: Wire, sets: Sets) -> Looking:
     """Both sets and the swap times, as sure as the wire lets anybody be."""
     seen = yield from sets.look(wire)
     if not wire.doubtful or isinstance(seen, Outcome):
@@ -89,7 +142,7 @@ def sure_look(wire: Wire, sets: Sets) -> Looking:
     return wire.end(Verdict.SILENT, "reads_differ")
 
 
-def swap_refused(job: Job) -> str | None:
+def _swap_refused(job: Job) -> str | None:
     """Why the swap time that is asked for cannot be."""
     assert job.clock is not None, "the line says what time it is"
     if job.swap_at < job.clock + job.zone_s + SWAP_MARGIN_S:
@@ -97,14 +150,14 @@ def swap_refused(job: Job) -> str | None:
     return "schedule_swap_far" if job.swap_at >= PARKED else None
 
 
-def near_swap(sets: Sets, seen: Seen, job: Job) -> bool:
+def _near_swap(sets: Sets, seen: Seen, job: Job) -> bool:
     """Is the meter about to swap, or has it just?"""
     assert job.clock is not None
     held = [read_swap(seen.raw[each], data=sets.data) for each in sets.swaps]
     return any(each is not None and abs(each - job.clock - job.zone_s) < SWAP_MARGIN_S for each in held)
 
 
-def renewed(wire: Wire, sets: Sets, seen: Seen, wanted: Raw, swap_at: int) -> Talking:
+def _renewed(wire: Wire, sets: Sets, seen: Seen, wanted: Raw, swap_at: int) -> Talking:
     """Swap times out of the way where one stands, then the standby set, then the swap times; each read back."""
     swaps = {address: swap_bytes(swap_at, data=sets.data) for address in sets.swaps}
     steps = [wanted, swaps]
@@ -135,14 +188,14 @@ def _written(wire: Wire, sets: Sets, wanted: Mapping[int, bytes], seen: Seen) ->
         wrote, look = True, None
         answered, no = yield from wire.put(address, data)
         if not answered:
-            look = yield from sure_look(wire, sets)
+            look = yield from _sure_look(wire, sets)
             if isinstance(look, Outcome) or look.raw.get(address) != data or look.in_force != seen.in_force:
                 break  # the rest would be a guess
         if no is not None:
             break
     if not wrote:
         return seen
-    after = look if look is not None else (yield from sure_look(wire, sets))
+    after = look if look is not None else (yield from _sure_look(wire, sets))
     if isinstance(after, Outcome):
         return wire.end(Verdict.UNKNOWN, no or "write_unanswered")
     now = {address: after.raw.get(address) for address in wanted}
