@@ -35,7 +35,7 @@ from prewatt.core.meters.schedule import (
 
 
 class Times:
-    """`standby_talk.Sets`. `wanted` None: they are only read; else as many day tables of the standby set are looked at."""
+    """`standby_talk.Sets`. `wanted` None: only read; else as many day tables of the standby set are looked at."""
 
     def __init__(self, table: ScheduleTable, wanted: Schedule | None) -> None:
         self.table, self._wanted = table, wanted

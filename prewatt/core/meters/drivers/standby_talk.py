@@ -58,7 +58,7 @@ class Sets(Protocol):
         """The outcome with what the meter showed."""
 
     def wanted(self, seen: Seen) -> Raw | str:
-        """What is to lie in the standby set, in the order in which it is written; the code of a refusal where this meter
+        """What is to lie in the standby set, in the order in which it is written; the code of a refusal where the meter
         has less room than its model."""
 
 
