@@ -1,6 +1,6 @@
 """What each row would do, judged against what stands and against the other rows; every wrong one is named at once."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Custody, Site
 from prewatt.office.estate.profiles import site_profiles
 from prewatt.office.estate.wires import ACREL_GATEWAY, CALLING, MQTT, check_link
+from prewatt.office.sheets.gateways import Lines
 from prewatt.office.sheets.keypads import judged, wrong_with
 from prewatt.office.sheets.rows import (
     BuildingRow,
@@ -80,6 +81,7 @@ class _Examination:
         self._first: dict[tuple[str, Key], int] = {}
         self._rooms_by_code: dict[str, list[str]] = {}
         self._full_rooms: set[str] = set()  # building/code
+        self._lines = Lines(standing)
         self._new_meters: dict[str, MeterRow] = {}
         self._said_sts = {row.cells.get("meter", "") for row in content.rows.get("sts", ())}
         self._new_sts: dict[str, StsRow] = {}
@@ -109,6 +111,8 @@ class _Examination:
 
     def _take(self, row: Row) -> None:
         value, refusals = parse(row, self._standing.zone)
+        if isinstance(value, GatewayRow) and not refusals:
+            value = self._lines.meant(value)
         if not row.sound:
             refusals = []  # said already, of the cells that could not be read
         elif not refusals:
@@ -125,8 +129,12 @@ class _Examination:
         self._effects.setdefault(row.sheet, []).append((row.number, effect))
 
     def _effect_of(self, row: Row, value: Parsed) -> Effect:
+        if isinstance(value, GatewayRow):
+            self._lines.take(row.number, value)
         if self._stands(value):
             return Effect.UNCHANGED
+        if isinstance(value, MeterRow):
+            value = self._lines.under(value)
         if isinstance(value, CircuitRow):
             value = replace(value, room=self._room_of(value.room) or "")
         if isinstance(value, StsRow):
@@ -155,7 +163,7 @@ class _Examination:
             case StationRow():
                 return value.code in there.stations
             case GatewayRow():
-                return value.code in there.gateways
+                return value.key in there.gateways
             case MeterRow():
                 return value.number in there.meters
             case StsRow():
@@ -200,21 +208,7 @@ class _Examination:
             case StationRow():
                 return self._same(row, value, there.stations.get(value.code), value.code)
             case GatewayRow():
-                if value.station and (wrong := self._needs(
-                    row, "stations", value.station, there.stations, "station_not_found"
-                )):  # fmt: skip
-                    return wrong
-                held = there.gateways.get(value.code)
-                for name in ("station", "baud", "medium", "secret"):  # not said: it stays as it stands
-                    said, column = getattr(value, name), "key" if name == "secret" else name
-                    if said and held is not None and getattr(held, name) != said:
-                        return [_refusal(row, "exists_with_other_values", what=value.code, columns=column)]
-                wrong = self._same(row, value, held, value.code)
-                if value.transport == ACREL_GATEWAY and held is None and not value.secret:
-                    return [_refusal(row, "cell_needed", column="key")]
-                if value.transport in CALLING and there.identities.setdefault(value.host, value.code) != value.code:
-                    return wrong or [_refusal(row, "identity_taken", text=value.host)]
-                return wrong
+                return self._gateway(row, value)
             case MeterRow():
                 return self._meter(row, value)
             case StsRow():
@@ -234,7 +228,7 @@ class _Examination:
                 return self._supply(row, value)
 
     def _needs(
-        self, row: Row, sheet: str, name: str, standing: Mapping[str, object], code: str
+        self, row: Row, sheet: str, name: str, standing: Container[str], code: str
     ) -> list[RowRefusal]:
         """That what a row refers to stands, or is being taken over, or at least was meant to be."""
         if name in standing or sheet in self._blind or name in self._lost[sheet] or self._is_new(sheet, name):
@@ -244,6 +238,26 @@ class _Examination:
     def _is_new(self, sheet: str, name: str) -> bool:
         return (sheet, (name,)) in self._first or sheet == "plans" and name in self._new_plans
 
+    def _gateway(self, row: Row, value: GatewayRow) -> list[RowRefusal]:
+        there = self._standing
+        if value.station and (wrong := self._needs(
+            row, "stations", value.station, there.stations, "station_not_found"
+        )):  # fmt: skip
+            return wrong
+        held = there.gateways.get(value.key)
+        for name in ("station", "baud", "medium", "secret"):  # not said: it stays as it stands
+            said, column = getattr(value, name), "key" if name == "secret" else name
+            if said and held is not None and getattr(held, name) != said:
+                return [_refusal(row, "exists_with_other_values", what=value.code, columns=column)]
+        wrong = self._same(row, value, held, value.code)
+        if value.transport == ACREL_GATEWAY and not value.secret and value.code not in there.gateway_rows:
+            if value.code not in self._lost["gateways"]:
+                return [_refusal(row, "cell_needed", column="key")]
+        if value.transport in CALLING and there.identities.setdefault(value.host, value.code) != value.code:
+            return wrong or [_refusal(row, "identity_taken", text=value.host)]
+        unfit = self._lines.wrong(value)
+        return wrong or ([_refusal(row, unfit[0], **unfit[1])] if unfit is not None else [])
+
     def _meter(self, row: Row, value: MeterRow) -> list[RowRefusal]:
         there = self._standing
         strange = there.strange_meters.get(value.number)
@@ -251,15 +265,21 @@ class _Examination:
             return [_refusal(row, strange, number=value.number, text=value.number)]
         standing = there.meters.get(value.number)
         if standing is not None:
-            return self._same(row, value, standing, value.number)
+            wrong = self._same(row, value, standing, value.number)
+            if not wrong and value.line and value.line != standing.line:
+                wrong = [_refusal(row, "exists_with_other_values", what=value.number, columns="line")]
+            return wrong
         if not value.gateway:  # on no line: it must be one that takes tokens
             if value.number not in self._said_sts and "sts" not in self._blind:
                 return [_refusal(row, "cell_needed", column="gateway")]
             return self._unlinked(row, value)
-        wrong = self._needs(row, "gateways", value.gateway, there.gateways, "gateway_not_found")
-        if len(there.lines.get(value.gateway, ())) > 1:
-            wrong = [_refusal(row, "gateway_with_lines", text=value.gateway)]
-        taken = there.units.setdefault((value.gateway, value.unit), value.number)
+        wrong = self._needs(row, "gateways", value.gateway, self._lines, "gateway_not_found")
+        value = self._lines.under(value)
+        unfit = self._lines.wrong_with(value)
+        if unfit is not None and not wrong and "gateways" not in self._blind:
+            if value.gateway not in self._lost["gateways"]:  # else the line was meant, but its own row is refused
+                return [_refusal(row, unfit[0], **unfit[1])]
+        taken = there.units.setdefault((value.gateway, value.line, value.unit), value.number)
         if not wrong and taken != value.number:
             wrong = [_refusal(row, "unit_taken", unit=value.unit)]
         return wrong or self._unlinked(row, value)
@@ -278,17 +298,15 @@ class _Examination:
         return []
 
     def _unlinked(self, row: Row, value: MeterRow) -> list[RowRefusal]:
-        """Whether the site has this model, and the gateway, standing or new, passes on what it speaks."""
-        gateways = [each for _, each in self._draft.new.get("gateways", ()) if isinstance(each, GatewayRow)]
-        gateways += self._standing.gateways.values()
+        """Whether the site has this model, and the line, standing or new, passes on what it speaks."""
+        line = self._lines.row_of(value)
         if value.profile not in self._profiles:  # another site's own
             return [_refusal(row, "meter_profile_unknown", profile=value.profile)]
         try:
-            for gateway in gateways:
-                if gateway.code == value.gateway:
-                    check_link(value.profile, gateway.transport, gateway.baud)
-                    if gateway.transport == MQTT and not self._alone(value):
-                        raise Refused("mqtt_one_meter")
+            if line is not None:
+                check_link(value.profile, line.transport, line.baud)
+                if line.transport == MQTT and not self._alone(value):
+                    raise Refused("mqtt_one_meter")
         except Refused as refused:
             return [_refusal(row, refused.code, **refused.params)]
         return []

@@ -70,8 +70,20 @@ register(
         "station_not_found": Text(en="There is no station {text}.", zh="没有子站 {text}。"),
         "gateway_not_found": Text(en="There is no gateway {text}.", zh="没有网关 {text}。"),
         "gateway_with_lines": Text(
-            en="Gateway {text} has several lines; add this meter in the console.",
-            zh="网关 {text} 有多条总线；请在控制台添加该表。",
+            en="Gateway {text} has several lines ({lines}); name one in the column line.",
+            zh="网关 {text} 有多条总线（{lines}）；请在 line 列填写其中一条。",
+        ),
+        "line_not_found": Text(
+            en="Gateway {gateway} has no line {line}: no row of gateways makes it.",
+            zh="网关 {gateway} 没有总线 {line}：gateways 表中也没有建立它的行。",
+        ),
+        "line_port_taken": Text(
+            en="Port {port} of gateway {gateway} is its line {line} already.",
+            zh="网关 {gateway} 的端口 {port} 已是总线 {line}。",
+        ),
+        "gateway_rows_differ": Text(
+            en="Row {first} says another {columns} of this gateway; rows of one gateway differ in their lines only.",
+            zh="第 {first} 行对同一网关填写的 {columns} 不同；同一网关的各行只能在总线上不同。",
         ),
         "meter_not_found": Text(en="There is no meter {text}.", zh="没有电表 {text}。"),
         "meter_removed": Text(en="Meter {text} was removed.", zh="电表 {text} 已拆除。"),

@@ -81,8 +81,9 @@ class StationRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayRow:
-    """A gateway and its one line. Of one that dials in `host` is what it says of itself, of a serial port its name; of
-    both the port is 0. Of an Acrel gateway `host` is its id and the port the number of its serial port."""
+    """A line of a gateway; rows of one code are its lines. Of one that dials in `host` is what it says of itself, of a
+    serial port its name; of both the port is 0. Of an Acrel gateway `host` is its id and the port the number of its
+    serial port."""
 
     code: str
     name: str
@@ -93,10 +94,11 @@ class GatewayRow:
     station: str = field(default="", compare=False)  # a code; "": not said
     medium: str = field(default="", compare=False)  # "": a wire, or not said
     secret: str = field(default="", compare=False, repr=False)  # of an Acrel gateway; "": not said. Is never shown
+    line: str = field(default="", compare=False)  # its code; "": not said, and it is the only one or the first
 
     @property
-    def key(self) -> Key:
-        return (self.code,)
+    def key(self) -> tuple[str, str]:
+        return (self.code, self.line)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +108,7 @@ class MeterRow:
     gateway: str
     unit: int
     ratio: int
+    line: str = field(default="", compare=False)  # of the gateway; "": not said, and it has only one
 
     @property
     def key(self) -> Key:
@@ -333,6 +336,7 @@ def _gateway(cells: _Cells) -> GatewayRow:
         code=cells.text("code", 16), name=cells.text("name", 64, needed=False), transport=transport,
         host=cells.text("host", 253), port=0 if dials_in or serial else cells.whole("port", *ports), baud=_baud(cells),
         station=cells.text("station", 16, needed=False), medium=_medium(cells), secret=_key(cells, acrel),
+        line=cells.text("line", 16, needed=False),
     )  # fmt: skip
     if row.transport and row.transport not in (*TRANSPORTS, *CALLING):
         cells.refuse("transport_unknown", transport=row.transport)
@@ -402,8 +406,10 @@ def _meter(cells: _Cells) -> MeterRow:
     row = MeterRow(
         number=cells.text("number", 20), profile=cells.text("profile", 48), gateway=gateway,
         unit=cells.whole("unit", 0, 32_767) if gateway else cells.nothing("unit"),
-        ratio=cells.whole("ratio", 0, 1_000_000),
+        ratio=cells.whole("ratio", 0, 1_000_000), line=cells.text("line", 16, needed=False),
     )  # fmt: skip
+    if row.line and not gateway:
+        cells.refuse("cell_needed", column="gateway")
     if not cells.refusals:
         try:
             check_meter(

@@ -1,6 +1,6 @@
 """What stands in a site already, as the rows that a sheet would hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -41,7 +41,7 @@ from prewatt.office.sheets.rows import (
 from prewatt.office.tokens.meters import attributes_of
 from prewatt.office.tokens.models import StsMeter
 
-LINE: Final = "1"  # code of the one line that a row of `gateways` makes
+LINE: Final = "1"  # code of the line that a row of `gateways` makes where it names none
 
 
 @dataclass(kw_only=True)
@@ -56,13 +56,14 @@ class Standing:
     room_rows: dict[tuple[str, str], Room]
     stations: dict[str, StationRow]
     station_rows: dict[str, Station]
-    gateways: dict[str, GatewayRow]
+    gateways: dict[tuple[str, str], GatewayRow]  # by code and line
+    gateway_rows: dict[str, Gateway]
     identities: dict[str, str]  # what dials in -> its gateway; "" for one of another site
-    lines: dict[str, list[Line]]  # by gateway
+    lines: dict[tuple[str, str], Line]  # by the codes of gateway and line, the oldest first
     meters: dict[str, MeterRow]
     meter_rows: dict[str, Meter]
     strange_meters: dict[str, str]  # numbers that stand elsewhere or were removed -> why not
-    units: dict[tuple[str, int], str]  # gateway and unit -> number, of those on its first line
+    units: dict[tuple[str, str, int], str]  # gateway, line and unit -> number
     sts: dict[str, StsRow]  # by meter number
     pans: dict[str, str]  # meter PAN -> number, of all sites
     circuits: dict[tuple[str, int], CircuitRow]
@@ -88,9 +89,8 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
         for each in Room.objects.filter(building__site=site).select_related("building")
     }
     stations = {each.code: each for each in Station.objects.filter(site=site)}
-    lines: dict[str, list[Line]] = {each.code: [] for each in Gateway.objects.filter(site=site)}
-    for line in Line.objects.filter(gateway__site=site).select_related("gateway__station").order_by("pk"):
-        lines[line.gateway.code].append(line)
+    gateways = {each.code: each for each in Gateway.objects.filter(site=site).select_related("station")}
+    lines = _lines(site)
     named = Meter.objects.filter(Q(number__in=list(meters)) | Q(site=site)).select_related("line__gateway")
     meter_rows = {each.number: each for each in named if each.site_id == site.pk and each.removed_at is None}
     strange = {each.number: "meter_number_taken" for each in named if each.site_id != site.pk}
@@ -122,7 +122,8 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
         room_rows=rooms,
         stations={code: _station(each) for code, each in stations.items()},
         station_rows=stations,
-        gateways={code: _gateway(code, found[0]) for code, found in lines.items() if found},
+        gateways={key: _gateway(each) for key, each in lines.items()},
+        gateway_rows=gateways,
         identities={
             each.identity: each.code if each.site_id == site.pk else "" for each in Gateway.objects.exclude(identity="")
         },
@@ -130,9 +131,7 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
         meters={number: _meter(each) for number, each in meter_rows.items()},
         meter_rows=meter_rows,
         strange_meters=strange,
-        units={
-            (each.line.gateway.code, each.unit): number for number, each in meter_rows.items() if each.line is not None
-        },
+        units=_units(meter_rows),
         sts=sts,
         pans=taken,
         circuits={key: _circuit(each) for key, each in circuits.items()},
@@ -147,6 +146,16 @@ def look(site: Site, *, meters: Iterable[str], contracts: Iterable[str], pans: I
         supplies=supplies,
         past_supplies=past,
     )  # fmt: skip
+
+
+def _lines(site: Site) -> dict[tuple[str, str], Line]:
+    found = Line.objects.filter(gateway__site=site).select_related("gateway__station").order_by("pk")
+    return {(each.gateway.code, each.code): each for each in found}
+
+
+def _units(meters: Mapping[str, Meter]) -> dict[tuple[str, str, int], str]:
+    wired = [(number, each.line, each.unit) for number, each in meters.items() if each.line is not None]
+    return {(line.gateway.code, line.code, unit): number for number, line, unit in wired}
 
 
 def _sts(site: Site, pans: Iterable[str]) -> tuple[dict[str, StsRow], dict[str, str]]:
@@ -173,18 +182,19 @@ def _contract(contract: Contract) -> ContractRow:
     )
 
 
-def _gateway(code: str, line: Line) -> GatewayRow:
+def _gateway(line: Line) -> GatewayRow:
+    of = line.gateway
     return GatewayRow(
-        code=code, name=line.gateway.name, transport=line.transport, host=line.gateway.host or line.gateway.identity,
-        port=line.port, baud=line.baud, station=line.gateway.station.code if line.gateway.station is not None else "",
-        medium=line.medium, secret=line.gateway.secret,
+        code=of.code, name=of.name, transport=line.transport, host=of.host or of.identity, port=line.port,
+        baud=line.baud, station=of.station.code if of.station is not None else "", medium=line.medium,
+        secret=of.secret, line=line.code,
     )  # fmt: skip
 
 
 def _meter(meter: Meter) -> MeterRow:
     return MeterRow(
         number=meter.number, profile=meter.profile, gateway=meter.line.gateway.code if meter.line is not None else "",
-        unit=meter.unit, ratio=meter.ct_ratio,
+        unit=meter.unit, ratio=meter.ct_ratio, line=meter.line.code if meter.line is not None else "",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from prewatt.core.refusals import Refused
 from prewatt.office.billing.openings import open_server_held
 from prewatt.office.estate import places, plans, stations, wires
 from prewatt.office.estate.history import KnownCustomer, load_customers
-from prewatt.office.estate.models import Carrier, Custody, Site
+from prewatt.office.estate.models import Carrier, Custody, Gateway, Site
 from prewatt.office.estate.taken_over import (
     Furnishing,
     NewContract,
@@ -24,9 +24,8 @@ from prewatt.office.estate.taken_over import (
 )
 from prewatt.office.sheets.checks import Draft, examine
 from prewatt.office.sheets.keypads import attributes
-from prewatt.office.sheets.rows import PlanRow, SupplyRow
+from prewatt.office.sheets.rows import GatewayRow, PlanRow, SupplyRow
 from prewatt.office.sheets.shape import Content, Result, RowRefusal
-from prewatt.office.sheets.standing import LINE
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -117,22 +116,14 @@ class _Writing:
                 at=self._at,
             )  # fmt: skip
         for _, row in self._draft.new["gateways"]:
-            way = {"identity" if row.transport in wires.CALLING else "host": row.host, "secret": row.secret}
-            gateway = wires.add_gateway(
-                self._site, code=row.code, name=row.name, actor=self._actor, at=self._at, **way
-            )
-            if row.station:
-                stations.assign(gateway, there.station_rows[row.station], actor=self._actor, at=self._at)
-            there.lines[row.code] = [
-                wires.add_line(
-                    gateway, code=LINE, transport=row.transport, port=row.port, baud=row.baud or BAUD,
-                    medium=row.medium, actor=self._actor, at=self._at,
-                )
-            ]  # fmt: skip
+            there.lines[row.key] = wires.add_line(
+                there.gateway_rows.get(row.code) or self._gateway(row), code=row.line, transport=row.transport,
+                port=row.port, baud=row.baud or BAUD, medium=row.medium, actor=self._actor, at=self._at,
+            )  # fmt: skip
         meters = [
             NewMeter(
-                line=there.lines[row.gateway][0] if row.gateway else None, number=row.number, profile=row.profile,
-                unit=row.unit, ratio=row.ratio,
+                line=there.lines[row.gateway, row.line] if row.gateway else None, number=row.number,
+                profile=row.profile, unit=row.unit, ratio=row.ratio,
             )
             for _, row in self._draft.new["meters"]
         ]  # fmt: skip
@@ -150,6 +141,18 @@ class _Writing:
             for _, row in self._draft.new["circuits"]
         ]  # fmt: skip
         furnish(self._site, furnishings, actor=self._actor, at=self._at)
+
+    def _gateway(self, row: GatewayRow) -> Gateway:
+        """A new one, as the first row of its lines says."""
+        calls = row.transport in wires.CALLING
+        made = wires.add_gateway(
+            self._site, code=row.code, name=row.name, host="" if calls else row.host,
+            identity=row.host if calls else "", secret=row.secret, actor=self._actor, at=self._at,
+        )  # fmt: skip
+        if row.station:
+            stations.assign(made, self._there.station_rows[row.station], actor=self._actor, at=self._at)
+        self._there.gateway_rows[row.code] = made
+        return made
 
     def _plans(self) -> None:
         there, company = self._there, self._site.company

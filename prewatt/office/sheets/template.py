@@ -1,4 +1,4 @@
-"""An empty workbook with every sheet, one or two examples in each, and a sheet that explains the columns."""
+"""A workbook with every sheet, examples or what is installed in each, and a sheet that explains the columns."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,8 @@ from typing import Any, Final
 import xlsxwriter
 
 from prewatt.core.refusals import CHINESE
+from prewatt.office.estate.models import Site
+from prewatt.office.sheets.installed import installed
 from prewatt.office.sheets.shape import SHEETS
 
 NOTES: Final = "_notes"  # begins with "_": a take-over does not read it
@@ -17,10 +19,12 @@ EXAMPLES: Final[Mapping[str, Sequence[Sequence[str | int]]]] = {
     "buildings": (("A", "东楼"),),
     "rooms": (("A", 1, "101", "星野烘焙"), ("A", 1, "102", ""), ("A", 1, "103", "")),
     "stations": (("S1", "东楼弱电间", "东楼 B1", "机柜、交换机、蓄电池"),),
-    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600, "S1", "", ""),
-                 ("G2", "安科瑞网关", "acrel-gateway", "ANET-0002", 1, 9600, "S1", "plc", ANY_KEY)),
-    "meters": (("000000000101", "acrel-ddsy1352", "G1", 1, 1), ("000000000102", "acrel-dtsy1352", "G1", 2, 20),
-               ("000000000103", "sts-keypad", "", "", 1)),
+    "gateways": (("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4001, 9600, "S1", "", "", "1"),
+                 ("G1", "配电间", "rtu-over-tcp", "192.168.1.50", 4002, 2400, "S1", "", "", "2"),
+                 ("G2", "安科瑞网关", "acrel-gateway", "ANET-0002", 1, 9600, "S1", "plc", ANY_KEY, "1")),
+    "meters": (("000000000101", "acrel-ddsy1352", "G1", 1, 1, "1"),
+               ("000000000102", "acrel-dtsy1352", "G1", 2, 20, "1"),
+               ("000000000104", "ningju-ddzy1218", "G1", 1, 1, "2"), ("000000000103", "sts-keypad", "", "", 1, "")),
     "sts": (("000000000103", "01000000107", "600123", 1, 2, "01", 255, 2014, "07", "04", "02", 0, 0),),
     "circuits": (("000000000101", 1, "A/101", 0), ("000000000102", 1, "A/102", 0),
                  ("000000000103", 1, "A/103", 0)),
@@ -56,6 +60,13 @@ _SAID: Final = (
      "或 acrel-gateway（拨入的安科瑞网关）：host 填网关编号，port 填其串口号（1 到 99）"),
     ("gateways.key: the 16 characters of an Acrel gateway's key, otherwise empty; it is never shown again",
      "gateways.key：安科瑞网关的 16 位密钥，其他网关留空；导入后不再显示"),
+    ("gateways.line: a serial server with several ports has a row for each, with its own line (1, 2, …) and port; "
+     "empty is the only one",
+     "gateways.line：有多个串口的串口服务器每个串口填一行，line（1、2……）和 port 各不相同；只有一条总线时留空"),
+    ("rows of one gateway say the same name, host, station and key; what a further row leaves empty is as in the first",
+     "同一网关各行的 name、host、station、key 必须相同；后面的行留空时与第一行相同（host 除外）"),
+    ("meters.line: which line of the gateway; empty where it has only one",
+     "meters.line：电表所在的总线；网关只有一条总线时可留空"),
     ("gateways.medium: plc (power line) or radio between gateway and meters; empty is a wire",
      "gateways.medium：网关与电表之间为 plc（载波）或 radio（无线）；留空为有线"),
     ("circuits.room: a room's code, or building/room; never_cut: 1 for fire pumps, lifts, emergency light",
@@ -87,7 +98,18 @@ _SAID: Final = (
 
 
 def template_xlsx(lang: str = CHINESE) -> bytes:
-    """The workbook. Every cell is text, so that no spreadsheet turns a number or a date into something else."""
+    """The workbook with examples."""
+    return _workbook(EXAMPLES, lang)
+
+
+def installed_xlsx(site: Site, lang: str = CHINESE) -> bytes:
+    """What is installed in a site, as a take-over would take it: taken over again it changes nothing. Without prices,
+    customers, contracts and supply points, which change by the day; keys of gateways are not said."""
+    return _workbook(installed(site), lang)
+
+
+def _workbook(tables: Mapping[str, Sequence[Sequence[str | int]]], lang: str) -> bytes:
+    """Every cell is text, so that no spreadsheet turns a number or a date into something else."""
     out = io.BytesIO()
     book: Any = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     text, head = book.add_format({"num_format": "@"}), book.add_format({"num_format": "@", "bold": True})
@@ -97,7 +119,7 @@ def template_xlsx(lang: str = CHINESE) -> bytes:
         sheet.freeze_panes(1, 0)
         for place, column in enumerate(columns):
             sheet.write_string(0, place, column, head)
-        for number, row in enumerate(EXAMPLES[name], 1):
+        for number, row in enumerate(tables.get(name, ()), 1):
             for place, value in enumerate(row):
                 sheet.write_string(number, place, token_hex(8) if value == ANY_KEY else str(value), text)
     notes = book.add_worksheet(NOTES)

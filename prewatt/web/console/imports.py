@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import path
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext as _
@@ -21,7 +21,7 @@ from prewatt.office.estate.models import Site
 from prewatt.office.estate.scope import wholly_held
 from prewatt.office.sheets import reading, taking_over
 from prewatt.office.sheets.shape import MAX_BYTES, MAX_UNPACKED_BYTES, SHEETS, Content, Result
-from prewatt.office.sheets.template import template_xlsx
+from prewatt.office.sheets.template import installed_xlsx, template_xlsx
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.lists import XLSX
@@ -149,7 +149,20 @@ def template(ask: Ask) -> HttpResponse:
     return answer
 
 
+@require_safe
+@console(roles=ROLES)
+def installed(ask: Ask) -> HttpResponse:
+    """What is installed in the site, as these sheets: to be looked at, added to and taken over again."""
+    if not _may_write(ask):
+        raise Http404
+    site = Site.objects.get(pk=ask.site.id)
+    answer = HttpResponse(installed_xlsx(site, get_language() or "zh-hans"), content_type=XLSX)
+    answer["Content-Disposition"] = 'attachment; filename="prewatt-installed.xlsx"'
+    return answer
+
+
 urlpatterns = [
     path("settings/import", page, name="settings-import"),
     path("settings/import/template", template, name="settings-import-template"),
+    path("settings/import/installed", installed, name="settings-import-installed"),
 ]

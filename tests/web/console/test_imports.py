@@ -72,6 +72,15 @@ def test_taken_over_and_the_second_time_nothing_changes(ada: Client) -> None:
     assert status == 200 and "Everything stood already" in page and AuditRow.objects.count() == rows
 
 
+def test_what_is_installed_comes_as_a_workbook_that_changes_nothing_again(ada: Client, cast: Cast) -> None:
+    answer = ada.get(f"{PAGE}/installed")
+    assert answer.status_code == 200 and answer["Content-Disposition"].endswith('.xlsx"')
+    status, page = send(ada, answer.content, "apply", name="installed.xlsx")
+    assert status == 200 and "Everything stood already" in page, page
+    part = administrator("eve", building_id=cast.shop_101.room.building_id)  # type: ignore[union-attr]
+    assert part.get(f"{PAGE}/installed").status_code == 404, "of a part of the site nobody gets the whole"
+
+
 def test_one_wrong_row_keeps_all_outside_and_is_named_as_the_spreadsheet_does(ada: Client) -> None:
     status, page = send(ada, packed(buildings=BUILDINGS, rooms=ROOMS + "C,1,C-1,Elsewhere\n"), "apply")
     assert status == 422 and 'data-test="import-refused"' in page
