@@ -20,9 +20,11 @@ from prewatt.core.wire import acrel4g, dlt645, modbus
 from prewatt.core.wire.checks import crc16_modbus
 
 MAX_LINE: Final = 65_536  # characters
-# what stands around the pairs where bytes are printed: 0x68, \x68, 68h, [68 11], {0x68, 0x11}, 68.11
+MARK: Final = "\ufeff"  # stands in front of a file of UTF-8, and inside when files are joined
+# what stands around the pairs where bytes are printed: 0x68, \x68, &H68, 68h, {(byte)0x11}, b"\x68", 68.11, 收到：68，11
 SEPARATORS: Final = re.compile(
-    r"0[xX](?=[0-9A-Fa-f]{2}\b)|\\[xX](?=[0-9A-Fa-f]{2})|(?<=\b[0-9A-Fa-f]{2})[hH]\b|[\s,;:.|\-\[\](){}<>\"']+"
+    r"0[xX](?=[0-9A-Fa-f]{2})|\\[xX](?=[0-9A-Fa-f]{2})|&[hH]?(?=[0-9A-Fa-f]{2})|(?<=[0-9A-Fa-f]{2})[hH]|\bb(?=[\"'])"
+    r"|\b(?i:[rt]x|recv|received|send|sent|request|response|reply|byte)\b|[^\w\\&]+|_+|[\u4E00-\u9FFF]+"
 )
 ONE_DIGIT: Final = re.compile(r"\b0[xX]([0-9A-Fa-f])\b")  # 0x3: logs that leave out the zero
 
@@ -165,7 +167,7 @@ def _answer_line(line: str) -> Result:
     if len(line) > MAX_LINE:
         return _refusal(None, Refused(WireCode.LINE_TOO_LONG, limit=MAX_LINE))
     try:
-        request = json.loads(line, parse_constant=_no_constant)
+        request = json.loads(line.lstrip(MARK), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return _refusal(None, Refused(WireCode.LINE_MALFORMED))
     try:

@@ -18,7 +18,7 @@ CENTURY: Final = 2000  # years travel as two digits
 class Kind(StrEnum):
     """How the bytes of a field are read; all but RAW are written lowest byte first."""
 
-    NUMBER = auto()  # packed BCD with decimals
+    NUMBER = auto()  # packed BCD with decimals; without any it keeps its zeros, as the meter displays it
     DIGITS = auto()  # packed BCD shown digit for digit
     HEX = auto()  # any bits, highest byte first
     BITS = auto()  # a word of flags with names
@@ -89,8 +89,7 @@ def _text(item: Item, data: bytes) -> str | None:
         case Kind.NUMBER:
             return _number(item, data)
         case Kind.DIGITS:
-            digits = data[::-1].hex()
-            return digits if digits.isdecimal() else None
+            return _digits(data)
         case Kind.HEX | Kind.BITS:
             return data[::-1].hex().upper()
         case Kind.RAW:
@@ -105,11 +104,18 @@ def _text(item: Item, data: bytes) -> str | None:
 
 
 def _number(item: Item, data: bytes) -> str | None:
+    if not item.decimals and not item.signed:
+        return _digits(data)
     try:
         value = bcd.read(data, signed=item.signed)
     except RemoteProtocolError:
         return None
     return None if value is None else bcd.show(value, item.decimals)
+
+
+def _digits(data: bytes) -> str | None:
+    digits = data[::-1].hex()
+    return digits if digits.isdecimal() else None
 
 
 def moment(data: bytes, form: str) -> str | None:

@@ -40,10 +40,20 @@ _PHASE: Final = (
     "phase_break",
     "current_break",
 )
+# bits 1 to 5 are the standard's (annex C), 8 on the filing's; seven public decoders and firmwares agree
 _WORD_1: Final = (
+    "",
+    "demand_by_interval",
+    "clock_battery_low",
+    "reading_battery_low",
+    "active_reverse",
+    "reactive_reverse",
+    "",
+    "",
     "control_loop_fault",
     "esam_fault",
-    *[""] * 10,
+    "",
+    "",
     "program_fault",
     "memory_fault",
     "overdraft",
@@ -76,7 +86,19 @@ _WORD_3: Final = (
     "local_account_not_opened",
     "remote_account_not_opened",
 )
-_WORD_7: Final = ("voltage_sequence", "current_sequence", "voltage_unbalance", "current_unbalance")
+_WORD_7: Final = (
+    "voltage_sequence",
+    "current_sequence",
+    "voltage_unbalance",
+    "current_unbalance",
+    "auxiliary_supply_lost",
+    "power_lost",
+    "demand_exceeded",
+    "power_factor_low",
+    "severe_current_unbalance",
+    "reverse_flow",
+    "all_phases_lost",
+)
 STATUS: Final = (_WORD_1, _WORD_2, _WORD_3, _PHASE, _PHASE, _PHASE, _WORD_7)
 
 

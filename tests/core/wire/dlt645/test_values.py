@@ -35,11 +35,11 @@ def shown(di: int, data: str) -> dict[str, str | None]:
         (0x0206FF00, "0010000910080007", {"pf_total": "1.000", "pf_a": "0.900", "pf_b": "0.810", "pf_c": "0.700"}),
         (0x02800002, "9849", {"frequency": "49.98"}),
         (0x02800007, "5580", {"temperature": "-5.5"}),
-        (0x0280000A, "56340000", {"battery_work_time": "3456"}),
+        (0x0280000A, "56340000", {"battery_work_time": "00003456"}),
         (0x02800020, "23560000", {"price_now": "0.5623"}),
         (0x03300D00, "270000", {"count": "000027"}),
         (0x03330101, "3008190926", {"purchase_at": "2026-09-19 08:30"}),
-        (0x03330201, "0700", {"purchase_count": "7"}),
+        (0x03330201, "0700", {"purchase_count": "0007"}),
         (0x03330301, "00000100", {"purchase_amount": "100.00"}),
         (0x03320601, "50000000", {"purchased_total": "0.50"}),
         (
@@ -58,16 +58,16 @@ def shown(di: int, data: str) -> dict[str, str | None]:
             {"operator": "12345678", "before": "2026-09-01 08:00:00", "after": "2026-09-01 08:30:30"},
         ),
         (0x04000A01, "30080109", {"load_record_from": "09-01 08:30"}),
-        (0x04000A02, "1500", {"load_record_interval_1": "15"}),
+        (0x04000A02, "1500", {"load_record_interval_1": "0015"}),
         (0x04000D08, "3412", {"b_reactance": "1.234"}),
-        (0x04000306, "300000", {"ct_ratio": "30"}),
+        (0x04000306, "300000", {"ct_ratio": "000030"}),
         (0x04000401, "120051050326", {"address": METER}),
         (0x0400040B, "00000000323533315344", {"model": "DS1352"}),
         (0x04000503, "5000", {"status_word_3": "0050"}),
         (0x04000B01, "0001", {"settlement_day1": "01 00"}),
         (0x04000E01, "000006", {"forward_power_limit": "6.0000"}),
         (0x04001001, "00200000", {"alarm_amount_1": "20.00"}),
-        (0x04001401, "0500", {"trip_delay": "5"}),
+        (0x04001401, "0500", {"trip_delay": "0005"}),
         (0x04001201, "0000010126", {"hourly_freeze_from": "2026-01-01 00:00"}),
         (0x04001203, "3000", {"daily_freeze_at": "00:30"}),
         (0x04040101, "0000010000", {"shown": "00010000", "shown_part": "00"}),
@@ -363,6 +363,31 @@ def test_what_is_no_load_record_shows_nothing(broken: str) -> None:
 def test_a_read_of_records_says_how_many_and_from_when() -> None:
     asked = Frame(address=METER, control=0x11, data=bytes.fromhex("010000060230082009 26".replace(" ", "")))
     assert [(each.name, each.value) for each in dlt645.values_of(asked)] == [
-        ("blocks", "2"),
+        ("blocks", "02"),
         ("from", "2026-09-20 08:30"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("di", "data", "bits"),
+    [
+        (0x04000501, "3EF3", (
+            "demand_by_interval", "clock_battery_low", "reading_battery_low", "active_reverse", "reactive_reverse",
+            "control_loop_fault", "esam_fault", "program_fault", "memory_fault", "overdraft", "clock_fault",
+        )),
+        (0x04000501, "0100", ("bit_0",)),
+        (0x04000502, "7700", (
+            "a_active_reverse", "b_active_reverse", "c_active_reverse",
+            "a_reactive_reverse", "b_reactive_reverse", "c_reactive_reverse",
+        )),
+        (0x04000506, "8101", ("voltage_loss", "phase_break", "current_break")),
+        (0x04000507, "FF07", (
+            "voltage_sequence", "current_sequence", "voltage_unbalance", "current_unbalance",
+            "auxiliary_supply_lost", "power_lost", "demand_exceeded", "power_factor_low",
+            "severe_current_unbalance", "reverse_flow", "all_phases_lost",
+        )),
+    ],
+)  # fmt: skip
+def test_the_bits_of_a_status_word_have_their_names(di: int, data: str, bits: tuple[str, ...]) -> None:
+    (word,) = dlt645.read_values(di, bytes.fromhex(data))
+    assert word.bits == bits
