@@ -14,6 +14,7 @@ class AlarmKind(models.TextChoices):
     TAMPER = "tamper"
     REVERSE_POWER = "reverse_power"  # energy comes back from a circuit: panels nobody told of, or a wrong wire
     VOLTAGE_LIMITS = "voltage_limits"  # as the meter itself judges
+    POWER_WHILE_OPEN = "power_while_open"  # the relay says open, and power flows: bridged, stuck or wired wrongly
     METER_LOST = "meter_lost"
     LINE_LOST = "line_lost"
     DISPUTED = "disputed"  # a delivery needs a person, or a meter that counted on since a restore

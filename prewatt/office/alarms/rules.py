@@ -81,6 +81,8 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         "tamper": _BIT[StatusBit.TAMPER],
         "reverse": _BIT[StatusBit.REVERSE_POWER],
         "voltage": _BIT[StatusBit.VOLTAGE_LIMITS],
+        "open_s": max(rules.unmet_s, 2 * status_poll_s),
+        "slow_power": readings.slow_power(),
         **wishes.profile_lists(),
     }
     with transaction.atomic(), connection.cursor() as cursor:

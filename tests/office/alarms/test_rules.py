@@ -9,6 +9,7 @@ from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.meters.prices import PriceSet
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
+from prewatt.office.alarms import readings
 from prewatt.office.alarms.models import Alarm
 from prewatt.office.alarms.rules import evaluate, shipped
 from prewatt.office.alarms.seen import mark_seen
@@ -249,6 +250,47 @@ def test_a_counter_that_fell_is_told_where_no_bill_tells_it(cast: Cast) -> None:
     run(6)
     told = Alarm.objects.filter(kind="reading_doubted", cleared_at=None).values_list("circuit_id", flat=True)
     assert set(told) == {cast.shop_101.pk, cast.lift.pk}
+
+
+@pytest.mark.parametrize(
+    ("relay", "power_w", "open_since", "ratio", "kinds"),
+    [
+        (0, 11, 3, 1, ["power_while_open"]),
+        (0, -11, 3, 1, ["power_while_open"]),  # fed in by whoever bridged it
+        (0, 10, 3, 1, []),  # the meter's own noise
+        (0, 11, 2, 1, []),  # the power may be of before
+        (0, 11, 3, 2, []),  # behind a transformer noise is larger
+        (1, 850, 60, 1, []),
+        (0, None, 60, 1, []),
+    ],
+)
+def test_power_behind_an_open_relay_is_told(
+    cast: Cast, relay: int, power_w: int | None, open_since: int, ratio: int, kinds: list[str]
+) -> None:
+    Meter.objects.filter(pk=cast.shop_101.meter_id).update(ct_ratio=ratio)
+    lately_read(cast.shop_101, at=NOON, relay=relay)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE metering_latest SET power_w = %s, relay_at = %s WHERE circuit_id = %s",
+            [power_w, NOON - MINUTE * open_since, cast.shop_101.pk],
+        )
+    run()
+    assert open_kinds() == kinds
+
+
+def test_power_that_is_read_with_the_registers_counts_since_they_were_read(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "slow_power", lambda: [cast.shop_101.meter.profile])
+    lately_read(cast.shop_101, at=NOON, relay=0)
+    for full_at, kinds in ((None, []), (NOON - MINUTE * 20, []), (NOON, ["power_while_open"])):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE metering_latest SET relay_at = %s, full_at = %s WHERE circuit_id = %s",
+                [NOON - MINUTE * 10, full_at, cast.shop_101.pk],
+            )
+        run()
+        assert open_kinds() == kinds
 
 
 def test_a_clock_that_stays_far_off_is_told(cast: Cast) -> None:
