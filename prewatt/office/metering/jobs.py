@@ -1,7 +1,7 @@
 """Jobs as rows: the encoding of `core.meters.jobs.Job`, and the verbs that put jobs into the mailbox."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,22 +114,26 @@ def schedule_of(held: Mapping[str, Any]) -> Schedule:
 
 def schedule_read_json(read: ScheduleRead) -> dict[str, Any]:
     """What a meter showed, as the row of the job that read it carries it."""
+    return _shown_json(read, schedule_json)
+
+
+def schedule_read_of(held: Mapping[str, Any]) -> ScheduleRead:
+    """The same out of a row."""
+    return ScheduleRead(**_shown_of(held, schedule_of))
+
+
+def _shown_json(read: ScheduleRead | PriceRead, to_json: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     return {
-        "in_force": None if read.in_force is None else schedule_json(read.in_force),
-        "standby": None if read.standby is None else schedule_json(read.standby),
+        "in_force": None if read.in_force is None else to_json(read.in_force),
+        "standby": None if read.standby is None else to_json(read.standby),
         "swap_at": read.swap_at,
         "swaps_differ": read.swaps_differ,
     }
 
 
-def schedule_read_of(held: Mapping[str, Any]) -> ScheduleRead:
-    """The same out of a row."""
-    in_force, standby = held["in_force"], held["standby"]
-    return ScheduleRead(
-        in_force=None if in_force is None else schedule_of(in_force),
-        standby=None if standby is None else schedule_of(standby), swap_at=held["swap_at"],
-        swaps_differ=held.get("swaps_differ", False),
-    )  # fmt: skip
+def _shown_of(held: Mapping[str, Any], of_json: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    sets = {name: None if held[name] is None else of_json(held[name]) for name in ("in_force", "standby")}
+    return {**sets, "swap_at": held["swap_at"], "swaps_differ": held.get("swaps_differ", False)}
 
 
 def prices_json(prices: PriceSet) -> dict[str, Any]:
@@ -152,22 +156,12 @@ def prices_of(held: Mapping[str, Any]) -> PriceSet:
 
 def prices_read_json(read: PriceRead) -> dict[str, Any]:
     """What a meter showed, as the row of the job that read it carries it."""
-    return {
-        "in_force": None if read.in_force is None else prices_json(read.in_force),
-        "standby": None if read.standby is None else prices_json(read.standby),
-        "swap_at": read.swap_at,
-        "swaps_differ": read.swaps_differ,
-    }
+    return _shown_json(read, prices_json)
 
 
 def prices_read_of(held: Mapping[str, Any]) -> PriceRead:
     """The same out of a row."""
-    in_force, standby = held["in_force"], held["standby"]
-    return PriceRead(
-        in_force=None if in_force is None else prices_of(in_force),
-        standby=None if standby is None else prices_of(standby), swap_at=held["swap_at"],
-        swaps_differ=held["swaps_differ"],
-    )  # fmt: skip
+    return PriceRead(**_shown_of(held, prices_of))
 
 
 def retold(job: Job, *, ever_sent: bool) -> Job:

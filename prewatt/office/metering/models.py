@@ -214,13 +214,12 @@ class WantedSetting(models.Model):
         indexes = [models.Index(fields=["circuit", "quantity", "-id"], name="wanted_setting_newest")]
 
 
-class WantedSchedule(models.Model):
-    """One version of the times of use that somebody wanted of a meter (时段版本), and when its sets are to swap. Never
-    changed; the newest is what is wanted now.
+class WantedSet(models.Model):
+    """One version of a whole set that somebody wanted of a meter, and when its two sets are to swap. Never changed; the
+    newest is what is wanted now. The set itself stands in the column of its kind.
     """
 
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, db_index=False)
-    schedule = models.JSONField()  # metering.jobs.schedule_json
     swap_at = models.DateTimeField()
     reason = models.CharField(max_length=255)
     actor = models.CharField(max_length=80)
@@ -228,21 +227,22 @@ class WantedSchedule(models.Model):
     job = models.ForeignKey(JobRow, on_delete=models.PROTECT, db_index=False)  # commands are kept, reads are not
 
     class Meta:
+        abstract = True
+
+
+class WantedSchedule(WantedSet):
+    """Times of use that were wanted (时段版本)."""
+
+    schedule = models.JSONField()  # metering.jobs.schedule_json
+
+    class Meta:
         indexes = [models.Index(fields=["meter", "-id"], name="wanted_schedule_newest")]
 
 
-class WantedPrices(models.Model):
-    """One version of the prices that a meter was told to hold in readiness (电价版本), and when its sets are to swap. Never
-    changed; the newest is what is wanted now.
-    """
+class WantedPrices(WantedSet):
+    """Prices that were to be held in readiness (电价版本)."""
 
-    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, db_index=False)
     prices = models.JSONField()  # metering.jobs.prices_json
-    swap_at = models.DateTimeField()
-    reason = models.CharField(max_length=255)
-    actor = models.CharField(max_length=80)
-    set_at = models.DateTimeField()
-    job = models.ForeignKey(JobRow, on_delete=models.PROTECT, db_index=False)  # commands are kept, reads are not
 
     class Meta:
         indexes = [models.Index(fields=["meter", "-id"], name="wanted_prices_newest")]

@@ -88,7 +88,7 @@ def of_circuit(
     for quantity in dict.fromkeys([*agreed, *wanted]):
         read, read_at = reads.get(quantity, (None, None))
         row = wanted.get(quantity)
-        write = None if row is None else _write_of(row.job)
+        write = None if row is None else write_of(row.job)
         value = agreed.get(quantity) if row is None else row.value
         found.append(
             Parameter(
@@ -157,7 +157,8 @@ def _wanted(circuit_id: int, since: datetime | None) -> dict[Quantity, WantedSet
     return {Quantity(row.quantity): row for row in newest}
 
 
-def _write_of(job: JobRow) -> LastWrite:
+def write_of(job: JobRow) -> LastWrite:
+    """What came of a write, for `state_of`."""
     ended = job.state in (JobState.DONE, JobState.DROPPED)
     return LastWrite(
         verdict=Verdict(job.verdict) if job.verdict else None, sent=job.ever_sent,

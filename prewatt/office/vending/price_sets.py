@@ -22,10 +22,9 @@ from prewatt.core.refusals import Refused, Text, register
 from prewatt.office.estate.models import Meter, SupplyPoint
 from prewatt.office.estate.plans import version_in_force
 from prewatt.office.estate.profiles import all_profiles
-from prewatt.office.metering import prices
-from prewatt.office.metering.jobs import prices_of
 from prewatt.office.metering.models import JobRow, JobState, WantedPrices
-from prewatt.office.metering.times import AHEAD, MOST_AHEAD
+from prewatt.office.metering.prices import PRICE_SETS
+from prewatt.office.metering.standby import AHEAD, MOST_AHEAD
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending.models import PursePrice
@@ -95,7 +94,7 @@ class Asked:
 
 def has_standby(meter: Meter) -> bool:
     """Whether prices of this meter are held in readiness before they hold."""
-    table = prices.table_of(meter)
+    table = PRICE_SETS.table_of(meter)
     return table is not None and table.writable
 
 
@@ -112,7 +111,7 @@ def supply_of(meter: Meter) -> SupplyPoint | None:
 
 def proposed(supply: SupplyPoint, *, swap_at: datetime) -> Proposal:
     """The set that a swap at this moment is to bring. Raises Refused `prices_not_supported`, `plan_without_price`."""
-    table = prices.table_of(supply.circuit.meter)
+    table = PRICE_SETS.table_of(supply.circuit.meter)
     if table is None:
         raise Refused("prices_not_supported")
     price = version_in_force(supply, at=swap_at).price
@@ -137,13 +136,13 @@ def read(meter: Meter, *, request_key: str, actor: Actor, at: datetime) -> int:
     actor.require(Act.READ_NOW)
     supply = supply_of(meter)
     if supply is None:
-        return prices.read(meter, key=f"read:prices:{request_key}:{meter.pk}", at=at, actor=actor.key)
+        return PRICE_SETS.read(meter, key=f"read:prices:{request_key}:{meter.pk}", at=at, actor=actor.key)
     return _read(supply, request_key, actor=actor.key, at=at)
 
 
 def write(supply: SupplyPoint, *, swap_at: datetime, reason: str, actor: Actor, request_key: str, at: datetime) -> int:
     """Have the plan's price held in readiness, to come into force at `swap_at`; the id of the job. The same key asks
-    once. Raises Refused `not_permitted`, `plan_without_price` and as `metering.prices.write`."""
+    once. Raises Refused `not_permitted`, `plan_without_price` and as `metering.standby.Pair.write`."""
     actor.require(Act.METER_SETTINGS)
     return _write(supply, swap_at, reason=reason, actor=actor.key, key=request_key, at=at)
 
@@ -191,16 +190,16 @@ def models() -> list[str]:
 
 def renew(supply: SupplyPoint, price: Decimal, *, actor: str, at: datetime) -> bool:
     """The price in force is another one than the meter was read back with last: do what is next; whether anything was
-    asked of it. Raises Refused as `metering.prices.write`."""
-    table = prices.table_of(supply.circuit.meter)
+    asked of it. Raises Refused as `metering.standby.Pair.write`."""
+    table = PRICE_SETS.table_of(supply.circuit.meter)
     if table is None:
         return False
-    told = prices.of_meter(supply.circuit.meter).wanted
+    told = PRICE_SETS.newest(supply.circuit.meter)
     number = f"{jobs_of(supply).count() + 1}"
     verdict = None if told is None else told.job.verdict
     if verdict == Verdict.DISPUTED:
         return False  # a person decides
-    if told is not None and verdict == Verdict.DONE and prices_of(told.prices) == flat_set(price, table):
+    if told is not None and verdict == Verdict.DONE and PRICE_SETS.held(told) == flat_set(price, table):
         if at < told.swap_at + SETTLED:
             return False  # it is in readiness
         reads = jobs_of(supply).filter(intent=Intent.READ_PRICES.value, verdict=Verdict.DONE.value)
@@ -241,14 +240,14 @@ def waiting(supply: SupplyPoint) -> bool:
 
 def _write(supply: SupplyPoint, swap_at: datetime, *, reason: str, actor: str, key: str, at: datetime) -> int:
     wanted = proposed(supply, swap_at=swap_at)
-    return prices.write(
+    return PRICE_SETS.write(
         supply.circuit.meter, wanted.prices, swap_at=swap_at, reason=reason, actor=actor, at=at,
         key=f"{PREFIX}{supply.pk}:{key}", then_task=TASK, then_args={"supply_id": supply.pk},
     )  # fmt: skip
 
 
 def _read(supply: SupplyPoint, key: str, *, actor: str, at: datetime) -> int:
-    return prices.read(
+    return PRICE_SETS.read(
         supply.circuit.meter, key=f"{PREFIX}{supply.pk}:{key}:read", at=at, actor=actor, then_task=TASK,
         then_args={"supply_id": supply.pk},
     )  # fmt: skip

@@ -24,8 +24,9 @@ from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, SupplyPoint
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import settings
-from prewatt.office.metering.jobs import decode, enqueue, prices_of, prices_read_of
-from prewatt.office.metering.models import JobRow, JobState, WantedPrices, WantedSetting
+from prewatt.office.metering.jobs import decode, enqueue, prices_read_of
+from prewatt.office.metering.models import JobRow, JobState, WantedSetting
+from prewatt.office.metering.prices import PRICE_SETS
 from prewatt.office.vending import price_sets
 from prewatt.office.vending.models import PursePrice
 from prewatt.office.vending.price_sets import PREFIX, TASK, jobs_of, waiting
@@ -91,10 +92,10 @@ def state_of(supply: SupplyPoint, *, at: datetime) -> PriceState | None:
 
 def _ready_in(supply: SupplyPoint, at: datetime) -> tuple[Decimal | None, datetime | None]:
     """The price that its meter holds in readiness, and when it swaps; two None where it holds none."""
-    told = WantedPrices.objects.filter(meter=supply.circuit.meter_id).select_related("job").order_by("-pk").first()
+    told = PRICE_SETS.newest(supply.circuit.meter)
     if told is None or told.job.verdict != Verdict.DONE or told.swap_at <= at:
         return None, None
-    steps = one_price_of(prices_of(told.prices))
+    steps = one_price_of(PRICE_SETS.held(told))
     return (None, None) if steps is None else (price_of(steps), told.swap_at)
 
 

@@ -31,6 +31,9 @@ register(
             en="At most {most} circuits are read at once. Nothing was asked. Choose a line or a building.",
             zh="一次最多抄 {most} 个回路。什么都没有问。请选择一条总线或一栋楼。",
         ),
+        "field_needed": Text(
+            en="“{field}” is still empty. Nothing was saved.", zh="“{field}”还没有填。什么都没有保存。"
+        ),
         "choice_needed": Text(
             en="Something is still to be chosen. Nothing was saved.", zh="还有一项没有选择。什么都没有保存。"
         ),

@@ -15,6 +15,7 @@ from prewatt.office.metering.jobs import decode, encode
 from prewatt.office.metering.mailbox import PostgresMailbox
 from prewatt.office.metering.models import JobRow, WantedSchedule
 from prewatt.office.metering.parameters import ParameterState
+from prewatt.office.metering.times import TIMES
 from prewatt.office.staff.actors import of_operator
 from tests.cast import Cast
 from tests.office.metering.test_mailbox import cast, mailboxes  # noqa: F401  fixtures
@@ -57,23 +58,23 @@ def test_what_was_wanted_is_unknown_until_a_read_shows_it(
     swap = (at + timedelta(days=3)).replace(second=0, microsecond=0)
     times.read(meter, request_key="r", at=at, actor="system")
     told(one, ScheduleRead(in_force=OLD, standby=OLD, swap_at=None), Verdict.DONE, sent=False)
-    assert times.of_meter(meter, at=at).state is ParameterState.READ_ONLY
+    assert TIMES.of_meter(meter).state is ParameterState.READ_ONLY
     bob = of_operator(cast.bob)
     for _ in range(2):  # the same key asks once
         times.write(meter, NEW, swap_at=swap, reason="winter", actor=bob, request_key="w", at=at)
-    assert WantedSchedule.objects.count() == 1 and times.of_meter(meter, at=at).state is ParameterState.WRITING
+    assert WantedSchedule.objects.count() == 1 and TIMES.of_meter(meter).state is ParameterState.WRITING
     with pytest.raises(Refused) as refused:
         times.write(meter, NEW, swap_at=swap, reason="", actor=bob, request_key="x", at=at)
     assert refused.value.code == "settings_running"
     told(one, None, Verdict.UNKNOWN, sent=True)
-    assert times.of_meter(meter, at=at).state is ParameterState.UNKNOWN
+    assert TIMES.of_meter(meter).state is ParameterState.UNKNOWN
     times.read(meter, request_key="s", at=at, actor="system")
     told(one, ScheduleRead(in_force=OLD, standby=NEW, swap_at=wall(swap)), Verdict.DONE, sent=False)
-    now = times.of_meter(meter, at=at)
+    now = TIMES.of_meter(meter)
     assert now.state is ParameterState.AGREES and now.wanted is not None and now.wanted.actor == bob.key
     times.read(meter, request_key="t", at=at, actor="system")
     told(one, ScheduleRead(in_force=OLD, standby=OLD, swap_at=wall(swap)), Verdict.DONE, sent=False)
-    assert times.of_meter(meter, at=at).state is ParameterState.DIFFERS
+    assert TIMES.of_meter(meter).state is ParameterState.DIFFERS
 
 
 def test_refusals_come_before_anything_is_written(cast: Cast) -> None:  # noqa: F811
@@ -105,11 +106,28 @@ def test_the_page_shows_both_sets_and_what_is_wanted_and_the_form_writes(
     assert address in client.get(f"/console/meters/{meter.pk}").content.decode()
     assert client.post(f"{address}/read")["Location"] == address
     told(one, ScheduleRead(in_force=OLD, standby=NEW, swap_at=wall(at)), Verdict.DONE, sent=False)
-    form = {"zones": "01-01 1\n07-01 2", "table_1": "00:00 4\n08:00 2", "table_2": "00:00 1", "reason": "summer",
-            "swap_at": f"{at + timedelta(days=9):%Y-%m-%dT%H:%M}"}  # fmt: skip
-    refused = client.post(f"{address}/write", {**form, "table_2": "8 am peak"})
-    assert refused.status_code == 422 and "8 am peak" in refused.content.decode()
+    form = {
+        "month_1": "7", "day_1": "1", "table_1": "2", "month_2": "1", "day_2": "1", "table_2": "1", "reason": "summer",
+        "rate_1_1": "4", "from_1_3": "08:00", "rate_1_3": "2", "rate_2_1": "1",
+        "swap_at": f"{at + timedelta(days=9):%Y-%m-%dT%H:%M}",
+    }  # fmt: skip
+    opened = client.get(f"{address}/write").content.decode()
+    assert '<option value="3" selected>flat</option>' in opened and 'type="time"' in opened
+    missing = [
+        ({"swap_at": ""}, "“Swap at” is still empty"), ({"rate_1_3": ""}, "“Day table 1, period 3: rate” is still"),
+        ({"from_1_3": ""}, "“Day table 1, period 3: from” is"), ({"day_2": ""}, "“Zone 2: day” is still empty"),
+        ({"from_1_3": "8 am"}, "8 am"), ({"rate_1_1": ""}, "Day table 1: 1 to"),
+    ]  # fmt: skip
+    for change, said in missing:
+        refused = client.post(f"{address}/write", {**form, **change})
+        assert refused.status_code == 422 and said in refused.content.decode(), said
+        assert 'value="summer"' in refused.content.decode()  # a refusal takes nothing away
+    assert not WantedSchedule.objects.exists()
     assert client.post(f"{address}/write", form)["Location"] == address
+    assert TIMES.held(WantedSchedule.objects.get()) == Schedule(
+        zones=(Zone(month=1, day=1, table=1), Zone(month=7, day=1, table=2)),
+        tables=(NEW.tables[0], (Period(minute=0, rate=1),)),
+    )
     page = client.get(address).content.decode()
     assert all(each in page for each in ("valley", "flat", "sharp", "summer", 'data-state="writing"'))
     client.cookies["django_language"] = "zh-hans"

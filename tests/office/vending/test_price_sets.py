@@ -15,10 +15,10 @@ from prewatt.core.refusals import Refused
 from prewatt.field.simulator.world import World
 from prewatt.office.estate import plans
 from prewatt.office.estate.models import Circuit, Meter, PlanAssignment, SupplyPoint
-from prewatt.office.metering import prices
 from prewatt.office.metering.jobs import decode, prices_read_json
 from prewatt.office.metering.models import JobRow, WantedPrices
 from prewatt.office.metering.parameters import ParameterState
+from prewatt.office.metering.prices import PRICE_SETS
 from prewatt.office.vending import price_sets, purse_prices
 from prewatt.office.vending.models import PursePrice
 from tests.field.simulator.plant import meter, stop, world
@@ -104,7 +104,7 @@ def test_a_price_in_force_gets_the_nearest_swap_and_is_said_once_it_was_read(her
     assert here.carry_out().verdict is Verdict.DONE
     told = WantedPrices.objects.get()
     assert (told.actor, told.swap_at) == ("system", AT + 32 * MINUTE)
-    assert prices.of_meter(here.meter).state is ParameterState.AGREES
+    assert PRICE_SETS.of_meter(here.meter).state is ParameterState.AGREES
     state = purse_prices.state_of(here.supply, at=here.at)
     assert state is not None and (state.shown, state.wanted, state.swap_at) == (Decimal("0.5"), PRICE, told.swap_at)
     assert here.drains_by == 500_000
@@ -113,7 +113,7 @@ def test_a_price_in_force_gets_the_nearest_swap_and_is_said_once_it_was_read(her
     assert here.sweep(10 * MINUTE) == 1 and here.job().intent == Intent.READ_PRICES
     here.carry_out()
     assert PursePrice.objects.get().price == PRICE and here.sweep(MINUTE) == 0
-    assert prices.of_meter(here.meter).state is ParameterState.AGREES
+    assert PRICE_SETS.of_meter(here.meter).state is ParameterState.AGREES
 
 
 def brought_in(here: Here) -> None:
@@ -168,7 +168,7 @@ def test_silence_is_tried_again_and_a_dispute_is_a_person_s(here: Here) -> None:
     here.sweep()
     assert here.carry_out(lost=True).verdict is Verdict.DONE, "what is read decides, not what was answered"
     JobRow.objects.filter(pk=here.job().pk).update(verdict="unknown")
-    assert prices.of_meter(here.meter).state is ParameterState.UNKNOWN
+    assert PRICE_SETS.of_meter(here.meter).state is ParameterState.UNKNOWN
     assert here.sweep(timedelta(seconds=30)) == 0 and here.sweep(MINUTE) == 1
     assert here.carry_out().verdict is Verdict.DONE, "the next one finds what was left half done"
     JobRow.objects.filter(pk=here.job().pk).update(verdict="disputed")
