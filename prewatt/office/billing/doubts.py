@@ -59,11 +59,13 @@ def go_on_from(circuit: Circuit, *, sure_at: datetime, reason: str, actor: Actor
             Progress.objects.filter(pk=supply.pk, charged_at__lt=doubt.at).update(
                 charged_at=doubt.at, charged_wh=doubt.wh, held="", held_at=None, held_wh=None
             )
-        elif supply is not None:  # what was used before it is still to be released
+        elif supply is not None:
+            # what was used before it is still to be released, by the readings after it: those before it are of the
+            # counter as it was
             call(
-                "UPDATE billing_purse SET seen_wh = seen_wh + %s WHERE supply_point_id = %s AND seen_at <= %s"
-                " RETURNING true",
-                [doubt.wh - doubt.sure_wh, supply.pk, doubt.sure_at],
+                "UPDATE billing_purse SET seen_wh = seen_wh + %s, looked_to = greatest(looked_to, %s)"
+                " WHERE supply_point_id = %s AND seen_at <= %s RETURNING true",
+                [doubt.wh - doubt.sure_wh, doubt.at, supply.pk, doubt.sure_at],
             )
         doubts.end(circuit.site_id, circuit.pk, before=doubt.at)
         _trail("billing.go_on_from_held", doubt, reason, actor, at)

@@ -54,14 +54,15 @@ def end(site_id: int, circuit_id: int, *, before: datetime) -> None:
 
 
 def believe(doubt: Doubt) -> None:
-    """The counter leapt, and it was truly used: the readings that leapt are good, and their days have the use."""
+    """The counter leapt, and it was truly used: the readings that leapt are good, and their days have the use. One that
+    stood still higher was an error."""
     arguments: list[int | datetime] = [doubt.site_id, doubt.circuit_id, doubt.sure_at]
     with connection.cursor() as cursor:
-        cursor.execute(_USED, [doubt.sure_wh, *arguments])
+        cursor.execute(_USED, [doubt.sure_wh, *arguments, doubt.wh])
         cursor.execute(
             "UPDATE metering_reading SET quality = 0"
-            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND quality = 2",
-            arguments,
+            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND quality = 2 AND energy_wh <= %s",
+            [*arguments, doubt.wh],
         )
     end(doubt.site_id, doubt.circuit_id, before=doubt.at)
 
@@ -76,6 +77,7 @@ CROSS JOIN LATERAL (
     WHERE m.site_id = j.site_id AND m.circuit_id = j.circuit_id AND m.at < j.at AND m.quality IN (0, 1, 2)
       AND m.energy_wh IS NOT NULL ORDER BY m.at DESC LIMIT 1) b
 WHERE j.site_id = %s AND j.circuit_id = %s AND j.at > %s AND j.quality = 2 AND j.energy_wh > b.energy_wh
+    AND j.energy_wh <= %s
 GROUP BY 1, 2, 3
 ON CONFLICT (site_id, circuit_id, day) DO UPDATE SET used_wh = d.used_wh + greatest(0, excluded.used_wh)
 """

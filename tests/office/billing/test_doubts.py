@@ -187,3 +187,72 @@ def test_a_purse_releases_nothing_behind_a_leap_before_a_person_has_said_what_it
     releases.sweep(at=noon + 110 * HOUR)
     assert released() == 1_700 + 100, "from where a person said that it goes on"
     assert charges.sweep(at=noon + 110 * HOUR) == 0
+
+
+@pytest.mark.parametrize("last_wh", [1_000_500, 1_003_000])
+def test_a_purse_whose_meter_was_reset_on_the_day_itself_releases_what_was_used_before_and_after(last_wh: int) -> None:
+    """What was read before the reset, and is not released yet, is not read again against where it goes on from."""
+    cast: Cast = assemble()
+    circuit = cast.shop_101
+    noon = datetime.combine(database_now().date() - timedelta(days=5), datetime.min.time(), UTC) + 4 * HOUR
+    SupplyPoint.objects.filter(pk=cast.supply_101.pk).update(state="open", valid_from=noon - HOUR)
+    shop = Shop(cast, circuit, cast.contract_101, cast.supply_101)
+
+    def read(after: timedelta, wh: int) -> None:
+        told(shop, noon + after, wh)
+        query("UPDATE metering_reading SET balance = 50000 WHERE circuit_id = %s RETURNING 1", [circuit.pk])
+
+    read(timedelta(), 1_000_000)
+    releases.sweep(at=noon + MINUTE)
+    read(2 * HOUR, last_wh)
+    read(2 * HOUR + MINUTE, 10)  # the display was exchanged, and the line falls dead
+    found = standing.of_circuits(circuit.site_id, [circuit.pk])
+    doubts.go_on_from(circuit, sure_at=found[0].sure_at, reason="reset", actor=actor_of(cast.bob), at=noon + 3 * HOUR)
+    releases.sweep(at=noon + 13 * HOUR)
+    read(26 * HOUR, 210)
+    releases.sweep(at=noon + 90 * HOUR)
+    found_wh = query("SELECT sum(energy_wh) FROM billing_release WHERE circuit_id = %s", [circuit.pk])
+    assert found_wh == [(last_wh - 1_000_000 + 200,)]
+
+
+def test_a_supply_is_not_opened_by_a_reading_that_is_in_doubt() -> None:
+    """Twice the meter says 3 kWh where it stands at 1,000: opened by that, all it ever counted would be billed."""
+    begins = database_now() - 10 * HOUR
+    shop = waiting(valid_from=begins)
+    told(shop, begins - MINUTE, 1_000_000)  # before anybody is supplied
+    for n, wh in enumerate((3_000, 3_000, 3_010)):
+        told(shop, begins + n * MINUTE, wh)
+    assert shop.progress.charged_at is None
+    told(shop, begins + HOUR, 1_000_100)
+    assert shop.progress.charged_wh == 1_000_100
+    told(shop, begins + 2 * HOUR, 1_000_300)
+    assert [charge.wh for charge in shop.charges] == [200]
+
+
+def test_a_supply_opens_by_the_next_reading_once_a_person_has_said_what_happened() -> None:
+    begins = database_now() - 10 * HOUR
+    shop = waiting(valid_from=begins)
+    told(shop, begins - MINUTE, 1_000_000)
+    for n, wh in enumerate((3_000, 3_000, 3_010)):
+        told(shop, begins + n * MINUTE, wh)
+    found = standing.of_circuits(shop.circuit.site_id, [shop.circuit.pk])
+    doubts.go_on_from(
+        shop.circuit, sure_at=found[0].sure_at, reason="new display", actor=actor_of(shop.cast.bob), at=begins + HOUR
+    )
+    told(shop, begins + 2 * HOUR, 3_040)
+    assert shop.progress.charged_wh == 3_040
+    told(shop, begins + 3 * HOUR, 3_140)
+    assert [charge.wh for charge in shop.charges] == [100]
+
+
+def test_a_leap_that_is_accepted_does_not_make_a_higher_error_before_it_good() -> None:
+    story = Story()
+    story.poll(1_000_100)
+    story.poll(1_000_100 + 2 * LEAP)  # an error
+    story.poll(1_000_100 + LEAP)
+    story.poll(1_000_150 + LEAP, after=HOUR)
+    story.say("accept")
+    assert story.billed == 150 + LEAP and story.doubt is None
+    good = query("SELECT max(energy_wh) FROM metering_reading WHERE circuit_id = %s AND quality = 0",
+                 [story.shop.circuit.pk])  # fmt: skip
+    assert good == [(1_000_150 + LEAP,)]

@@ -18,7 +18,7 @@ from tests.office.vending.scene import AT, Scene, build, meter_says
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 NOON = AT + timedelta(hours=2)  # 12:00 in Shanghai
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -184,4 +184,25 @@ def test_what_is_left_when_a_purse_was_emptied_and_closed_is_income(scene: Scene
     assert releases.sweep(at=NOON + 3 * DAY + HOUR) == 0
     releases.sweep(at=NOON + 5 * DAY)
     assert income(scene) == 4601
+    assert releases.sweep(at=NOON + 9 * DAY) == 0
+
+
+def test_money_that_stands_for_next_to_nothing_keeps_no_other_purse_waiting(scene: Scene) -> None:
+    """A price of millions for a kWh is no price: shown as the greatest there is, and what is booked is exact."""
+    query("DELETE FROM metering_reading RETURNING 1", [])
+    for n in range(3):
+        bought(scene, 5_000_000, NOON + n * MINUTE, key=f"k{n}")
+    read(scene, NOON + HOUR, 1_000_000, balance=1)  # the first that was seen of it
+    read(scene, NOON + 2 * HOUR, 1_000_001)
+    releases.sweep(at=NOON + DAY)
+    assert rows() == [(1, "99999999", 15_000_000)]
+
+
+def test_a_purse_that_was_closed_before_it_ever_began_leaves_nothing_deferred(scene: Scene) -> None:
+    """Opened, sold to, used up and closed within the hour: no sweep saw it open."""
+    bought(scene, 4600, NOON + MINUTE)
+    read(scene, NOON + 2 * MINUTE, 1_000_500, balance=49_500)
+    SupplyPoint.objects.update(state="closed", valid_to=NOON + 30 * MINUTE)
+    releases.sweep(at=NOON + DAY)
+    assert income(scene) == 4600
     assert releases.sweep(at=NOON + 9 * DAY) == 0

@@ -26,10 +26,18 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT p_sure IS NOT NULL AND p_sure >= p_billed AND p_at > p_sure;
 $$;
 
--- Opens the supply points among p_ids that have their first good reading; nothing before it is billed.
+-- Opens the supply points among p_ids that have their first good reading; nothing before it is billed. What was read
+-- behind a doubt opens none: where the counter is back from an error, all it ever counted would be a charge.
 CREATE FUNCTION billing_open(p_ids bigint[], p_at timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE r record; v_done integer := 0;
 BEGIN
+    UPDATE billing_progress p SET valid_from = greatest(p.valid_from, l.at + interval '1 microsecond')
+    FROM metering_latest l
+    WHERE p.supply_point_id = ANY (p_ids) AND p.charged_at IS NULL AND l.site_id = p.site_id
+      AND l.circuit_id = p.circuit_id AND l.sure_at IS NOT NULL AND l.at >= p.valid_from AND l.at <= p_at
+      -- one that was read well before the doubt is its opening reading as ever
+      AND NOT EXISTS (SELECT FROM metering_reading m WHERE m.site_id = p.site_id AND m.circuit_id = p.circuit_id
+          AND m.at >= p.valid_from AND m.at <= l.sure_at AND m.quality = 0 AND m.energy_wh IS NOT NULL);
     FOR r IN
         SELECT p.supply_point_id, p.site_id, p.circuit_id, sp.contract_id, c.number, f.at, f.energy_wh
         FROM billing_progress p

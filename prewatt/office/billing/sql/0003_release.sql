@@ -56,7 +56,8 @@ BEGIN
         AND d.state <> 'refused' AND d.created_at <= p_at AND (d.settled_at IS NULL OR d.settled_at > p_at));
 END $$;
 
--- Begins with the purses that were opened since: at their first reading with a balance.
+-- Begins with the purses that were opened since: at their first reading with a balance. Also with those that were closed
+-- meanwhile and were sold to: what is deferred for them is income with their last day.
 CREATE FUNCTION billing_begin_purses(p_at timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE v_done integer;
 BEGIN
@@ -75,7 +76,8 @@ BEGIN
         ORDER BY x.id DESC LIMIT 1) o ON true
     CROSS JOIN LATERAL (
         SELECT m.at, m.energy_wh, m.balance FROM metering_reading m
-        WHERE m.site_id = c.site_id AND m.circuit_id = c.id AND m.at >= coalesce(o.done_at, sp.valid_from) AND m.at <= p_at
+        WHERE m.site_id = c.site_id AND m.circuit_id = c.id AND m.at >= coalesce(o.done_at, sp.valid_from)
+          AND m.at <= p_at AND (sp.valid_to IS NULL OR m.at < sp.valid_to)
           AND m.quality = 0 AND m.energy_wh IS NOT NULL AND m.balance IS NOT NULL
           -- an order that the balance may have, and the books not yet, would be counted twice
           AND (sp.carrier = 'token' OR NOT billing_order_between(c.id, m.at))
@@ -86,7 +88,9 @@ BEGIN
                             AS used_wh) u
     CROSS JOIN LATERAL (SELECT u.used_wh, CASE WHEN u.used_wh = 0 THEN f.at ELSE coalesce(o.done_at, sp.valid_from) END
                             AS at) b
-    WHERE sp.custody = 'meter' AND sp.prepaid AND sp.state IN ('open', 'closing')
+    WHERE sp.custody = 'meter' AND sp.prepaid
+      AND (sp.state IN ('open', 'closing') OR sp.state = 'closed' AND sp.valid_to > p_at - interval '31 days'
+           AND (o.worth > 0 OR EXISTS (SELECT FROM billing_delivered(sp.id, sp.valid_to) x WHERE x.minor > 0)))
       AND NOT EXISTS (SELECT FROM billing_purse p WHERE p.supply_point_id = sp.id)
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS v_done = ROW_COUNT;
@@ -147,7 +151,7 @@ BEGIN
               AND NOT billing_doubted(m.at, p.seen_at, la.sure_at)
               AND (sp.credit_unit = 'Wh' OR m.balance IS NOT NULL AND NOT billing_order_between(p.circuit_id, m.at))
             ORDER BY m.at DESC LIMIT 1) l ON true
-        CROSS JOIN LATERAL billing_delivered(p.supply_point_id, coalesce(l.at, p.seen_at)) d
+        CROSS JOIN LATERAL billing_delivered(p.supply_point_id, CASE WHEN n.ended THEN p_at ELSE coalesce(l.at, p.seen_at) END) d
         WHERE n.day_end <= p_at
     ) q;
     GET DIAGNOSTICS v_done = ROW_COUNT;
@@ -167,8 +171,8 @@ BEGIN
         SELECT d.site_id, d.circuit_id, d.supply_point_id, d.from_at, d.to_at, d.used_wh,
             CASE WHEN d.in_money THEN CASE WHEN d.used_wh > 0 THEN least(99999999,
                 round(d.amount_minor::numeric * 1000 / (d.used_wh * ('1e' || d.exponent)::numeric), 6)) ELSE 0 END
-            WHEN d.base_wh > 0 THEN
-                round(greatest(0, d.deferred_minor) * 1000 / (d.base_wh * ('1e' || d.exponent)::numeric), 6) ELSE 0 END,
+            WHEN d.base_wh > 0 THEN least(99999999,
+                round(greatest(0, d.deferred_minor) * 1000 / (d.base_wh * ('1e' || d.exponent)::numeric), 6)) ELSE 0 END,
             d.amount_minor, CASE WHEN d.amount_minor > 0 THEN v_entry END
         FROM due_release d WHERE d.site_id = r.id AND d.to_at IS NOT NULL AND (d.used_wh > 0 OR d.amount_minor > 0);
     END LOOP;
