@@ -214,9 +214,13 @@ def _purse_is_empty(change: Change, supply: SupplyPoint) -> None:
     if deliveries.filter(state="refused", sale__state="sold").exclude(act__kind="refund", act__state="done").exists():
         raise Refused("money_unsettled")
     nothing_payable(supply)
+    # the newest frame may have told no balance: `metering_latest` then keeps an older one beside its time
     row = call(
-        "SELECT balance FROM metering_latest WHERE site_id = %s AND circuit_id = %s AND at > %s",
-        [supply.circuit.site_id, supply.circuit_id, change.at - FRESH],
+        "SELECT m.balance FROM metering_latest l LEFT JOIN LATERAL (SELECT r.balance FROM metering_reading r"
+        " WHERE r.site_id = l.site_id AND r.circuit_id = l.circuit_id AND r.at > %s AND r.at <= %s"
+        " AND r.balance IS NOT NULL ORDER BY r.at DESC LIMIT 1) m ON true"
+        " WHERE l.site_id = %s AND l.circuit_id = %s AND l.at > %s",
+        [change.at - FRESH, change.at, supply.circuit.site_id, supply.circuit_id, change.at - FRESH],
     )
     if row is None:
         raise Refused("reading_not_fresh", retry=True, minutes=FRESH.seconds // 60)

@@ -12,6 +12,7 @@ from prewatt.office.changes import errors as _errors  # noqa: F401  registers th
 from prewatt.office.changes.held import LIVE
 from prewatt.office.estate.models import Circuit, Contract, Customer, Plan, SupplyPoint
 from prewatt.office.ledger import books
+from prewatt.office.ledger.call import call
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
@@ -114,6 +115,8 @@ def give_up(opening: Opening, *, actor: Actor, at: datetime) -> Opening:
                 raise Refused("opening_unknown")
             others = SupplyPoint.objects.filter(credit_account_id=supply.credit_account_id, state__in=LIVE)
             assert supply.credit_account_id is not None, supply.pk
+            # a sale that is being booked is seen, and none begins before this has ended
+            call("SELECT 1 FROM ledger_lock_running(ARRAY[%s]::bigint[])", [supply.credit_account_id])
             balance = books.running(supply.credit_account_id)
             if balance != 0 and not others.exclude(pk=supply.pk).exists():
                 raise Refused("balance_not_settled", balance=balance)

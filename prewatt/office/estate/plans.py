@@ -53,12 +53,15 @@ def add_version(plan: Plan, *, price: Decimal, valid_from: datetime, actor: str,
 
 
 def assign(supply_point: SupplyPoint, plan: Plan, *, valid_from: datetime, actor: str, at: datetime) -> PlanAssignment:
-    """Let a plan hold for a supply point from a moment on. Refuses plan_version_past, plan_other_company, and what a
-    purse in money cannot drain by: value_too_fine, value_out_of_range."""
+    """Let a plan hold for a supply point from a moment on. Refuses plan_version_past, plan_other_company,
+    plan_without_price (no price of it can be given later for time that is over), and what a purse in money cannot drain
+    by: value_too_fine, value_out_of_range."""
     if valid_from < at:
         raise Refused("plan_version_past")
     if plan.company_id != supply_point.contract.site.company_id:
         raise Refused("plan_other_company")
+    if not PlanVersion.objects.filter(plan=plan, valid_from__lte=valid_from).exists():
+        raise Refused("plan_without_price")
     check_meter_takes(supply_point, plan, at=at)
     with transaction.atomic():
         assignment, _ = PlanAssignment.objects.update_or_create(

@@ -60,10 +60,22 @@ def nothing_on_its_way(supply: SupplyPoint) -> None:
 
 
 def was_read_to_close(row: Opening, values: dict[str, int], *, at: datetime) -> None:
-    """End a closing by what the meter said: closed at zero, else refused with the balance; called by `advance`."""
-    balance = values.get(Quantity.BALANCE.value, 0)
+    """End a closing by what the meter said: closed at zero, else refused with the balance; called by `advance`.
+
+    Also refused where a make-up or a return began since it was asked: what was read says nothing of that.
+    """
+    balance = values.get(Quantity.BALANCE.value)
     Opening.objects.filter(pk=row.pk).update(read_values=values)
     row.read_values = values
+    CircuitCredit.objects.select_for_update().filter(circuit=row.supply_point.circuit).first()
+    try:
+        nothing_on_its_way(row.supply_point)
+    except Refused as refused:
+        end_refused(row, refused.code, at=at)
+        return
+    if balance is None:
+        end_refused(row, "balance_unknown", at=at)
+        return
     if balance != 0:
         end_refused(row, "credit_unsettled" if balance > 0 else "debt_unsettled", at=at)
         return

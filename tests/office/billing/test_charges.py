@@ -9,7 +9,7 @@ from django.db import DatabaseError, transaction
 from prewatt.core.refusals import Refused
 from prewatt.office.billing import settlements
 from prewatt.office.estate import plans
-from prewatt.office.estate.models import Contract, SupplyPoint
+from prewatt.office.estate.models import Contract, PlanAssignment, SupplyPoint
 from prewatt.office.ledger import books
 from prewatt.office.ledger.models import AccountKind
 from prewatt.office.vending.audits import audit_books
@@ -200,13 +200,16 @@ def test_a_plan_assigned_at_a_date_holds_from_then() -> None:
     assert [(charge.wh, charge.price) for charge in shop.charges] == [(500, "0.92"), (500, "3")]
 
 
-def test_time_without_a_price_is_held_until_there_is_one() -> None:
+def test_a_plan_without_a_price_yet_is_not_assigned_and_time_without_one_is_held() -> None:
+    """No price can be given later for time that is over: nothing would be charged there any more."""
     shop = opened()
     late = plans.add_plan(
         shop.cast.company, code="late", name="Late", price=Decimal("3"), valid_from=NOON + 3 * HOUR, actor="system",
         at=NOON,
     )  # fmt: skip
-    plans.assign(shop.supply, late, valid_from=NOON + HOUR, actor="system", at=NOON)
+    with pytest.raises(Refused, match="plan_without_price"):
+        plans.assign(shop.supply, late, valid_from=NOON + HOUR, actor="system", at=NOON)
+    PlanAssignment.objects.create(supply_point=shop.supply, plan=late, valid_from=NOON + HOUR)
     assert shop.read_and_sweep(2 * HOUR, OPENING_WH + 1000) == 0
     assert shop.progress.held == "unpriced"
     assert shop.read_and_sweep(4 * HOUR, OPENING_WH + 2000) == 0

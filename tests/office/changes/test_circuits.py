@@ -126,15 +126,28 @@ def test_a_meter_whose_purse_is_empty_gives_its_credit_to_the_books(shop: Shop) 
     held = change(shop, supply=cast.supply_101)
     terms = HeldTerms(plan=cast.plan, alarm_1=5000, alarm_2=1000, shared=False)
 
-    def refused(at: timedelta = timedelta(), balance: int = 0) -> str:
-        lately_read(cast.shop_101, at=AT - MINUTE + at, balance=balance)
+    def told(at: timedelta, balance: int) -> None:
+        lately_read(cast.shop_101, at=AT + at, balance=balance)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, balance)"
+                " VALUES (%s, %s, %s, false, 0, 0, %s)",
+                [cast.site.pk, cast.shop_101.pk, AT + at, balance],
+            )
+
+    def refused() -> str:
         with pytest.raises(Refused) as caught:
             to_server(held, terms=terms)
         return caught.value.code
 
-    assert refused(balance=20) == "credit_unsettled"
-    assert refused(balance=-20) == "debt_unsettled"
+    told(-HOUR, 0)
     lately_read(cast.shop_101, at=AT - MINUTE, balance=0)
+    assert refused() == "balance_unknown", "a frame without one came since, beside which the balance of then stands"
+    told(-4 * MINUTE, 20)
+    assert refused() == "credit_unsettled"
+    told(-3 * MINUTE, -20)
+    assert refused() == "debt_unsettled"
+    told(-2 * MINUTE, 0)
     row = to_server(held, terms=terms)
     assert to_server(held, terms=terms).pk == row.pk
     old = SupplyPoint.objects.get(pk=cast.supply_101.pk)

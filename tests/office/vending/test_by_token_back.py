@@ -8,6 +8,8 @@ import pytest
 
 from prewatt.core.refusals import Refused
 from prewatt.core.sts import Answer, ManagementKind
+from prewatt.office.changes.by_token import TokenOpening, TokenTerms, open_by_token
+from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.actors import Actor
 from prewatt.office.tokens import course, issuing, proposals
@@ -165,6 +167,25 @@ def test_what_was_sold_after_the_clearing_was_not_cleared(scene: TokenScene) -> 
     sold = scene.sell(at=SOON + timedelta(minutes=1))
     with pytest.raises(Refused, match="clear_credit_needed"):
         returns.give_back_sale(sold.sale, reason="x", actor=scene.bob, key="t1", at=SOON + timedelta(minutes=2))
+
+
+def test_what_one_loop_was_cleared_of_is_not_given_back_for_another(scene: TokenScene) -> None:
+    """A clear-credit token goes in at the first loop of a meter; the credit of the second is still in it."""
+    meter = Meter.objects.get(pk=scene.circuit.meter_id)
+    Meter.objects.filter(pk=meter.pk).update(line=scene.tokens.cast.line, unit=9, profile="pilot-spm2506-6")
+    second = Circuit.objects.create(site_id=scene.site_id, meter=meter, index=2)
+    opened = open_by_token(
+        TokenOpening(
+            key="o2", circuit=second, customer=scene.contract.customer, contract=None, registers=None,
+            terms=TokenTerms(plan=scene.tokens.cast.plan, hoarding_limit=0), till=scene.tokens.cast.window,
+            actor=scene.bob, at=NOON - timedelta(hours=1),
+        )
+    )  # fmt: skip
+    first, other = scene.sell(), scene.sell(key="k2", contract_number=opened.contract.number, circuit_id=second.pk)
+    cleared(scene, 544)
+    with pytest.raises(Refused, match="clear_credit_needed"):
+        returns.give_back_sale(other.sale, reason="x", actor=scene.bob, key="t2", at=SOON)
+    returns.give_back_sale(first.sale, reason="x", actor=scene.bob, key="t1", at=SOON)
 
 
 def _actions(rows: Iterable[TokenRequest]) -> list[tuple[str, str]]:

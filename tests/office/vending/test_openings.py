@@ -11,7 +11,7 @@ from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.models import Operator
 from prewatt.office.vending import closings, opening_steps, openings
-from prewatt.office.vending.models import CircuitCredit, Opening, Receipt
+from prewatt.office.vending.models import CircuitCredit, Delivery, Opening, Receipt
 from tests.cast import NOON, Cast, assemble
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +160,19 @@ def test_closing_is_decided_by_what_the_meter_holds(cast: Cast, balance: int, st
     contract = Contract.objects.get(pk=cast.contract_101.pk)
     assert contract.state == ("closed" if state == "done" else "open")
     assert Receipt.objects.filter(kind="closing").count() == (1 if state == "done" else 0)
+
+
+def test_a_closing_waits_for_what_was_agreed_to_since_it_was_asked(cast: Cast) -> None:
+    """A make-up is on its way while the meter still says nothing: closed by that, its credit would be nobody's."""
+    row = close(cast)
+    Delivery.objects.create(
+        site_id=cast.site.pk, circuit=cast.shop_101, origin="make_up", kind="purchase", amount=1000, value_minor=92,
+        expected_count=6, state="waiting", orders=1, created_at=NOON,
+    )  # fmt: skip
+    assert answer(row, values={"balance": 0, "purchase_count": 5, "energy_import_total": 9}) == "refused"
+    assert (row.code, Contract.objects.get(pk=cast.contract_101.pk).state) == ("delivery_unsettled", "open")
+
+
+def test_a_meter_that_tells_no_balance_closes_nothing(cast: Cast) -> None:
+    row = close(cast)
+    assert (answer(row, values={"purchase_count": 5}), row.code) == ("refused", "balance_unknown")

@@ -320,7 +320,8 @@ BEGIN
 END $$;
 
 -- What the newest clear-credit token of this supply, known to be entered, took out of the meter and was not yet given
--- back. No row: there is none.
+-- back. No row: there is none. Of a meter with several loops it goes in at the first one (vending.token_wire), and what it
+-- took out there is given back there alone.
 CREATE FUNCTION vending_cleared(p_supply bigint, p_meter bigint)
 RETURNS TABLE (request_id bigint, asked_at timestamptz, credit_left bigint) LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -333,7 +334,9 @@ BEGIN
     JOIN tokens_tokenrequest r ON r.sts_meter_id = m.id AND r.kind = 'clear_credit' AND r.entered_at IS NOT NULL
         AND r.asked_at >= sp.valid_from AND (r.content->>'amount')::bigint IN (0, 65535)  -- electricity, or all registers
     JOIN tokens_tokenproposal p ON p.id = r.proposal_id
-    WHERE sp.id = p_supply ORDER BY r.id DESC LIMIT 1;
+    WHERE sp.id = p_supply AND sp.circuit_id = (
+        SELECT c.id FROM estate_circuit c WHERE c.meter_id = p_meter ORDER BY c.index LIMIT 1)
+    ORDER BY r.id DESC LIMIT 1;
 END $$;
 
 -- 退电. The meter first: an order of kind return; its confirmation makes the money payable. Server-held, the books take
