@@ -15,6 +15,7 @@ from prewatt.field.simulator.meter import Meter
 
 CARD_MODELS: Final = frozenset({"pilot-spm9571", "pilot-spm9573", "ningju-ddzy1218", "ningju-dtzy1218"})
 IMAGE_LIMIT_BYTES: Final = 8_192  # an M1 card has 1,024
+ERROR_CODES: Final = tuple(f"CE-{number:02d}" for number in range(1, 8))  # what its display holds on
 UNREADABLE: Final = "unreadable"
 HUNG: Final = "hung"
 SAYS: Final = {

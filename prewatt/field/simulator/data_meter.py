@@ -72,6 +72,11 @@ class DataMeter(Meter):
         """Was it ever called by anything but its number?"""
         return bool(self.state.address or self.site.address)
 
+    @property
+    def customer(self) -> str:
+        """Whose account was opened in it; empty before."""
+        return self._charging().customer
+
     def hears(self, frame: Frame) -> bool:
         """Is a frame for this meter?"""
         return not frame.reply and meant(frame.address, self.address)

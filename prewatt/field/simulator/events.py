@@ -2,7 +2,7 @@
 
 | event | what happens | what the meter does |
 | --- | --- | --- |
-| overload | a load of one and a half times the limit is connected | trips after its delay; the key closes it |
+| overload | many appliances, together one and a half times the limit | trips after its delay; the key closes it |
 | malicious_load | a resistive step as large as the forbidden one (a heater) | trips at once; the key closes it |
 | motor | the same step with a poor power factor (a motor) | nothing: only a resistive step is forbidden |
 | reverse, reverse_end | energy comes back (panels on the roof) | power below zero, counted apart, credit untouched |
@@ -71,7 +71,9 @@ def _to_circuit(circuit: Circuit, event: Event, at_ms: int) -> None:
     state = circuit.state
     match event:
         case Event.OVERLOAD:
-            circuit.connect_load(min(MOST_W, state.load_limit_w * 3 // 2 + 1))
+            wanted_w = min(MOST_W, state.load_limit_w * 3 // 2 + 1)
+            state.last_load_w = wanted_w  # none of them is a forbidden step by itself
+            circuit.connect_load(wanted_w)
         case Event.MALICIOUS_LOAD | Event.MOTOR:
             state.last_load_w = circuit.load_w(at_ms)[0]
             circuit.connect_load(

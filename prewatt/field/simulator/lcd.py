@@ -9,10 +9,11 @@ from html import escape
 from typing import Final
 
 from prewatt.core.meters.quantities import Quantity
+from prewatt.field.simulator.card_slot import ERROR_CODES, has_slot
 from prewatt.field.simulator.card_slot import shown as card_shown
 from prewatt.field.simulator.circuit import Circuit
 from prewatt.field.simulator.data_meter import DataMeter
-from prewatt.field.simulator.meter import Meter
+from prewatt.field.simulator.meter import PHASE_POWERS, Meter
 from prewatt.field.simulator.page import DISPLAY_S, credit, facts, frame
 from prewatt.field.simulator.reckoned import UNKNOWN
 from prewatt.field.simulator.site import Force
@@ -39,6 +40,7 @@ _WORDS: Final = {
     "voltage": ("电压", "Voltage"),
     "current": ("电流", "Current"),
     "power": ("有功功率", "Active power"),
+    "phases": ("各相有功功率", "Active power by phase"),
     "reactive": ("无功功率", "Reactive power"),
     "apparent": ("视在功率", "Apparent power"),
     "factor": ("功率因数", "Power factor"),
@@ -46,6 +48,8 @@ _WORDS: Final = {
     "time": ("时间", "Time"),
     "constant": ("电表常数", "Meter constant"),
     "number": ("表号", "Meter number"),
+    "customer": ("用户号", "Customer number"),
+    "error": ("错误代码", "Error code"),
     "alarm": ("报警电量", "Alarm level"),
     "trip": ("断电报警电量", "Trip alarm level"),
     "hoard": ("囤积电量", "Hoarding limit"),
@@ -98,13 +102,17 @@ def lines(meter: Meter, index: int, lang: str, at_ms: int) -> list[tuple[str, st
     """Label and value of every line of one circuit's display; the meter is settled."""
     if at_ms < meter.state.hung_until_ms:
         return [(_w("status", lang), _w("hung", lang))]
-    card = isinstance(meter, DataMeter)
-    shown = (_card_lines if card else _spm_lines)(meter, meter.circuits[index], index, lang, at_ms)
-    status = facts(meter.circuits[index], lang)
+    circuit = meter.circuits[index]
+    if isinstance(meter, DataMeter):
+        shown = _card_lines(meter, circuit, index, lang, at_ms)
+    else:
+        shown = _spm_lines(meter, circuit, index, lang, at_ms)
+    status = facts(circuit, lang)
+    says = meter.state.card_says
     return [
         *shown,
-        *([(_w("export", lang), _energy(meter, meter.circuits[index].state.export_wh))]
-          if meter.circuits[index].state.export_wh else []),
+        *([(_w("error", lang), says if says in ERROR_CODES else BLANK)] if has_slot(meter) else []),
+        *([(_w("export", lang), _energy(meter, circuit.state.export_wh))] if circuit.state.export_wh else []),
         *([(_w("card", lang), told)] if (told := card_shown(meter, lang)) else []),
         *([(_w("restarts", lang), str(meter.state.restarts))] if meter.state.restarts else []),
         *([(_w("status", lang), ", ".join(status))] if status else []),
@@ -115,7 +123,12 @@ def _level(value_wh: int, lang: str) -> str:
     return _digits(value_wh, 2, 8) if value_wh else _w("none", lang)
 
 
-def _card_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: int) -> list[tuple[str, str]]:
+def _has_purse(meter: Meter, circuit: Circuit) -> bool:
+    """A card meter has a purse of its own, also where the books hold the credit: empty then, and shown so."""
+    return circuit.state.purse or has_slot(meter)
+
+
+def _card_lines(meter: DataMeter, circuit: Circuit, index: int, lang: str, at_ms: int) -> list[tuple[str, str]]:
     s = circuit.state
     purse = [
         ("last", credit(circuit, s.last_asked_wh)), ("alarm", _level(s.alarm_level_1_wh, lang)),
@@ -123,7 +136,8 @@ def _card_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: in
         ("balance", credit(circuit, s.balance_wh)), ("count", str(s.purchase_count)),
     ]  # fmt: skip
     told = [
-        ("number", meter.number), ("constant", f"{meter.pulses} imp/kWh"), *(purse if s.purse else []),
+        ("number", meter.number), ("customer", meter.customer or BLANK), ("constant", f"{meter.pulses} imp/kWh"),
+        *(purse if _has_purse(meter, circuit) else []),
         ("limit", f"{s.load_limit_w:,} W" if s.load_limit_w else _w("none", lang)), ("mode", _mode(circuit, lang)),
         ("total", _energy(meter, s.energy_wh)), *_measured(meter, index, at_ms),
     ]  # fmt: skip
@@ -138,7 +152,7 @@ def _spm_lines(meter: Meter, circuit: Circuit, index: int, lang: str, at_ms: int
         ("overdraft", credit(circuit, s.overdraft_limit_wh)), ("past", credit(circuit, max(0, -s.balance_wh))),
     ]  # fmt: skip
     told = [
-        *(purse if s.purse else []), ("energy", _energy(meter, s.energy_wh)),
+        *(purse if _has_purse(meter, circuit) else []), ("energy", _energy(meter, s.energy_wh)),
         ("limit", f"{s.load_limit_w:,} W" if s.load_limit_w else _w("none", lang)), ("mode", _mode(circuit, lang)),
         *_measured(meter, index, at_ms),
     ]  # fmt: skip
@@ -151,12 +165,14 @@ def _measured(meter: Meter, index: int, at_ms: int) -> list[tuple[str, str]]:
     volts = [values[each] for each in (Quantity.VOLTAGE_A, Quantity.VOLTAGE_B, Quantity.VOLTAGE_C) if each in values]
     amperes = [values[each] for each in (Quantity.CURRENT_A, Quantity.CURRENT_B, Quantity.CURRENT_C) if each in values]
     power_w = values[Quantity.POWER_ACTIVE]
+    phases = [f"{values[each]:,} W" for each in PHASE_POWERS if each in values]
     apparent_va, reactive_var = values[Quantity.POWER_APPARENT], values[Quantity.POWER_REACTIVE]
     factor, hertz = values[Quantity.POWER_FACTOR], values[Quantity.FREQUENCY]
     return [
         ("voltage", " ".join(f"{volt // 1000}.{volt % 1000 // 100} V" for volt in volts)),
         ("current", " ".join(f"{ampere // 1000}.{ampere % 1000 // 10:02d} A" for ampere in amperes)),
         ("power", f"{power_w:,} W"),
+        *([("phases", " ".join(phases))] if len(phases) > 1 else []),
         ("reactive", f"{reactive_var:,} var"),
         ("apparent", f"{apparent_va:,} VA"),
         ("factor", f"{factor // 1000}.{factor % 1000:03d}"),

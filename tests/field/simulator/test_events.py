@@ -55,6 +55,11 @@ def test_the_status_word_says_what_happened(shop: World, event: Event, bit: Stat
     assert values[Quantity.RELAY] == (not opens), "a cover alone, say, opens nothing"
 
 
+def test_an_overload_of_many_appliances_is_no_forbidden_load(shop: World) -> None:
+    shop.settle(NOON_MS + 1_000)  # it has seen what is connected
+    assert after(shop, Event.OVERLOAD, at_ms=NOON_MS + 2_000) == {StatusBit.OVERLOAD_TRIP}
+
+
 def test_a_forbidden_load_is_known_by_being_resistive(shop: World) -> None:
     assert after(shop, Event.MOTOR) == frozenset()
     values = shop.meters[NUMBER].values(1, NOON_MS + 60_000)
@@ -167,10 +172,21 @@ def test_the_page_offers_what_can_happen_and_the_display_has_every_line_of_the_m
     assert "Load threshold" in page(shop.meters[NUMBER], "en", NOON_MS)
 
 
+def test_a_three_phase_meter_shows_the_power_of_each_phase(tmp_path: Path) -> None:
+    three = world(tmp_path, meter(profile="pilot-spm9513", **HELD)).meters[NUMBER]
+    shown = dict(lines(three, 1, "en", NOON_MS))
+    assert (shown["Active power"], shown["Active power by phase"]) == ("1,000 W", "333 W 333 W 334 W")
+
+
 def test_a_card_meter_shows_the_lines_of_its_manual(tmp_path: Path) -> None:
     card = world(tmp_path, meter(profile="ningju-ddzy1218", opening={"energy_wh": 123_456_789_012})).meters[NUMBER]
     shown = dict(lines(card, 1, "zh", NOON_MS))
-    assert not {"表号", "电表常数", "负荷阈值", "总用电量"} - shown.keys()
+    wanted = ("最近一次购电量", "电表常数", "用户号", "表号", "报警电量", "断电报警电量", "囤积电量", "负荷阈值", "剩余电量",
+              "总用电量", "错误代码")  # fmt: skip
+    assert not set(wanted) - shown.keys()
+    assert (shown["用户号"], shown["错误代码"]) == ("--------", "--------"), "no card opened its account, none is wrong"
+    card.state.card, card.state.card_says = "00", "CE-05"
+    assert dict(lines(card, 1, "zh", NOON_MS))["错误代码"] == "CE-05"
     assert shown["总用电量"] == "456789.01 kWh", "eight digits, two after the point, over the top from 0"
 
 
