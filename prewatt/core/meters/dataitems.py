@@ -19,6 +19,8 @@ WORD: Final = 2
 BITS: Final = 16
 LONGEST_MINUTES: Final = 1440  # a relay command that outlives a day is a trap for whoever moves in tomorrow
 RELAY_OPEN, COMMAND_OPEN, KEPT_ON = 4, 6, 12  # bits of status word 3
+WORD_3, ALL_WORDS = 0x04000503, 0x040005FF  # it alone, and all seven in one answer
+WORDS: Final = 7
 CANONICAL: Final = MappingProxyType({bit: place for place, bit in enumerate(StatusBit)})
 
 register(
@@ -168,6 +170,11 @@ def _access(table: Table) -> Access:
     return made
 
 
+def word_3_at(di: int) -> int:
+    """Where in the answer to an identifier of a relay's state status word 3 begins."""
+    return (WORD_3 & 0xFF) * WORD - WORD if di == ALL_WORDS else 0
+
+
 def _check(
     registers: tuple[Register, ...], blocks: tuple[Block, ...], flags: tuple[Flag, ...], relay: RelayCommand | None
 ) -> None:
@@ -187,7 +194,7 @@ def _check(
     for flag in flags:
         if flag.at + WORD > status.get(flag.address, 0):
             raise Refused("profile_not_in_block", quantity=flag.fact.value)
-    if relay is not None and status.get(relay.address, 0) < WORD:
+    if relay is not None and status.get(relay.address, 0) < word_3_at(relay.address) + WORD:
         raise Refused("profile_control")
 
 
@@ -205,8 +212,9 @@ def decode_answer(
             if value is not None:
                 values[each.quantity] = value
     here = [flag for flag in flags if flag.address == block.address and block.group is Group.STATUS]
-    if here and all(is_told(data[flag.at : flag.at + WORD]) for flag in here):
-        facts = {flag.fact for flag in here if _holds(flag, data)}
+    told = [flag for flag in here if is_told(data[flag.at : flag.at + WORD])]  # of a phase that is not there: ones
+    if told:
+        facts = {flag.fact for flag in told if _holds(flag, data)}
         values[Quantity.STATUS] = sum(1 << CANONICAL[fact] for fact in facts)
     return values
 

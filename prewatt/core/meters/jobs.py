@@ -140,3 +140,4 @@ class Outcome:
     freezes: tuple[Freeze, ...] = ()  # READ_FREEZES alone, the oldest first
     schedule: ScheduleRead | None = None  # READ_SCHEDULE and WRITE_SCHEDULE alone: what the meter showed last
     prices: PriceRead | None = None  # READ_PRICES and WRITE_PRICES alone: likewise
+    lacks: frozenset[int] = frozenset()  # DL/T 645: identifiers the meter has not, in place of which others were read

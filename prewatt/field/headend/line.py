@@ -327,6 +327,7 @@ class Line:
         finally:
             self._polls.done(poll, self._loop.time(), answered=answered)
         if outcome.verdict is Verdict.DONE:
+            target.health.polled(outcome.lacks, full=poll.full)
             self._keep(target, outcome.values, full=poll.full)
 
     def _keep(self, target: PolledCircuit, values: Mapping[Quantity, int], *, full: bool) -> None:
@@ -345,9 +346,10 @@ class Line:
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
         if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE, Intent.WRITE_PRICES):
             job = replace(job, clock=int(self._ground.clock().timestamp()))
+        lacks = target.health.lacks
         conversation = converse(
             spoken(job, target.profile),
-            target.address,
+            replace(target.address, lacks=lacks) if lacks else target.address,
             job,
             transport=self._transport.framing,
             baud=self.plan.baud,

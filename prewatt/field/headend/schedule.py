@@ -30,12 +30,18 @@ class MeterHealth:
     reported_at: float = 0.0
     logged: bool = False
     refusal: str | None = None  # code of the last poll the meter refused
+    lacks: frozenset[int] = frozenset()  # identifiers that two status polls in a row were refused
+    refused: frozenset[int] = frozenset()  # by the last one
 
     def missed(self, now: float, cycle_s: float) -> None:
         self.misses += 1
         cycles = min(MAX_BACK_OFF_CYCLES, 1 << min(self.misses - 1, 8))
         # half a cycle early, so that the grid point meant is never missed by a hair
         self.probe_at = now + (cycles - 0.5) * cycle_s
+
+    def polled(self, lacks: frozenset[int], *, full: bool) -> None:
+        """What a meter has not is asked for once more after each register read: one refusal may be a late one."""
+        self.lacks, self.refused = (frozenset(), frozenset()) if full else (self.refused & lacks, lacks)
 
     def answered(self) -> None:
         self.misses = 0

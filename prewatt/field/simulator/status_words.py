@@ -31,7 +31,7 @@ def words_of(circuit: Circuit, *, phases: int, word_3: int, programmable: bool) 
     named: list[dict[str, bool]] = [
         {"overdraft": state.purse and state.balance_wh < 0},
         {f"{phase}_active_reverse": reverse for phase in PHASES[:phases]},
-        {"programming_allowed": programmable},
+        {"programming_allowed": programmable, "pre_trip_alarm": bool({StatusBit.ALARM_1, StatusBit.ALARM_2} & facts)},
         *(of_phase if place < phases else {} for place in range(len(PHASES))),
         {},
     ]

@@ -174,13 +174,13 @@ class AnyLine(Generic[M]):
 
     def run(
         self, job: Job, *, number: str = NUMBER, unit: int = UNIT, bus: frozenset[str] = frozenset(),
-        closes_by_key: bool = False,
+        closes_by_key: bool = False, lacks: frozenset[int] = frozenset(),
     ) -> Outcome:  # fmt: skip
         assert self.transport in ("rtu", "tcp")
         talk = converse(
             self.meter.profile,
             MeterAddress(
-                unit=unit, number=number, neighbours=bus, identity=self.modem, closes_by_key=closes_by_key
+                unit=unit, number=number, neighbours=bus, identity=self.modem, closes_by_key=closes_by_key, lacks=lacks
             ),
             job,
             transport="rtu" if self.transport == "rtu" else "tcp",

@@ -61,6 +61,8 @@ class DataMeter:
         if di in self.extra:
             return self.extra[di]
         now = self.clock
+        if di == 0x04000503:
+            return self.word.to_bytes(2, "little")
         if di == 0x04000101:
             return bytes.fromhex(f"{now.isoweekday() % 7:02d}{now:%d%m%y}")
         if di == 0x04000102:
@@ -69,7 +71,7 @@ class DataMeter:
         for blocks in self.profile.blocks.values():
             for block in blocks:
                 if block.address == di:
-                    words = {0: self.word} if di == 0x04000503 else {}
+                    words = {0x040005FF: {4: self.word}}.get(di, {})
                     return encode_answer(self.profile.registers.values(), block, values, words)
         return None
 

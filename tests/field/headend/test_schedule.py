@@ -141,3 +141,15 @@ def test_there_is_no_such_hurry_while_others_need_the_time() -> None:
     [health] = clock.healths.values()
     health.misses, health.probe_at, health.wanted_until = 9, START + 9000, START + 9000
     assert clock.take(START + 60, for_wanted=False) is None and clock.take(START + 200) is not None
+
+
+def test_what_two_status_polls_in_a_row_were_refused_is_asked_for_anew_after_a_register_read() -> None:
+    health, words, nothing = MeterHealth(), frozenset({0x040005FF}), frozenset[int]()
+    said = [(words, False), (nothing, False), (words, False), (words, False), (words, False), (nothing, True)]
+    known = []
+    for lacks, full in said:
+        health.polled(lacks, full=full)
+        known.append(health.lacks == words)
+    assert known == [False, False, False, True, True, False]
+    health.polled(words, full=False)
+    assert health.lacks == nothing, "one refusal may be a late one"

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from prewatt.core.meters import Profile, catalogue
-from prewatt.core.meters.catalogue import shipped_text
 from prewatt.core.meters.drivers import MeterAddress
 from prewatt.core.meters.jobs import Intent, Job, Verdict, Wish
-from prewatt.core.meters.own import check_own
 from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.wire import dlt645
 from prewatt.field.simulator.events import WATCHDOG_MS, Event
@@ -28,33 +26,8 @@ HELD: dict[str, Any] = {
 AFTER_MS = NOON_MS + 60_000
 
 
-def own_text() -> str:
-    """The shipped model, asked for all its status words in one read: word n stands at 2 (n - 1)."""
-    text = shipped_text(CODE).replace(f'code = "{CODE}"', 'code = "ours"')
-    text = text.replace('di = "04000503"\nsize = 2', 'di = "040005FF"\nsize = 14')
-    head, *flags = text.split("[[flag]]")
-    tail = flags[-1][flags[-1].index("[settings]") :].replace('di = "04000503"', 'di = "040005FF"')
-    head = head.replace('di = "04000503"\nbit', 'di = "040005FF"\nat = 4\nbit').replace(
-        'di = "04000503"', 'di = "040005FF"'
-    )
-    named = [
-        ("overload_trip", 6, 5), ("voltage_limits", 6, 1), ("voltage_limits", 6, 2), ("reverse_power", 2, 0),
-        ("kept_on", 4, 12),
-    ]  # fmt: skip
-    made = "".join(
-        f'[[flag]]\nfact = "{fact}"\ndi = "040005FF"\nat = {at}\nset = [{bit}]\nassumed = true\n\n'
-        for fact, at, bit in named
-    )
-    return f"{head}{made}{tail}"
-
-
-@pytest.fixture
-def ours() -> Profile:
-    return check_own(own_text())
-
-
-def played(directory: Path, profile: Profile) -> World:
-    parts = {**meter(**HELD), "profile": profile.code}
+def played(directory: Path, profile: Profile, **more: Any) -> World:
+    parts = {**meter(**{**HELD, **more}), "profile": profile.code}
     known = {**catalogue(), profile.code: profile}
     return World(site_from(site_dict(parts, lines=[line()])), Store(directory), now_ms=NOON_MS, profiles=known)
 
@@ -67,26 +40,36 @@ def status(a_world: World, profile: Profile, at_ms: int = AFTER_MS) -> tuple[Ver
     return outcome.verdict, set(profile.bits(outcome.values.get(Quantity.STATUS, 0)))
 
 
-@pytest.mark.parametrize(
-    ("event", "fact"),
-    [
-        (Event.OVERLOAD, StatusBit.OVERLOAD_TRIP),
-        (Event.REVERSE, StatusBit.REVERSE_POWER),
-        (Event.VOLTAGE_HIGH, StatusBit.VOLTAGE_LIMITS),
-        (Event.VOLTAGE_LOW, StatusBit.VOLTAGE_LIMITS),
-    ],
-)
-def test_the_head_end_sees_what_happened_by_the_bits_that_the_profile_names(
-    event: Event, fact: StatusBit, ours: Profile, tmp_path: Path
-) -> None:
-    a_world = played(tmp_path, ours)
-    assert status(a_world, ours) == (Verdict.DONE, {StatusBit.KEPT_ON})
-    a_world.happen(NUMBER, event, 1, NOON_MS)
-    assert status(a_world, ours) == (Verdict.DONE, {StatusBit.KEPT_ON, fact})
+@pytest.mark.parametrize("code", ["ningju-ddzy1218", "ningju-dtzy1218", "pilot-spm9571-645", "pilot-spm9573-645"])
+def test_the_head_end_sees_what_happened_to_a_meter_as_it_is_shipped(code: str, tmp_path: Path) -> None:
+    profile = catalogue()[code]
+    a_world = played(tmp_path, profile, settings={"load_limit_w": 4_000})
+    said = [
+        (Event.REVERSE, {StatusBit.REVERSE_POWER}), (Event.REVERSE_END, set()),
+        (Event.VOLTAGE_HIGH, {StatusBit.VOLTAGE_LIMITS}), (Event.VOLTAGE_LOW, {StatusBit.VOLTAGE_LIMITS}),
+        (Event.VOLTAGE_NORMAL, set()), (Event.COVER_OPEN, set()),
+        (Event.OVERLOAD, {StatusBit.OVERLOAD_TRIP, StatusBit.AWAIT_KEY}),
+    ]  # fmt: skip
+    assert status(a_world, profile, NOON_MS) == (Verdict.DONE, {StatusBit.KEPT_ON})
+    for place, (event, facts) in enumerate(said):
+        at_ms = NOON_MS + place * 60_000
+        a_world.happen(NUMBER, event, 1, at_ms)
+        assert status(a_world, profile, at_ms + 30_000) == (Verdict.DONE, {StatusBit.KEPT_ON, *facts}), event
 
 
-def test_a_bit_that_only_a_profile_knows_is_told_too(ours: Profile, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["generic-dlt645-order", "generic-dlt645-grid"])
+def test_a_meter_that_holds_money_warns_before_it_trips(code: str, tmp_path: Path) -> None:
+    profile = catalogue()[code]
+    held: dict[str, Any] = {
+        "opening": {"balance_wh": 1_000, "purchase_count": 1}, "settings": {"alarm_level_1_wh": 2_000},
+    }  # fmt: skip
+    a_world = world(tmp_path, meter(profile=code, **held))
+    assert status(a_world, profile) == (Verdict.DONE, {StatusBit.ALARM_1})
+
+
+def test_a_bit_that_only_a_profile_knows_is_told_too(tmp_path: Path) -> None:
     """No word of the standard says that the cover is open."""
+    ours = replace(catalogue()[CODE], code="ours")
     (flag, *others) = ours.flags
     tamper = replace(flag, fact=StatusBit.TAMPER, address=0x04009901, at=0, set=frozenset({3}), clear=frozenset())
     block = replace(next(iter(ours.blocks.values()))[0], address=0x04009901, count=2)
@@ -123,18 +106,24 @@ def test_the_words_are_those_of_the_standard_one_by_one_and_together(tmp_path: P
     assert named == [set(), set(), third, of_phase, of_phase, of_phase, set()]
 
 
-@pytest.mark.parametrize("event", [Event.OVERLOAD, Event.MALICIOUS_LOAD])
+@pytest.mark.parametrize(
+    ("event", "facts", "verdict", "code"),
+    [
+        (Event.OVERLOAD, {StatusBit.OVERLOAD_TRIP}, Verdict.REFUSED, "closing_blocked_overload_trip"),
+        (Event.MALICIOUS_LOAD, set(), Verdict.DONE, "await_key"),  # no word of the standard knows it
+    ],
+)
 def test_a_meter_that_opened_by_itself_is_not_said_to_have_been_told_to_and_stays_open_until_its_key(
-    event: Event, tmp_path: Path
+    event: Event, facts: set[StatusBit], verdict: Verdict, code: str, tmp_path: Path
 ) -> None:
     profile = catalogue()[CODE]
     a_world = world(tmp_path, meter(profile=CODE, **HELD))
     a_world.happen(NUMBER, event, 1, NOON_MS)
-    assert status(a_world, profile)[1] == {StatusBit.AWAIT_KEY, StatusBit.KEPT_ON}
+    assert status(a_world, profile)[1] == {StatusBit.AWAIT_KEY, StatusBit.KEPT_ON, *facts}
     master = Master(a_world.lines["a"], "rtu", profile=profile, address=MeterAddress(unit=1, number=NUMBER))
     master.now_ms = AFTER_MS
     told = master.do(Job(intent=Intent.RELAY, wish=Wish.AUTOMATIC))
-    assert (told.code, told.values[Quantity.RELAY]) == ("await_key", 0), "somebody must go there"
+    assert (told.verdict, told.code, told.values[Quantity.RELAY]) == (verdict, code, 0), "somebody must go there"
     a_world.command(NUMBER, master.now_ms, load_w=500)
     a_world.command(NUMBER, master.now_ms, press_key=True)
     assert status(a_world, profile, master.now_ms)[1] == {StatusBit.KEPT_ON}

@@ -21,6 +21,7 @@ class MeterAddress:
     neighbours: frozenset[str] = frozenset()
     identity: str = ""  # of the link that is this meter's alone, where it has one
     closes_by_key: bool = False  # a supply that comes back is permitted, and closed by the meter's key
+    lacks: frozenset[int] = frozenset()  # identifiers it refused again and again: asked for no more, for a while
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ that is refused, the line falls quiet for longer than any reply is late, and the
 from collections.abc import Generator
 from typing import Final
 
+from prewatt.core.meters.dataitems import WORD_3
 from prewatt.core.meters.drivers.dlt645_purse import SHOWN, charge_refusal, holds, read_purse, unlike, witness
 from prewatt.core.meters.drivers.dlt645_talk import Script, Step, Talk
 from prewatt.core.meters.drivers.exchange import Asked, Asking, Pause
@@ -32,7 +33,6 @@ from prewatt.core.wire.dlt645.charging import (
     session_of,
 )
 
-WORD_3: Final = 0x04000503
 NOT_OPENED: Final = 15  # bit of status word 3: no account was opened over the line
 SESSIONS: Final = 2  # the second one where the first may have been built on a late answer
 _FINAL: Final = frozenset(

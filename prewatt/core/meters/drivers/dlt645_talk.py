@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from prewatt.core.meters.dataitems import WORD, decode_answer, is_told
+from prewatt.core.meters.dataitems import ALL_WORDS, WORD, WORD_3, WORDS, decode_answer, is_told, word_3_at
 from prewatt.core.meters.drivers.conversation import MeterAddress
 from prewatt.core.meters.drivers.exchange import Asked, Asking, Pause
 from prewatt.core.meters.jobs import Outcome, Verdict
@@ -80,6 +80,7 @@ class Talk:
         self.access = profile.access or Access()
         self.values: Values = {}
         self.word = 0  # status word 3
+        self.lacks = meter.lacks & {ALL_WORDS}
         self.state: PurseState | None = None  # what a State Grid meter answered to the last state query
         self.sent = False
 
@@ -87,7 +88,7 @@ class Talk:
         values = self.values
         if Quantity.OVERDRAWN in values and Quantity.BALANCE in values:  # they stand apart in the meter, never both
             values = {**values, Quantity.BALANCE: values[Quantity.BALANCE] - values[Quantity.OVERDRAWN]}
-        return Outcome(verdict=verdict, code=code, values=values, sent=self.sent)
+        return Outcome(verdict=verdict, code=code, values=values, sent=self.sent, lacks=self.lacks)
 
     def item(self, di: int) -> Generator[Step, Frame | None, bytes | Outcome]:
         """The value bytes behind an identifier, following frames included; an Outcome when the meter gave none."""
@@ -107,16 +108,32 @@ class Talk:
 
     def block(self, block: Block) -> Part:
         """Read one block into `values`; an Outcome when the meter did not give it."""
-        data = yield from self.item(block.address)
+        data = yield from self._answer(block)
         if isinstance(data, Outcome):
             return None if block.optional and data.verdict is Verdict.REFUSED else data
         relay = self.profile.relay
         if relay is not None and block.group is Group.STATUS and block.address == relay.address:
-            if not is_told(data[:WORD]):
+            at = word_3_at(block.address)
+            if not is_told(data[at : at + WORD]):
                 return self.end(Verdict.SILENT, "no_reply")
-            self.word = int.from_bytes(data[:WORD], "little")
+            self.word = int.from_bytes(data[at : at + WORD], "little")
         self.values.update(decode_answer(self.profile.registers.values(), self.profile.flags, block, data))
         return None
+
+    def _answer(self, block: Block) -> Generator[Step, Frame | None, bytes | Outcome]:
+        """What stands behind a block. A meter that has not all status words in one answer is asked for word 3, which
+        every relay needs; of the others nothing is known then."""
+        if block.address not in self.lacks:
+            data = yield from self.item(block.address)
+            refused = isinstance(data, Outcome) and data.verdict is Verdict.REFUSED
+            if not refused or block.address != ALL_WORDS:
+                return data
+            self.lacks |= {ALL_WORDS}
+        word = yield from self.item(WORD_3)
+        if isinstance(word, Outcome):
+            return word
+        at = word_3_at(ALL_WORDS)
+        return bytes(at) + word[:WORD] + bytes((WORDS - 1) * WORD - at) if len(word) >= WORD else b""
 
     def read(self, group: Group) -> Part:
         for block in self.profile.blocks.get(group, ()):
