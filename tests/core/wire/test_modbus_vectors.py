@@ -30,6 +30,7 @@ from prewatt.core.wire.modbus import (
     encode_rtu_request,
     encode_tcp_reply,
     encode_tcp_request,
+    scan_rtu,
 )
 
 VECTORS: Final = json.loads(
@@ -180,3 +181,11 @@ def test_the_values_the_sources_name_are_in_the_registers(exchange: dict[str, An
             value = Decimal(struct.unpack_from(form, two)[0])
         wanted = Decimal(field["value"])
         assert abs(value * Decimal(field["scale"]) - wanted) <= abs(wanted) / 100_000
+
+
+def test_a_reply_that_ends_in_zeros_is_the_one_that_was_asked_for() -> None:
+    # its first eight bytes are a request with a good CRC, and a good CRC stays good over zeros
+    asked, told = "0B03000100041563", "0B03080000004700000000 0000"
+    capture = scan_rtu(bytes.fromhex(asked + told), None)
+    assert [frame.registers for frame in capture.frames] == [None, (0, 71, 0, 0)]
+    assert capture.discarded == 0

@@ -7,7 +7,7 @@ frame and its CRC decide, so a frame that the standard forbids (count 0) is show
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeGuard
 
 from prewatt.core.wire.checks import crc16_modbus
 from prewatt.core.wire.errors import RemoteProtocolError
@@ -190,11 +190,24 @@ def _chosen(fitting: list[Captured], before: Captured | None) -> Captured:
     function = _read_part(request.function)
     if not 1 <= request.count <= count_limit(function):
         return reply
-    if before is not None and before.direction is Direction.REQUEST:
-        if (before.unit, before.function) == (request.unit, request.function) and before.count is not None:
-            brought = 2 * len(reply.registers) if reply.registers is not None else len(reply.bits or b"")
-            return reply if brought == data_size(function, before.count) else request
+    if _asks_like(before, request):
+        return reply if _asked_for(before, reply) else request
     raise RemoteProtocolError("direction_needed", f"function {request.function}")
+
+
+def _asks_like(before: Captured | None, one: Captured) -> TypeGuard[Captured]:
+    """Is `before` a read of the same unit and function?"""
+    if before is None or before.direction is not Direction.REQUEST or before.count is None:
+        return False
+    return (before.unit, before.function) == (one.unit, one.function)
+
+
+def _asked_for(before: Captured | None, reply: Captured) -> bool:
+    """Is `reply` as long as what the request right before it asked for?"""
+    brought = 2 * len(reply.registers) if reply.registers is not None else len(reply.bits or b"")
+    if not _asks_like(before, reply) or not brought:
+        return False
+    return brought == data_size(_read_part(reply.function), before.count or 0)
 
 
 def _read_part(function: int) -> Function:
@@ -242,7 +255,10 @@ def _rtu_at(
         elif (read := _READERS[each](unit, data[at + 1 : end - 2])) is not None:
             by_size.setdefault(size, []).append(read)
     if by_size:
-        size, fitting = next(iter(by_size.items()))
+        # a run of zeros can give two sizes a fitting CRC: the one that was asked for, else the first
+        asked = (size for size, readings in by_size.items() if _asked_for(before, readings[-1]))
+        size = next(asked, next(iter(by_size)))
+        fitting = by_size[size]
         return _chosen(fitting, before), size + 3
     rest = len(data) - at
     if whole and rest <= MAX_FRAME and pdu[0] and crc16_modbus(data[at:]) == 0:
