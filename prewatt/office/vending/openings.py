@@ -28,6 +28,7 @@ from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.audit import audit
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending import opening_errors as _errors  # noqa: F401  registers the texts
+from prewatt.office.vending import purse_prices
 from prewatt.office.vending.limits import check_key
 from prewatt.office.vending.models import CircuitCredit, Opening, Receipt, Till
 from prewatt.office.vending.opening_rows import ask, end_refused, locked, move
@@ -209,7 +210,8 @@ def _dispose(row: Opening, *, at: datetime) -> None:
 
 
 def write_settings(row: Opening, *, at: datetime) -> None:
-    """Write what was agreed; the driver reads it back. A purse in money is told the price in force as well."""
+    """Write what was agreed; the driver reads it back. A purse in money is told the price in force as well, or where it
+    keeps a standby set of prices, as soon as it is open."""
     supply = row.supply_point
     move(row, State.WRITING)
     profile = all_profiles()[supply.circuit.meter.profile]
@@ -240,6 +242,8 @@ def done(row: Opening, *, at: datetime) -> None:
     written = one_price(row.job) if holds_money(supply) and row.job is not None else None
     if written is not None:
         read_back(supply, written, at=at)
+    elif holds_money(supply):
+        purse_prices.opened(supply, at=at)
     Contract.objects.filter(pk=contract.pk, state="opening").update(state="open", opened_at=at)
     worth = book_take_over(row, taken_over, at=at) if taken_over > 0 else 0
     move(row, State.DONE, done_at=at)

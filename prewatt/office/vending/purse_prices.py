@@ -22,6 +22,7 @@ from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.wallet import PRICES, price_of, prices_for
 from prewatt.core.refusals import Refused
 from prewatt.office.estate.models import Circuit, SupplyPoint
+from prewatt.office.estate.plans import version_in_force
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering import settings
 from prewatt.office.metering.jobs import decode, enqueue, prices_read_of
@@ -116,6 +117,18 @@ def holds_money(supply: SupplyPoint) -> bool:
 def read_back(supply: SupplyPoint, price: Decimal, *, at: datetime) -> None:
     """The meter showed that it drains by this price, whatever the rate."""
     PursePrice.objects.update_or_create(supply_point=supply, defaults={"price": price, "read_at": at})
+
+
+def opened(supply: SupplyPoint, *, at: datetime) -> None:
+    """A purse in money was opened whose price no setting holds: the standby set is asked for at once, in the caller's
+    transaction. What is refused hinders no opening: the sweep tries again and the contract's page says so."""
+    if not price_sets.has_standby(supply.circuit.meter):
+        return
+    try:
+        with transaction.atomic():
+            price_sets.renew(supply, version_in_force(supply, at=at).price, actor=ACTOR, at=at)
+    except Refused as refused:
+        logger.warning("the price of supply point %s could not be written: %s", supply.pk, refused.code)
 
 
 def sweep(*, at: datetime) -> int:

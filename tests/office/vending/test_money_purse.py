@@ -16,7 +16,8 @@ from prewatt.office.estate import plans
 from prewatt.office.estate.models import Circuit, Company, Customer, Meter, PlanAssignment, PlanVersion, SupplyPoint
 from prewatt.office.ledger.books import books
 from prewatt.office.ledger.models import AccountKind
-from prewatt.office.metering.models import JobRow, WantedSetting
+from prewatt.office.metering.jobs import prices_of
+from prewatt.office.metering.models import JobRow, WantedPrices, WantedSetting
 from prewatt.office.reports import circuits
 from prewatt.office.staff.models import Operator, Scope
 from prewatt.office.vending import (
@@ -278,6 +279,24 @@ def test_opening_takes_money_over_writes_the_price_and_says_what_was_read_back(s
     assert (now.state, now.credit_unit, PursePrice.objects.get(supply_point=now).price) == ("open", "CNY", PRICE)
     assert of(scene, AccountKind.DEFERRED_INCOME) == 1_250, "money is worth itself"
     assert Receipt.objects.get(kind="opening").data["taken_over_minor"] == 1_250
+
+
+def test_a_meter_with_a_standby_set_of_prices_is_told_the_plan_s_as_it_is_opened(scene: Scene) -> None:
+    meter = scene.circuits[0].meter
+    Meter.objects.filter(pk=meter.pk).update(profile="generic-dlt645-order")
+    scene.circuits[0] = Circuit.objects.get(pk=scene.circuits[0].pk)
+    row = opened(scene)
+    assert answer(row, PURSE, balance=0) == "writing"
+    assert row.job is not None and not set(PRICES) & row.job.payload["settings"].keys()
+    assert not WantedPrices.objects.exists(), "nothing of a price before the meter has agreed"
+    assert answer(row) == "done"
+    told = WantedPrices.objects.get()
+    assert prices_of(told.prices).rates == (920_000,) * 4 and (told.actor, told.meter_id) == ("system", meter.pk)
+    assert (told.job.intent, told.job.state) == ("write_prices", "queued")
+    assert told.swap_at == price_sets.earliest(AT)
+    assert not PursePrice.objects.filter(supply_point=supply(scene)).exists(), "only what is read back is claimed"
+    assert purse_prices.sweep(at=AT + timedelta(seconds=10)) == 0, "it is on its way"
+    assert JobRow.objects.filter(intent="write_prices").count() == 1
 
 
 def test_money_found_in_the_meter_can_be_cleared(scene: Scene) -> None:
