@@ -48,6 +48,9 @@ def begin_new(part: SwapPart, *, actor: Actor, at: datetime) -> None:
 def _held(part: SwapPart, old: SupplyPoint, key: str, actor: Actor, at: datetime) -> Opening:
     """The balance is not touched: the new supply point is charged to the same account, with the same fraction of a
     minor unit, from its first reading on."""
+    first = part.new_supply_id is None
+    if not first:  # tried before and given up: nothing was supplied under it, and the new one begins where it did
+        SupplyPoint.objects.filter(pk=part.new_supply_id, opening_at=None).update(valid_to=part.final_at)
     made = open_server_held(
         old.contract, part.new_circuit, _plan_of(old, at), shared=True, overdraft=old.overdraft, alarm_1=old.alarm_1,
         alarm_2=old.alarm_2, valid_from=part.final_at, actor=actor, at=at,
@@ -56,13 +59,13 @@ def _held(part: SwapPart, old: SupplyPoint, key: str, actor: Actor, at: datetime
     SupplyPoint.objects.filter(pk=made.pk).update(
         credit_account_id=old.credit_account_id, load_limit_w=old.load_limit_w
     )
-    former = Progress.objects.filter(pk=old.pk)
+    former = Progress.objects.filter(pk=part.new_supply_id or old.pk)  # tried before, it went over already
     fraction = former.get().carried_minor
     Progress.objects.filter(pk=made.pk).update(account_id=old.credit_account_id, carried_minor=fraction)
     former.update(carried_minor=0, held="", held_at=None, held_wh=None)
     made.refresh_from_db()
     row = begin(made, request_key=key, till=part.swap.till, actor=actor, at=at)
-    if part.first_wh is not None:
+    if part.first_wh is not None and first:
         state_reading(made.circuit.site_id, made.circuit_id, part.final_at, part.first_wh, None)
     ask(row, Job(intent=Intent.READ_REGISTERS, circuit_index=part.index), at=at)
     return row

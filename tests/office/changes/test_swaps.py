@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from prewatt.core.meters.jobs import Wish
 from prewatt.core.refusals import Refused
 from prewatt.office.billing import charges, releases
+from prewatt.office.billing.models import Progress
 from prewatt.office.changes import swap_steps
 from prewatt.office.changes.final import Stated
 from prewatt.office.changes.models import Swap, SwapPart
+from prewatt.office.changes.openings import refuse
 from prewatt.office.changes.swaps import Read, SwapCommand, swap
 from prewatt.office.estate.models import Circuit, Contract, Meter, SupplyPoint
 from prewatt.office.ledger import books
@@ -100,6 +102,24 @@ def test_the_balance_stays_and_charging_goes_on_from_the_new_meters_first_readin
     listed = circuits.page(shop.cast.bob, after_id=0, limit=99, at=AT, stale=HOUR)
     assert NUMBER in {each.meter_number for each in listed} and len(listed) == 4, "the old one is listed no more"
     assert AuditRow.objects.get(action="changes.swap").reason == "the display is dead"
+    agreed()
+
+
+def test_a_new_meter_of_the_books_that_was_given_up_is_opened_again_from_where_it_stood(shop: Shop) -> None:
+    shop.read(HOUR - 4 * MINUTE, OPENING_WH + 1005)
+    made = swap(held(shop, read={1: Read(first_wh=40)}))
+    part = part_of(made)
+    carried = Progress.objects.get(pk=part.new_supply_id).carried_minor
+    assert 0 < carried < 1
+    refuse(part.opening, part.new_supply, "cancelled", at=AT + MINUTE)
+    assert part_of(made).state == "not_opened"
+    swap_steps.again(part_of(made), actor=of_operator(shop.cast.bob), at=AT + 2 * MINUTE)
+    again = part_of(made)
+    assert again.new_supply_id != part.new_supply_id
+    assert Progress.objects.get(pk=again.new_supply_id).carried_minor == carried, "the fraction goes over too"
+    put([(again.new_circuit, AT + HOUR, 1040, 0)])
+    charges.sweep(at=AT + 2 * HOUR)
+    assert shop.balance == 5000 - 184, "1.005 and 1 kWh at 0.92"
     agreed()
 
 

@@ -129,6 +129,18 @@ def test_a_reversal_lowers_what_was_paid(scene: Scene) -> None:
     agreed(scene)
 
 
+def test_an_overdraft_is_not_paid_out_by_returning_a_part_and_reversing_the_whole(scene: Scene) -> None:
+    account = hold(scene, overdraft=5000)
+    sale = scene.sell().sale
+    returns.give_back(
+        contract_number=scene.contracts[0].number, circuit_id=scene.circuits[0].pk, credit=2000, reason="x",
+        actor=scene.bob, key="t", at=AT,
+    )  # fmt: skip
+    assert code_of(lambda: reverse(sale, reason="x", actor=scene.bob, key="r", at=AT)) == "credit_used"
+    assert books.running(account) == 3000
+    agreed(scene)
+
+
 @pytest.mark.parametrize(
     ("used", "overdraft", "code"), [(500, 0, ""), (501, 0, "credit_used"), (501, 1000, ""), (1001, 1000, "credit_used")]
 )

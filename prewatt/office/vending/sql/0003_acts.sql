@@ -61,8 +61,11 @@ $$;
 CREATE FUNCTION vending_used_since(d vending_delivery, s vending_sale) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     -- the debt that taking the sale back would add: what was used of it. A tenth of the sale may be, since supply goes
-    -- on while a cashier sees his mistake, or what the overdraft permits anyhow; it then stands as arrears.
-    RETURN least(s.balance_before, 0) - (b.balance_minor - s.amount_minor) > greatest(sp.overdraft, s.amount_minor / 10)
+    -- on while a cashier sees his mistake, or what the overdraft permits anyhow; it then stands as arrears. Not where
+    -- credit was returned since: an overdraft is for use, and is never paid out.
+    RETURN least(s.balance_before, 0) - (b.balance_minor - s.amount_minor) > CASE WHEN EXISTS (
+            SELECT FROM vending_delivery r WHERE r.credit_account_id = d.credit_account_id AND r.kind = 'return'
+            AND r.state = 'confirmed' AND r.id > d.id) THEN 0 ELSE greatest(sp.overdraft, s.amount_minor / 10) END
     FROM ledger_runningbalance b, estate_supplypoint sp
     WHERE b.account_id = d.credit_account_id AND sp.id = s.supply_point_id;
 END $$;
