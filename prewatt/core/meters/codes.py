@@ -43,6 +43,10 @@ register(
         "order_missing": Text("The job names no order.", "任务缺少购电指令。"),
         "wish_not_supported": Text("The model cannot be told this.", "该型号不支持此控制方式。"),
         "setting_not_supported": Text("The model has no such setting.", "该型号没有此参数。"),
+        "settings_moved_another": Text(
+            "Something else in the meter changed with the settings. Look at the meter before it is written to again.",
+            "改写参数时电表中其他内容也发生了变化。再次改写前请先核对电表。",
+        ),
         "settings_partly_written": Text("Only part of the settings changed in the meter.", "电表参数只有部分被改写。"),
         "clock_near_midnight": Text(
             "No clock is set within five minutes of midnight.", "零点前后五分钟内不校时。"

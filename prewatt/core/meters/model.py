@@ -149,6 +149,7 @@ class Block:
 
     Over DL/T 645 `address` is the identifier and `count` the bytes of its answer.
     An `optional` block is one that not every meter of the model has: its refusal leaves its quantities out.
+    `live`: addresses within, of circuit 1, that move by themselves; a settings write is not blamed for them.
     """
 
     group: Group
@@ -158,6 +159,7 @@ class Block:
     shared: bool
     function: int  # 3 or 4: a map may keep its measured values apart from its parameters
     optional: bool
+    live: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +230,8 @@ class Flag:
     at: int  # byte of the word in its answer
     set: frozenset[int]
     clear: frozenset[int]
+    source: str
+    assumed: bool
 
 
 @dataclass(frozen=True, kw_only=True)

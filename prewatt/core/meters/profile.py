@@ -131,15 +131,12 @@ def _register(table: Table, credit_unit: str) -> Register:
 
 def _block(table: Table, max_block: int, read_function: int) -> Block:
     group = table.word("group", Group)
+    address, count = table.integer("address", 0, 0xFFFF), table.integer("count", 1, 0xFFFF)
     made = Block(
-        group=group,
-        address=table.integer("address", 0, 0xFFFF),
-        count=table.integer("count", 1, 0xFFFF),
-        spare=table.integer("spare", 0, 1, 0),
-        shared=table.flag("shared"),
-        function=table.integer("function", 3, 4, read_function),
-        optional=table.flag("optional"),
-    )
+        group=group, address=address, count=count, spare=table.integer("spare", 0, 1, 0), shared=table.flag("shared"),
+        function=table.integer("function", 3, 4, read_function), optional=table.flag("optional"),
+        live=table.integers("live", address, address + count - 1),
+    )  # fmt: skip
     table.done()
     if made.count + made.spare > max_block:
         raise Refused("profile_block_too_long", group=group.value, limit=max_block)

@@ -1,11 +1,12 @@
 """Reading a table of a TOML file so that nothing is taken for granted and nothing is overlooked."""
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from prewatt.core.refusals import Refused, Text, register
 
 E = TypeVar("E", bound=StrEnum)
+MOST_NUMBERS: Final = 64  # of a list; nobody writes down more by hand
 
 register(
     {
@@ -51,6 +52,16 @@ class Table:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self.refuse(key, value)
         return value
+
+    def integers(self, key: str, least: int, most: int) -> tuple[int, ...]:
+        """A list of numbers, each once; none where the key is left out."""
+        values = self.names(key, [])
+        if len(values) > MOST_NUMBERS or len({repr(each) for each in values}) != len(values):
+            raise self.refuse(key, values)
+        numbers = [each for each in values if isinstance(each, int) and not isinstance(each, bool)]
+        if len(numbers) != len(values) or not all(least <= each <= most for each in numbers):
+            raise self.refuse(key, values)
+        return tuple(numbers)
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._take(key, default)

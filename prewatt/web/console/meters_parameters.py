@@ -26,6 +26,7 @@ from prewatt.office.vending.models import Opening
 from prewatt.web.console.meters_words import mark_of, names_of, value_words
 from prewatt.web.ui import formats
 
+MOVED: Final = "settings_moved_another"
 STATES: Final[dict[ParameterState, tuple[Promise, str]]] = {
     ParameterState.AGREES: (_lazy("agrees"), "d-confirmed strong"),
     ParameterState.DIFFERS: (_lazy("differs"), "d-disputed"),
@@ -156,7 +157,8 @@ def _line(
     if one.wanted is not None and not one.wanted_at:
         who, when = opened
         who = _("at opening, %s") % who if who else _("at opening")
-    doubt = one.state in (ParameterState.UNKNOWN, ParameterState.REFUSED)
+    # of a value that agrees nothing is said, unless something beside it moved when it was written
+    doubt = one.state in (ParameterState.UNKNOWN, ParameterState.REFUSED, ParameterState.DIFFERS) or one.code == MOVED
     return ParameterLine(
         quantity=one.quantity.value, name=label(one.quantity, _language(), money=profile.wallet is not None),
         address=register.place(profile.offset(row.index, shared=register.shared)), mark=mark, source=source,
@@ -197,7 +199,10 @@ def _came_of(one: WantedSetting) -> tuple[str, str]:
         Verdict.UNKNOWN: "s-lost strong",
         Verdict.DISPUTED: "d-disputed",
     }[verdict]
-    return label(verdict, _language()), css
+    said = label(verdict, _language())
+    if verdict in (Verdict.REFUSED, Verdict.DISPUTED) and job.code in texts:
+        said += ("：" if formats.chinese() else ": ") + message(job.code, _language())
+    return said, css
 
 
 def _language() -> str:

@@ -132,3 +132,18 @@ def test_the_meter_page_says_of_each_parameter_what_is_wanted_and_what_was_read(
     row = parameter(client.get(meter).content.decode(), "alarm_level_1")
     assert 'data-state="agrees"' in row and "assumed" in row
     assert client.get(single.replace("alarm_level_1", "balance")).status_code == 404
+
+
+def test_what_moved_beside_a_written_value_is_said_though_the_value_agrees(cast: Cast) -> None:
+    client, meter = as_(cast.bob), f"/console/meters/{cast.shop_101.meter_id}"
+    client.post(f"/console/circuits/{cast.shop_101.pk}/settings?only=load_limit",
+                {"load_limit": "3", "reason": "r", "request_key": "k"})  # fmt: skip
+    JobRow.objects.update(
+        state="done", verdict="disputed", code="settings_moved_another", finished_at=NOON, ever_sent=True,
+        values={"load_limit": 3_000, "alarm_level_1": 1_000},
+    )  # fmt: skip
+    page = client.get(meter).content.decode()
+    limit, level = parameter(page, "load_limit"), parameter(page, "alarm_level_1")
+    assert 'data-state="agrees"' in limit and "Something else in the meter changed" in limit
+    assert 'data-state="differs"' in level
+    assert "Something else in the meter changed" in page.split('data-test="parameter-versions"')[1]

@@ -1,6 +1,7 @@
-"""Parameters and the clock of DL/T 645 meters: each is written once, then the meter is read, and that decides."""
+"""Parameters and the clock of DL/T 645 meters: each is written once, then the meter is read, and that decides: of what
+was written by its value, of all other parameters by the bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -73,6 +74,13 @@ def _settings_of(talk: Talk) -> Values:
     return {quantity: talk.values[quantity] for quantity in talk.profile.settings if quantity in talk.values}
 
 
+def _beside(talk: Talk, written: Collection[Quantity]) -> dict[int, bytes]:
+    """What the other identifiers of the group answered last: the write must leave it so."""
+    told = {talk.profile.registers[each].address for each in written}
+    blocks = talk.profile.blocks.get(Group.SETTINGS, ())
+    return {each.address: talk.raw[each.address] for each in blocks if each.address in talk.raw.keys() - told}
+
+
 def _settings_refused(talk: Talk, settings: Mapping[Quantity, int]) -> str | None:
     for quantity, value in settings.items():
         if quantity not in talk.profile.settings:
@@ -95,8 +103,13 @@ def write_settings(talk: Talk, job: Job) -> Script:
     if ended is not None:
         return ended
     old = _settings_of(talk)
-    new = {**old, **job.settings}
+    new, others = {**old, **job.settings}, _beside(talk, job.settings)
     answered, no = True, None
+
+    def moved() -> bool:
+        now = _beside(talk, job.settings)
+        return any(now.get(address, data) != data for address, data in others.items())
+
     for quantity in sorted(each for each in job.settings if old.get(each) != new[each]):
         register = talk.profile.registers[quantity]
         talk.sent = True
@@ -108,11 +121,13 @@ def write_settings(talk: Talk, job: Job) -> Script:
     if not talk.sent:
         return talk.end(Verdict.DONE)
     ended = yield from talk.read(Group.SETTINGS)
-    if ended is None and _settings_of(talk) != new:
+    if ended is None and (_settings_of(talk) != new or moved()):
         ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
     if ended is not None:
         return talk.end(Verdict.UNKNOWN, no or "write_unanswered")
     now = _settings_of(talk)
+    if moved():
+        return talk.end(Verdict.DISPUTED, "settings_moved_another")
     if now == new:
         return talk.end(Verdict.DONE)
     if now != old:

@@ -79,6 +79,7 @@ class Talk:
         self.address = address_of(meter.number)
         self.access = profile.access or Access()
         self.values: Values = {}
+        self.raw: dict[int, bytes] = {}  # block address -> bytes of the last answer
         self.word = 0  # status word 3
         self.lacks = meter.lacks & {ALL_WORDS}
         self.state: PurseState | None = None  # what a State Grid meter answered to the last state query
@@ -117,6 +118,7 @@ class Talk:
             if not is_told(data[at : at + WORD]):
                 return self.end(Verdict.SILENT, "no_reply")
             self.word = int.from_bytes(data[at : at + WORD], "little")
+        self.raw[block.address] = data
         self.values.update(decode_answer(self.profile.registers.values(), self.profile.flags, block, data))
         return None
 

@@ -1,6 +1,7 @@
-"""Parameters and the clock of Modbus meters: read the old block, write once, read back, compare field by field."""
+"""Parameters and the clock of Modbus meters: read the old block, write once, read back, compare field by field, and
+all else of the block word by word."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from prewatt.core.meters.drivers.exchange import Script
 from prewatt.core.meters.drivers.looks import CLOCK_SETTLED_S, LOOK_AGAIN_MS
@@ -28,6 +29,18 @@ def _patch(talk: Talk, settings: Mapping[Quantity, int]) -> tuple[int, bytes]:
         block[at : at + len(data)] = data
         first, last = min(first, at), max(last, at + len(data))
     return layout.address + first // 2, bytes(block[first:last])
+
+
+def _beside(talk: Talk, written: Collection[Quantity]) -> bytes:
+    """The block as it was last read, without what is written and what moves by itself: the write must leave it so."""
+    (layout,) = layouts(talk.profile, Group.SETTINGS, talk.circuit_index)
+    block = bytearray(talk.raw[layout.address])
+    registers = [talk.profile.registers[each] for each in written]
+    spans = [(each.address, each.words) for each in registers] + [(each, 1) for each in layout.block.live]
+    for address, words in spans:
+        at = (address - layout.block.address) * 2
+        block[at : at + words * 2] = bytes(words * 2)
+    return bytes(block)
 
 
 def _settings_of(talk: Talk) -> Values:
@@ -60,18 +73,22 @@ def write_settings(talk: Talk, job: Job) -> Script:
         if ended is not None:
             return ended
         old = _settings_of(talk)
-    new = {**old, **job.settings}
+    new, others = {**old, **job.settings}, _beside(talk, job.settings)
     if new == old:
         return talk.end(Verdict.DONE)
     address, data = _patch(talk, job.settings)
     reply = yield from talk.write(address, data)
     ended = yield from talk.read(Group.SETTINGS, vary=True)
     rejected = rejection(reply)
-    if ended is None and _settings_of(talk) != new:
-        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
+    if ended is None and (_settings_of(talk) != new or _beside(talk, job.settings) != others):
+        ended = yield from talk.look_again(
+            Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS, lambda: _beside(talk, job.settings)
+        )
     if ended is not None:
         return talk.end(Verdict.UNKNOWN, rejected or "write_unanswered")
     now = _settings_of(talk)
+    if _beside(talk, job.settings) != others:  # one that shifts words, or wrote another block than it was told
+        return talk.end(Verdict.DISPUTED, "settings_moved_another")
     if now == new:
         return talk.end(Verdict.DONE)
     if now != old:

@@ -1,6 +1,6 @@
 """What every conversation over Modbus shares: reads that are looked at twice, the one write, who answers."""
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -69,21 +69,23 @@ class Talk:
         return None
 
     def look_again(
-        self, group: Group, quantities: Collection[Quantity], pauses_ms: Sequence[int]
-    ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
-        """Read until two reads in a row agree on `quantities`; an Outcome when they never do or the meter falls silent.
+        self, group: Group, quantities: Collection[Quantity], pauses_ms: Sequence[int],
+        beside: Callable[[], object] = lambda: None,
+    ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:  # fmt: skip
+        """Read until two reads in a row agree on `quantities` and what `beside` says of them; an Outcome when they
+        never do or the meter falls silent.
 
         RTU numbers nothing: a late or doubled reply to an earlier question of the same length passes for the
         answer to this one and shows the meter's past. So what one look showed is not yet said of the meter: the
         line falls quiet, and the next look has another length.
         """
         for quiet_ms in pauses_ms:
-            before = {quantity: self.values.pop(quantity, None) for quantity in quantities}
+            before = {quantity: self.values.pop(quantity, None) for quantity in quantities}, beside()
             yield Pause(quiet_ms)
             ended = yield from self.read(group, vary=not self._varied)
             if ended is not None:
                 return ended
-            if before == {quantity: self.values.get(quantity) for quantity in quantities}:
+            if before == ({quantity: self.values.get(quantity) for quantity in quantities}, beside()):
                 return None
         return self.end(Verdict.SILENT, "reads_differ")
 
