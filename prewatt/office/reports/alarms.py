@@ -115,7 +115,7 @@ def _arguments(operator_id: int, site_id: int, filters: AlarmFilters) -> dict[st
 def alarms(
     operator_id: int, site_id: int, filters: AlarmFilters, *, before_id: int | None = None, most: int = LIST_MOST
 ) -> list[AlarmRow]:
-    """Newest first, at most `most`, older than `before_id`."""
+    """Newest first by when they were raised, at most `most`, older than `before_id`."""
     return _rows({**_arguments(operator_id, site_id, filters), "before": before_id, "most": most})
 
 
@@ -131,8 +131,9 @@ def one_alarm(operator_id: int, site_id: int, alarm_id: int) -> AlarmRow | None:
 def _rows(arguments: dict[str, Any]) -> list[AlarmRow]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS} {_FROM} AND (%(before)s::bigint IS NULL OR a.id < %(before)s)"
-            " ORDER BY a.id DESC LIMIT %(most)s",
+            f"SELECT {_COLUMNS} {_FROM} AND (%(before)s::bigint IS NULL OR (a.raised_at, a.id)"
+            " < (SELECT x.raised_at, x.id FROM alarms_alarm x WHERE x.id = %(before)s))"
+            " ORDER BY a.raised_at DESC, a.id DESC LIMIT %(most)s",
             arguments,
         )
         names = AlarmRow.__slots__

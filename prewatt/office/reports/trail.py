@@ -23,6 +23,7 @@ class TrailRow:
     object_type: str
     object_id: str
     object_name: str  # a room, a number; empty when nothing better than the id is known
+    credit_unit: str  # what its credit counts then, "Wh" or a currency; empty where it has none
     reason: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
@@ -83,6 +84,28 @@ CASE a.object_type
      WHERE q.id::text = a.object_id)
 END
 """
+# What the credit in a row counts: that of the supply point it was about, as it then was.
+_UNIT: Final = """
+CASE WHEN a.object_type = 'contract' THEN (
+     SELECT q.credit_unit FROM estate_supplypoint q JOIN estate_contract k ON k.id = q.contract_id
+     WHERE k.site_id = a.site_id AND k.number = a.object_id
+     ORDER BY coalesce(q.id::text = a.after->>'supply_point', false) DESC,
+              coalesce(q.circuit_id::text = a.after->>'circuit', false) DESC, q.id DESC LIMIT 1)
+  WHEN a.object_id !~ '^[0-9]{1,18}$' THEN NULL
+  WHEN a.object_type = 'circuit' THEN (
+     SELECT q.credit_unit FROM estate_supplypoint q WHERE q.circuit_id = a.object_id::bigint
+     ORDER BY (q.valid_from <= a.at) DESC, q.valid_from DESC LIMIT 1)
+  WHEN a.object_type = 'meter' THEN (
+     SELECT q.credit_unit FROM estate_supplypoint q JOIN estate_circuit c ON c.id = q.circuit_id
+     WHERE c.meter_id = a.object_id::bigint ORDER BY (q.valid_from <= a.at) DESC, q.valid_from DESC LIMIT 1)
+  WHEN a.object_type = 'supply_point' THEN (
+     SELECT q.credit_unit FROM estate_supplypoint q WHERE q.id = a.object_id::bigint)
+  WHEN a.object_type = 'sale' THEN (SELECT v.credit_unit FROM vending_sale v WHERE v.id = a.object_id::bigint)
+  WHEN a.object_type = 'act' THEN (
+     SELECT q.credit_unit FROM vending_act v JOIN estate_supplypoint q ON q.circuit_id = v.circuit_id
+     WHERE v.id = a.object_id::bigint ORDER BY (q.valid_from <= a.at) DESC, q.valid_from DESC LIMIT 1)
+END
+"""
 
 
 def trail(
@@ -111,7 +134,7 @@ def trail(
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT a.id, a.at, a.actor, coalesce(o.name, ak.name, a.actor), a.action, a.object_type, a.object_id,"
-            f" coalesce({_NAME}, ''), a.reason, a.before::text, a.after::text {_FROM}"
+            f" coalesce({_NAME}, ''), coalesce({_UNIT}, ''), a.reason, a.before::text, a.after::text {_FROM}"
             " AND (%(before)s::bigint IS NULL OR a.id < %(before)s) ORDER BY a.id DESC LIMIT %(most)s",
             arguments,
         )

@@ -18,7 +18,6 @@ from prewatt.office.reports.board import BoardRow, board_rows, find_circuits, ru
 from prewatt.office.reports.happenings import Happening
 from prewatt.office.reports.overview import GatewayHealth, OpenDelivery, Overview, open_shift, overview
 from prewatt.office.staff.roles import Act, may
-from prewatt.web.console.menu import MENU
 from prewatt.web.console.panel import cause_words
 from prewatt.web.console.views_base import Ask, console, stale_limit
 from prewatt.web.ui import formats
@@ -257,7 +256,7 @@ def page(ask: Ask) -> HttpResponse:
         "gateways_lost": sum(not each.up for each in seen.gateways),
         "shift": open_shift(ask.operator.pk, ask.site.id), "at": ask.at,
         "can_estate": may(ask.operator.role, Act.ESTATE),
-        "can_sell": any(entry.key == "s" and (not entry.roles or ask.operator.role in entry.roles) for entry in MENU),
+        "can_sell": may(ask.operator.role, Act.SELL),
     }  # fmt: skip
     return ask.page("ui/overview.html", context)
 

@@ -62,9 +62,19 @@ def _wished(ask: Ask, after: SupplyAfter) -> dict[str, Any]:
         return step(ask, "done", name, _("Kept on by an operator"))
     if after.decided == "closed":
         return step(ask, "done", name, _("Supply on"), after.decided_at)
-    if after.decided == "open":
+    if after.decided == "open" and not (after.enough and _before(after)):
         return step(ask, "now", name, _("Supply off: the balance is still below what is permitted"), after.decided_at)
     return step(ask, "now", name, _("Being decided"))
+
+
+def _before(after: SupplyAfter) -> bool:
+    """Was it decided before this was paid?"""
+    return after.decided_at is None or after.decided_at <= after.booked_at
+
+
+def _stays_open(after: SupplyAfter) -> bool:
+    """The relay is open and nobody wishes it closed."""
+    return after.relay == 0 and (after.wish == "trip" or (after.wish == "automatic" and after.decided == "open"))
 
 
 def _switched(ask: Ask, full: SaleFull, after: SupplyAfter) -> dict[str, Any]:
@@ -80,6 +90,8 @@ def _switched(ask: Ask, full: SaleFull, after: SupplyAfter) -> dict[str, Any]:
         return step(ask, "unknown", name, lost)
     if after.awaits_key:
         return step(ask, "now", name, _("Closing is permitted: the key at the meter closes it"), after.read_at)
+    if _stays_open(after):
+        return step(ask, "todo", name, _("The relay is open"), after.read_at)
     if after.relay == 0:
         return step(ask, "now", name, _("The relay is still open; the command is sent until it is read as closed"))
     return step(ask, "unknown", name, _("The meter was never read"))
@@ -105,6 +117,12 @@ def held_says(ask: Ask, full: SaleFull, row: BoardRow | None) -> str:
         return _("“Your money for this purchase was paid back.”")
     balance = with_unit(full.now.delivery.confirmed_values.get("balance"), sale.credit_unit, ask.site.exponent)
     after = supply_after(full.now.delivery, at=ask.at) if row is not None and row.relay == 0 else None
+    if after is not None and after.wish == "trip":
+        return _("“Your balance is %s. The office switched this supply off; please ask there.”") % balance
+    if after is not None and not after.enough and after.wish == "automatic":
+        return _("“Your balance is %s. That is not enough yet for the power to come back.”") % balance
+    if after is not None and after.tag is not None:
+        return _("“Your balance is %s. Somebody works on your supply; the power comes back after that.”") % balance
     if after is not None and (after.awaits_key or after.by_key):
         return _("“Your balance is %s. Press the key at your meter for about three seconds to switch on.”") % balance
     if row is not None and row.relay == 0:

@@ -77,7 +77,10 @@ def page(ask: Ask) -> HttpResponse:
     areas = [(area, area_words(area)) for area in AREAS if area != "staff" or may(ask.operator.role, Act.OPERATORS)]
     context: dict[str, object] = {
         "rows": [
-            (each, action_words(each.action), object_words(each.object_type), changes(each.before, each.after, ask))
+            (
+                each, action_words(each.action), object_words(each.object_type),
+                changes(each.before, each.after, ask, each.credit_unit),
+            )  # fmt: skip
             for each in shown
         ],
         "filters": filters,
@@ -105,7 +108,8 @@ def export(ask: Ask) -> HttpResponse:
 
 
 def _exported(row: TrailRow, ask: Ask) -> list[Cell]:
-    told = "; ".join(f"{each.name}: {each.before} → {each.after}" for each in changes(row.before, row.after, ask))
+    changed = changes(row.before, row.after, ask, row.credit_unit)
+    told = "; ".join(f"{each.name}: {each.before} → {each.after}" for each in changed)
     return [
         row.at,
         row.actor_name,

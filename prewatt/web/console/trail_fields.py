@@ -10,19 +10,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from prewatt.core.meters.names import label
+from prewatt.core.meters.quantities import Quantity
 from prewatt.office.metering.settings import OWN
+from prewatt.web.console.meters_words import switch_words
+from prewatt.web.console.tokens_slip import KINDS
+from prewatt.web.console.tokens_words import HOW, PROVIDERS
 from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
 from prewatt.web.ui.model_words import TRANSPORTS
 from prewatt.web.ui.states import ROLES
-from prewatt.web.ui.words import CUSTODIES, TENDERS, WISHES
+from prewatt.web.ui.words import ACTS, CUSTODIES, RECEIPTS, TENDERS, WISHES
 
 NAMES: Final[Mapping[str, str | Promise]] = {
     "amount_minor": _lazy("amount"), "float_minor": _lazy("float"), "counted_minor": _lazy("counted"),
     "expected_minor": _lazy("expected"), "smallest_minor": _lazy("smallest sale"),
     "largest_minor": _lazy("largest sale"), "overdraft_minor": _lazy("overdraft"),
     "alarm_1": _lazy("alarm level 1"), "alarm_2": _lazy("alarm level 2"), "overdraft": _lazy("overdraft"),
-    "hoarding_limit": _lazy("hoarding limit"), "load_limit_w": _lazy("load limit, W"),
+    "hoarding_limit": _lazy("hoarding limit"), "load_limit_w": _lazy("load limit"),
     "name": _lazy("name"), "code": _lazy("code"), "number": _lazy("number"), "count": _lazy("purchase count"),
     "purchase_count": _lazy("purchase count"), "credit": _lazy("credit"), "tender": _lazy("tender"),
     "circuit": _lazy("circuit"), "contract": _lazy("contract"), "customer": _lazy("customer"),
@@ -57,20 +61,31 @@ NAMES: Final[Mapping[str, str | Promise]] = {
     "three_tokens": _lazy("three key-change tokens"), "credit_kind": _lazy("takes credit in"),
     "tokens_a_day": _lazy("tokens a day"), "tenths_a_day": _lazy("credit a day, 0.1 kWh"),
     "money_e5_a_day": _lazy("credit a day, 1/100000 of the currency"), "swap": _lazy("exchange"),
-    "carrier": _lazy("carrier"), "energy_wh": _lazy("energy, Wh"), "credit_wh": _lazy("credit, Wh"),
-    "final_wh": _lazy("last reading, Wh"), "evidence": _lazy("where it can be seen"), "hastened": _lazy("hastened"),
+    "carrier": _lazy("carrier"), "energy_wh": _lazy("energy"), "credit_wh": _lazy("credit"),
+    "final_wh": _lazy("last reading"), "evidence": _lazy("where it can be seen"), "hastened": _lazy("hastened"),
     "round": _lazy("attempt"), "schedule": _lazy("times of use"), "swap_at": _lazy("swap time"),
     "prices": _lazy("prices"), "decided": _lazy("decided"), "total": _lazy("of in all"), "job": _lazy("command no."),
     "notice": _lazy("notice"), "recipient": _lazy("recipient"), "charged_at": _lazy("charged until"),
-    "charged_wh": _lazy("charged up to, Wh"), "held": _lazy("held"), "read_at": _lazy("read"),
+    "charged_wh": _lazy("charged up to"), "held": _lazy("held"), "read_at": _lazy("read"),
     "protocols": _lazy("protocols"), "bauds": _lazy("speeds"), "first": _lazy("from address"),
-    "last": _lazy("to address"), "tid": _lazy("token identifier (TID)"),
+    "last": _lazy("to address"), "tid": _lazy("token identifier (TID)"), "company": _lazy("company"),
+    "opening_at": _lazy("opened"), "opening_wh": _lazy("opening reading"), "use": pgettext_lazy("circuit", "use"),
+    "closes_by_key": _lazy("closed by key only"),
+    "carried_minor": _lazy("balance carried over"), "act": _lazy("act"),
 }  # fmt: skip
 _WORDS: Final[Mapping[str, Mapping[str, str | Promise]]] = {
     "tender": TENDERS, "wish": WISHES, "custody": CUSTODIES, "role": ROLES,
     "decided": {"open": pgettext_lazy("relay", "open"), "closed": pgettext_lazy("relay", "closed")},
-    "transport": TRANSPORTS,
+    "transport": TRANSPORTS, "how": HOW, "provider": PROVIDERS,
+    "kind": {**RECEIPTS, **ACTS, **KINDS, "open": RECEIPTS["opening"], "close": RECEIPTS["closing"]},
+    "cause": {
+        "credit": pgettext_lazy("cause", "credit"), "manual": _lazy("tripped by us"), "keep_on": _lazy("kept on"),
+        "never_cut": _lazy("never cut"),
+    },
+    "use": {"tenant": _lazy("tenant"), "common": _lazy("common area")},
+    "carrier": {"network": _lazy("over the line"), "token": _lazy("as digits")},
 }  # fmt: skip
+_IN_CREDIT: Final = frozenset({"alarm_1", "alarm_2", "overdraft", "hoarding_limit", "credit", "balance"})
 CELL_MOST: Final = 200  # characters of a value
 
 
@@ -83,8 +98,9 @@ def name_words(name: str) -> str:
     return str(NAMES.get(name, name))
 
 
-def value_words(name: str, value: object, ask: Ask) -> str:
-    """A stored value as a person reads it: money with its currency, moments in the site's zone."""
+def value_words(name: str, value: object, ask: Ask, unit: str = "") -> str:
+    """A stored value as a person reads it: money with its currency, credit in `unit` (where that is known), moments in
+    the site's zone."""
     match value:
         case None:
             return ""
@@ -92,6 +108,14 @@ def value_words(name: str, value: object, ask: Ask) -> str:
             return _("yes") if value else _("no")
         case list():
             return ", ".join(str(each) for each in value)[:CELL_MOST]
+        case int() if name in _IN_CREDIT and unit:
+            return f"{formats.credit(value, unit, ask.site.exponent)} {formats.credit_unit_word(unit)}".rstrip()
+        case int() if name.endswith("_wh"):
+            return f"{formats.scaled(value, 3)} kWh"
+        case int() if name == "load_limit_w" or _OWN.get(name) is Quantity.MALICIOUS_STEP:
+            return f"{formats.scaled(value, 3)} kW"
+        case int() if name in _OWN:
+            return switch_words(_OWN[name], value)
         case int() if name.endswith("_minor"):
             return formats.money(value, ask.site.currency, ask.site.exponent)
         case str() if name in _WORDS:

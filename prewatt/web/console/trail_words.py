@@ -196,15 +196,17 @@ def object_words(object_type: str) -> str:
     }.get(object_type, object_type)
 
 
-def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, ask: Ask) -> list[Change]:
-    """What differs, name by name, in the order of what was written."""
+def changes(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, ask: Ask, unit: str = ""
+) -> list[Change]:
+    """What differs, name by name, in the order of what was written; credit in `unit`."""
     old, new = before or {}, after or {}
     names = [*old, *(name for name in new if name not in old)]
     return [
         Change(
             name=name_words(name),
-            before=value_words(name, old.get(name), ask),
-            after=value_words(name, new.get(name), ask),
+            before=value_words(name, old.get(name), ask, unit),
+            after=value_words(name, new.get(name), ask, unit),
         )
         for name in names
         if old.get(name) != new.get(name)

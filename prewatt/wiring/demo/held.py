@@ -13,7 +13,17 @@ from zoneinfo import ZoneInfo
 
 from prewatt.field.simulator import LoadKind
 from prewatt.wiring.demo import names
-from prewatt.wiring.demo.past import RESOLUTION_WH, Marks, Past, Purchase, marks_of, price_change, prices, use_of
+from prewatt.wiring.demo.past import (
+    RESOLUTION_WH,
+    Marks,
+    Past,
+    Purchase,
+    counted,
+    marks_of,
+    price_change,
+    prices,
+    use_of,
+)
 from prewatt.wiring.demo.places import DDSY, DTSY, KWH, MALL, Aim, Place
 
 BUILDING, LINE = "C", "C1-1"
@@ -77,7 +87,7 @@ def _family(family: Sequence[Place], *, now: datetime, zone: ZoneInfo) -> list[P
     """Circuits that share an account; the first one's window buys for all."""
     marks = marks_of(now, zone)
     loads = [use_of(place, marks, now) for place in family]
-    used = [_counted(watt_hours, place) for (watt_hours, _), place in zip(loads, family, strict=True)]
+    used = [counted(watt_hours, place) for (watt_hours, _), place in zip(loads, family, strict=True)]
     quiet = _QUIET_DAYS if family[0].room == CUT else (0,)
     for days in quiet:
         purchases, balance, cut = _account(family[0], marks, used, now, zone, quiet_days=days)
@@ -97,13 +107,6 @@ def _family(family: Sequence[Place], *, now: datetime, zone: ZoneInfo) -> list[P
             )
         )  # fmt: skip
     return found
-
-
-def _counted(used: Sequence[int], place: Place) -> list[int]:
-    """The use of each interval as the meter's display counts it."""
-    step = RESOLUTION_WH * place.ct_ratio
-    shown = [total // step * step for total in accumulate(used, initial=0)]
-    return [after - before for before, after in zip(shown, shown[1:], strict=False)]
 
 
 def _account(

@@ -107,18 +107,20 @@ def past_of(place: Place, *, now: datetime, zone: ZoneInfo) -> Past:
     prepaid = place.aim not in (Aim.COMMON, Aim.NOT_OPENED)
     purchases: tuple[Purchase, ...] = _purchases(place, marks, used, now, zone) if prepaid else ()
     returns = _returns(place, purchases, zone)
-    base = place.annual_kwh * KWH * _ENERGY_AT_START_H // 8_760
-    changes, orders = [-each for each in used], [0] * len(used)
+    step = RESOLUTION_WH * place.ct_ratio
+    base = place.annual_kwh * KWH * _ENERGY_AT_START_H // 8_760 // step * step
+    shown = counted(used, place)
+    changes, orders = [-each for each in shown], [0] * len(shown)
     bought = [*((each.at, each.credit_wh) for each in purchases), *((each.at, -each.credit_wh) for each in returns)]
     for at, credit_wh in bought:
         interval = bisect_left(marks.hours, at) - 1  # its end is the first mark that shows the order
-        assert 0 <= interval < len(used), (place.number, at)
+        assert 0 <= interval < len(shown), (place.number, at)
         changes[interval] += credit_wh
         orders[interval] += 1
     opening = _final(place) - sum(changes)
     nothing = (0,) * len(marks.hours)
     return Past(
-        hours=marks.hours, energy_wh=tuple(accumulate(used, initial=base)), power_w=tuple(power),
+        hours=marks.hours, energy_wh=tuple(accumulate(shown, initial=base)), power_w=tuple(power),
         balance_wh=tuple(accumulate(changes, initial=opening)) if prepaid else nothing,
         counts=tuple(accumulate(orders, initial=OPENING_COUNT)) if prepaid else nothing,
         purchases=purchases, returns=returns,
@@ -177,6 +179,13 @@ def use_of(place: Place, marks: Marks, now: datetime) -> tuple[list[int], list[i
         used[lit:] = power[lit:] = [0] * (count - lit)
     power.append(power[-1])
     return used, power
+
+
+def counted(used: Sequence[int], place: Place) -> list[int]:
+    """The use of each interval as the meter's display counts it: finer, its first answer would seem to run backward."""
+    step = RESOLUTION_WH * place.ct_ratio
+    shown = [total // step * step for total in accumulate(used, initial=0)]
+    return [after - before for before, after in zip(shown, shown[1:], strict=False)]
 
 
 def _day_of(slot: Slot) -> date:

@@ -8,7 +8,7 @@ from django.db import connection
 from prewatt.office.ledger import books
 from prewatt.office.metering.models import RelayWish, SupplyEvent
 from prewatt.office.vending import deliveries
-from prewatt.office.vending.models import Act, Sale
+from prewatt.office.vending.models import Act, Delivery, Sale
 from tests.cast import NOON, lately_read
 from tests.web.console import sell_desk
 from tests.web.console.sell_desk import READ, Desk, text_of
@@ -64,8 +64,23 @@ def test_a_tripped_circuit_says_that_payment_does_not_close_it(desk: Desk) -> No
     sale = sold(desk)
     RelayWish.objects.create(circuit=desk.cast.shop_102, wish="trip", reason="fire", actor="system", set_at=NOON)
     text = page(desk, sale)
-    assert "payment does not undo that" in text
+    assert "payment does not undo that" in text and "please ask there" in text
     assert stages(text)[2] == "refused"
+
+
+def test_what_was_decided_before_it_was_paid_is_no_answer_and_too_little_money_promises_no_power(desk: Desk) -> None:
+    RelayWish.objects.create(
+        circuit=desk.cast.shop_102, wish="automatic", reason="", actor="system", set_at=READ, decided="open",
+        decided_cause="credit", decided_at=READ,
+    )  # fmt: skip
+    text = page(desk, sold(desk))
+    assert "Being decided" in text and "The power comes back by itself" in text
+    assert stages(text) == ["done", "done", "now", "todo", "todo"]
+    delivery = Delivery.objects.latest("pk")
+    Delivery.objects.filter(pk=delivery.pk).update(confirmed_values={**delivery.confirmed_values, "balance": -2_000})
+    text = page(desk, Sale.objects.latest("pk"))
+    assert "Supply off: the balance is still below what is permitted" in text
+    assert "not enough yet" in text and "comes back by itself" not in text
 
 
 def test_the_cashier_reverses_it_at_once(desk: Desk) -> None:
