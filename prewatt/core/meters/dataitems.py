@@ -119,14 +119,16 @@ def _bits(table: Table, key: str) -> frozenset[int]:
 
 def _flag(table: Table) -> Flag:
     name = table.text("fact")
+    source, assumed = provenance(table, name)
     made = Flag(
         fact=table.named("fact", name, StatusBit),
         address=_identifier(table, "di"),
         at=table.integer("at", 0, MAX_ANSWER, 0),
         set=_bits(table, "set"),
         clear=_bits(table, "clear"),
+        source=source,
+        assumed=assumed,
     )
-    provenance(table, name)
     table.done()
     if not made.set | made.clear or made.set & made.clear:
         raise table.refuse("set", sorted(made.set))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language, ngettext, pgettext
@@ -88,15 +88,25 @@ class RegisterLine:
     source: str
 
 
-def mark_of(register: Register) -> tuple[str, str]:
-    """(mark, words) of where a register comes from, said at each mention."""
-    if register.assumed:
+class Sourced(Protocol):
+    """Whatever carries where it is from: a register, an order block, a table."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def assumed(self) -> bool: ...
+
+
+def mark_of(what: Sourced) -> tuple[str, str]:
+    """(mark, words) of where it comes from, said at each mention."""
+    if what.assumed:
         return "assumed", pgettext("source", "assumed")
-    if "one source" in register.source:
+    if "one source" in what.source:
         return "one", _("single source")
-    if "differ" in register.source:
+    if "differ" in what.source:
         return "differ", _("sources differ")
-    page = register.source.rpartition("p. ")[2] if "p. " in register.source else ""
+    page = what.source.rpartition("p. ")[2] if "p. " in what.source else ""
     return "sure", _("manual p. %s") % page if page else _("manual")
 
 

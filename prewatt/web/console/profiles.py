@@ -21,6 +21,7 @@ from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.lists import number
 from prewatt.web.console.meters_words import names_of
+from prewatt.web.console.profiles_places import place_words
 from prewatt.web.console.profiles_words import plate_words, register_words
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import reason, roles_of, say
@@ -101,6 +102,7 @@ def one(ask: Ask, name: str) -> HttpResponse:
         "name": name,
         "profile": profile,
         "registers": register_words(profile),
+        "places": place_words(profile),
         "plate": plate_words(profile),
         "history": [_version(ask, each, history) for each in history],
         "row": next((each for each in history if place is not None and each.version == place[1]), None),

@@ -56,6 +56,21 @@ def saved(client: Client, text: str = OURS) -> str:
     return str(answer["Location"])
 
 
+def test_what_lies_beside_the_registers_says_its_address_and_its_source(cast: Cast, erin: Client) -> None:
+    def beside(code: str) -> str:
+        return page(erin, f"{MODELS}/{code}").split('data-test="places"')[1].split("</section>")[0]
+
+    pilot = beside("pilot-spm9511")
+    for said in ("0400h", "1 purchase, 2 return, 3 clear", "kept on: 1 0", "2 zones, 2 day tables of 8 periods",
+                 "62 days, 12 months", "0 tripped: credit used up"):  # fmt: skip
+        assert said in pilot, said
+    assert pilot.count("mark-assumed") == pilot.count("<tr>") - 1, "nothing of it is public"
+    assert "manual p. 15" in beside("acrel-dtsy1352"), "the relay, by the public manual"
+    grid = beside("generic-dlt645-grid")
+    assert "through a security provider" in grid and "04000503" in grid and "keep_power_off close" in grid
+    assert "a standby set and its swap time" in grid
+
+
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_everybody_sees_the_models_and_which_registers_are_assumed(cast: Cast, language: str) -> None:
     client = as_(cast.alice, language)
