@@ -26,6 +26,7 @@ from prewatt.core.wire.modbus import (
     encode_rtu_reply,
     encode_rtu_request,
     encode_tcp_reply,
+    rtu_refusal,
 )
 from prewatt.field.recorder import Recorder
 from prewatt.field.simulator.circuit import Accepted
@@ -66,7 +67,7 @@ class _Asked:
 
     connection: int
     unit: int
-    request: Request | None  # None: refused by the gateway itself, or a frame of DL/T 645
+    request: Request | None  # None: refused before it is looked at, or a frame of DL/T 645
     frame: dlt645.Frame | None = None
     transaction: int = 0
     refusal: Reply | None = None
@@ -174,6 +175,8 @@ class SimulatedLine:
             found = decoder.idle() if now_ms - self._heard_ms[connection] > SILENCE_MS else []
             found += decoder.receive(data)
             asked = [_Asked(connection=connection, unit=unit, request=request) for unit, request in found]
+            if not found and (refused := rtu_refusal(data)) is not None:
+                asked.append(_Asked(connection=connection, unit=refused[0], request=None, refusal=refused[1]))
             asked += self._frames_in(connection, data, now_ms)
         self._heard_ms[connection] = now_ms
         self._waiting.extend(asked[: QUEUE_LIMIT - len(self._waiting)])
@@ -246,9 +249,14 @@ class SimulatedLine:
         return []
 
     def _refuse(self, asked: _Asked, at_ms: int) -> list[Output]:
+        """A request that nobody can serve: a gateway with numbers says so itself, else the meter it is for."""
         assert asked.refusal is not None
         self._next(at_ms)
-        return self._out(asked.connection, encode_tcp_reply(asked.transaction, asked.unit, asked.refusal))
+        if self.site.numbered:
+            return self._out(asked.connection, encode_tcp_reply(asked.transaction, asked.unit, asked.refusal))
+        if not any(self._hears(each, at_ms) for each in self._stations.get(asked.unit, [])):
+            return []
+        return self._out(asked.connection, encode_rtu_reply(asked.unit, asked.refusal))
 
     def _arrive(self, asked: _Asked, fate: Fate, at_ms: int) -> list[Output]:
         """The request has reached the meters and the one it is for has had its time to answer."""

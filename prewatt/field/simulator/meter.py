@@ -288,6 +288,8 @@ class Meter:
     def _read(self, request: ReadRequest, at_ms: int) -> Reply:
         if int(request.function) not in self.profile.read_functions:
             return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_FUNCTION))
+        if request.count > self.profile.max_block:
+            return ExceptionReply(function=int(request.function), code=int(ExceptionCode.ILLEGAL_DATA_VALUE))
         for index in self.circuits:
             self._show(index, at_ms)
         data = self._image.read(request.address, request.count)

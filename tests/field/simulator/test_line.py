@@ -8,6 +8,7 @@ import pytest
 from prewatt.core.meters.model import Group
 from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.registers import layouts
+from prewatt.core.wire.checks import crc16_modbus
 from prewatt.core.wire.errors import RemoteProtocolError
 from prewatt.core.wire.modbus import (
     ExceptionReply,
@@ -252,3 +253,29 @@ def test_a_client_that_does_not_speak_modbus_tcp_is_sent_away(tmp_path: Path) ->
     bus.connect(1)
     with pytest.raises(RemoteProtocolError):
         bus.receive(1, b"GET / HTTP/1.1\r\n\r\n", NOON_MS)
+
+
+@pytest.mark.parametrize(
+    ("pdu", "refusal"),
+    [
+        ("07", "8701"),  # read exception status
+        ("2B0E0100", "AB01"),
+        ("0300000000", "8303"),  # no registers
+        ("030000007E", "8303"),  # more than a frame can carry
+        ("0300000031", "8303"),  # more than this model gives at once
+        ("0400000001", "8401"),  # its map is in the other function
+        ("0370000001", "8302"),
+        ("1070000001020000", "9002"),
+        ("1000000001030000", "9003"),  # its parts contradict each other, but its CRC is right
+    ],
+)
+def test_a_meter_on_the_bus_refuses_what_it_cannot_serve(tmp_path: Path, pdu: str, refusal: str) -> None:
+    bus = world(tmp_path, meter(9)).lines["a"]
+    bus.connect(1)
+    for unit, heard in ((9, [rtu(9, refusal)]), (10, [])):
+        assert [data for _, data in bus.answer(1, rtu(unit, pdu), NOON_MS)] == heard
+
+
+def rtu(unit: int, pdu: str) -> bytes:
+    body = bytes((unit, *bytes.fromhex(pdu)))
+    return body + crc16_modbus(body).to_bytes(2, "little")

@@ -34,6 +34,7 @@ from prewatt.core.wire.modbus.rtu import (
     decode_rtu_request,
     encode_rtu_reply,
     encode_rtu_request,
+    rtu_refusal,
 )
 from prewatt.core.wire.modbus.tcp import (
     TcpClientDecoder,
@@ -82,6 +83,7 @@ __all__ = [
     "encode_tcp_request",
     "pack_bits",
     "reply_size",
+    "rtu_refusal",
     "scan_rtu",
     "scan_tcp",
     "unpack_bits",

@@ -16,6 +16,7 @@ MAX_WRITE_BITS: Final = 1968
 EXCEPTION_BIT: Final = 0x80
 COIL_ON: Final = 0xFF00
 COIL_OFF: Final = 0x0000
+EXCEPTION_OF: Final = {"function": 1, "address": 2}  # what a request is answered by its fault, else 3 (section 7)
 
 
 class Function(IntEnum):

@@ -11,9 +11,11 @@ from prewatt.core.wire.checks import crc16_modbus
 from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
 from prewatt.core.wire.modbus.pdu import (
     EXCEPTION_BIT,
+    EXCEPTION_OF,
     FUNCTIONS,
     MAX_PDU,
     WRITE_MULTIPLES,
+    ExceptionReply,
     Function,
     ReadReply,
     ReadRequest,
@@ -29,6 +31,7 @@ from prewatt.core.wire.modbus.pdu import (
     reply_size,
 )
 
+MIN_FRAME: Final = 4  # unit, function, CRC
 MAX_FRAME: Final = MAX_PDU + 3  # 256
 MAX_UNIT: Final = 255  # the standard says 247; meters and gateways with 248 to 255 exist
 MAX_BUFFER: Final = 4 * MAX_FRAME  # noise beyond this is dropped, oldest first
@@ -234,3 +237,16 @@ def _allowed(pdu: bytes) -> Request | None:
         return decode_request(pdu)
     except RemoteProtocolError:
         return None
+
+
+def rtu_refusal(burst: bytes) -> tuple[int, ExceptionReply] | None:
+    """Unit and answer for a burst that is one sound frame and no request we serve (V1.1b3 section 7): unknown
+    function 01, address range 02, otherwise 03. None for anything else; how long an unknown request is, only the
+    silence around it says, so of one in a stream nothing is known."""
+    if not MIN_FRAME <= len(burst) <= MAX_FRAME or crc16_modbus(burst) != 0 or not 0 < burst[1] < EXCEPTION_BIT:
+        return None
+    try:
+        decode_request(burst[1:-2])
+    except RemoteProtocolError as error:
+        return burst[0], ExceptionReply(function=burst[1], code=EXCEPTION_OF.get(error.code, 3))
+    return None

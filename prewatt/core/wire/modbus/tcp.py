@@ -6,6 +6,7 @@ from typing import Final
 
 from prewatt.core.wire.errors import LocalProtocolError, RemoteProtocolError
 from prewatt.core.wire.modbus.pdu import (
+    EXCEPTION_OF,
     MAX_PDU,
     Reply,
     Request,
@@ -124,8 +125,7 @@ def _request(transaction: int, unit: int, pdu: bytes) -> TcpRequest:
     try:
         return TcpRequest(transaction=transaction, unit=unit, request=decode_request(pdu), function=pdu[0])
     except RemoteProtocolError as error:
-        # V1.1b3 section 7: unknown function 01, address range 02, otherwise 03
-        exception = {"function": 1, "address": 2}.get(error.code, 3)
+        exception = EXCEPTION_OF.get(error.code, 3)
         return TcpRequest(
             transaction=transaction, unit=unit, request=None, function=pdu[0] & 0x7F or 1, exception=exception
         )
