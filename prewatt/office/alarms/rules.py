@@ -1,6 +1,7 @@
 """Alarm rules: when an alarm is raised and when it clears. Set-based; alarms never switch anything.
 
-Credit levels exclude each other: a circuit in arrears has the arrears alarm, not the low-credit ones too.
+Credit levels exclude each other: a circuit in arrears has the arrears alarm, not the low-credit ones too. A loop that
+is paid afterwards has neither.
 """
 
 import tomllib
@@ -12,7 +13,7 @@ from django.db import connection, transaction
 
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.office.alarms import readings, stations
-from prewatt.office.metering import wishes
+from prewatt.office.metering import pay_modes, wishes
 
 _BIT = {bit: 1 << position for position, bit in enumerate(StatusBit)}
 
@@ -75,6 +76,7 @@ def evaluate(*, at: datetime, status_poll_s: int, rules: Rules) -> Changes:
         "unmet_from": at - timedelta(seconds=rules.unmet_s),
         "held_from": at - timedelta(seconds=rules.held_s),
         "hysteresis": rules.hysteresis_permille,
+        "pay_modes": pay_modes.with_modes(),
         "overload": _BIT[StatusBit.OVERLOAD_TRIP],
         "malicious": _BIT[StatusBit.MALICIOUS_LOAD_TRIP],
         "warning": _BIT[StatusBit.WARNING_TRIP],
@@ -110,7 +112,8 @@ WITH fact AS (
         coalesce(ls.up, false) AS line_up,
         {wishes.EFFECTIVE} AS wish, w.decided IS NOT NULL AND w.wish = 'automatic' AS server_held,
         {wishes.EFFECTIVE_SINCE} AS wished_at, l.at IS NOT NULL AND {wishes.DIFFERS}
-            AND NOT ({wishes.AWAITS_KEY} AND {wishes.EFFECTIVE} <> 'trip') AS differs
+            AND NOT ({wishes.AWAITS_KEY} AND {wishes.EFFECTIVE} <> 'trip') AS differs,
+        {pay_modes.postpaid("s", "l", permille="%(hysteresis)s")} AS postpaid
     FROM estate_circuit c
     JOIN estate_meter m ON m.id = c.meter_id AND m.removed_at IS NULL
     LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state IN ('open', 'closing')
@@ -138,6 +141,7 @@ WITH fact AS (
 ), credit AS (
     SELECT *, CASE WHEN balance <= 0 THEN 3 WHEN balance <= alarm_2 THEN 2 WHEN balance <= alarm_1 THEN 1 ELSE 0 END
         AS level FROM fact WHERE opened AND balance IS NOT NULL AND line_id IS NOT NULL  -- read by hand, it was so once
+        AND NOT postpaid
 )
 SELECT site_id, 'arrears' AS kind, circuit_id, NULL::bigint AS line_id, false AS hold, balance
     FROM credit WHERE level = 3

@@ -15,6 +15,7 @@ import psycopg
 from django.db import connection
 
 from prewatt.core.meters.quantities import StatusBit
+from prewatt.office.metering import pay_modes
 from prewatt.office.metering.states import CircuitState, circuit_state
 from prewatt.office.reports.keyset import find_text
 
@@ -26,7 +27,7 @@ _READ_TIME = psycopg.adapters.get_loader(psycopg.postgres.types["timestamptz"].o
 
 # `scope` is the guarded door (staff_scope) written as SQL, so that reading a board costs one round trip. Daily use is
 # looked up circuit by circuit: the fortnight read costs the same however many years lie before it.
-BOARD_SQL = """
+BOARD_SQL = f"""
 SELECT c.id, c.index, c.use, c.never_cut, m.number, m.profile, m.unit,
        b.id, coalesce(b.code, ''), coalesce(b.name, ''), coalesce(b.sort, 32767), coalesce(r.floor, 0),
        coalesce(r.code, m.number), coalesce(r.name, ''),
@@ -38,7 +39,7 @@ SELECT c.id, c.index, c.use, c.never_cut, m.number, m.profile, m.unit,
        CASE sp.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE la.purchase_count END,
        coalesce(w.wish, 'automatic'), w.until, w.reason, t.name, t.until, d.state,
        used.day_wh, used.spread_wh, pv.price, co.currency, co.exponent,
-       coalesce(st.code, ''), coalesce(st.name, '')
+       coalesce(st.code, ''), coalesce(st.name, ''), {pay_modes.postpaid("sp", "la")}
 FROM estate_circuit c
 JOIN estate_site s ON s.id = c.site_id
 JOIN estate_company co ON co.id = s.company_id
@@ -199,11 +200,11 @@ def runs_out(row: BoardRow) -> RunsOut | None:
 
 def parameters(
     operator_id: int, site_id: int, at: datetime, ids: Sequence[int] | None = None
-) -> dict[str, int | datetime | list[int] | None]:
+) -> dict[str, int | datetime | list[int] | list[str] | None]:
     """What BOARD_SQL needs; shared with the stream, which runs it on its own connection."""
     return {
         "operator": operator_id, "site": site_id, "at": at, "use_days": USE_DAYS,
-        "ids": None if ids is None else list(ids), "most": CIRCUITS_MOST,
+        "ids": None if ids is None else list(ids), "most": CIRCUITS_MOST, "pay_modes": pay_modes.with_modes(),
     }  # fmt: skip
 
 
@@ -214,12 +215,12 @@ def to_row(values: Sequence[Any], at: datetime, stale: timedelta) -> BoardRow:
         room, room_name, gateway, line, line_up, line_since, supply_point_id, custody, credit_unit, sp_state, alarm_1,
         alarm_2, load_limit_w, contract_number, customer, phone, read_at, balance, power_w, relay, status, relay_at,
         purchase_count, wish, wish_until, wish_reason, tag, tag_until, delivery, day_wh, spread_wh, price, currency,
-        exponent, station, station_name,
+        exponent, station, station_name, postpaid,
     ) = values  # fmt: skip
     common = use == "common"
     state = circuit_state(
         opened=sp_state in ("open", "closing"), common=common, read_at=read_at, at=at, stale=stale,
-        balance=balance, alarm_1=alarm_1, alarm_2=alarm_2, polled=gateway != "",
+        balance=None if postpaid else balance, alarm_1=alarm_1, alarm_2=alarm_2, polled=gateway != "",
     )  # fmt: skip
     return BoardRow(
         circuit_id=circuit_id, index=index, common=common, never_cut=never_cut, meter_number=number, profile=profile,

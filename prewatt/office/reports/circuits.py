@@ -10,6 +10,7 @@ from django.db import connection
 from prewatt.office.estate.models import Circuit
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.estate.scope import visible_to
+from prewatt.office.metering import pay_modes
 from prewatt.office.metering.states import CircuitState, circuit_state
 from prewatt.office.staff.models import Operator
 
@@ -43,11 +44,12 @@ class CircuitView:
     read_at: datetime | None
 
 
-_SELECT = """
+_SELECT = f"""
 SELECT c.id, c.site_id, m.number, c.index, r.code, k.number, m.profile, s.custody, s.credit_unit, co.currency,
     CASE s.custody WHEN 'server' THEN rb.balance_minor ELSE l.balance END,
     CASE s.custody WHEN 'server' THEN coalesce(cc.purchase_count, 0) ELSE l.purchase_count END,
-    l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use, s.state
+    l.energy_wh, l.power_w, l.relay, w.wish, l.at, s.alarm_1, s.alarm_2, c.use, s.state,
+    {pay_modes.postpaid("s", "l")}
 FROM estate_circuit c
 JOIN estate_meter m ON m.id = c.meter_id
 JOIN estate_site si ON si.id = c.site_id
@@ -55,13 +57,13 @@ JOIN estate_company co ON co.id = si.company_id
 LEFT JOIN estate_room r ON r.id = c.room_id
 LEFT JOIN estate_supplypoint s ON s.circuit_id = c.id AND s.state <> 'closed'
     AND (s.custody = 'server' OR s.state <> 'opening')
-    AND s.valid_from <= %s AND (s.valid_to IS NULL OR s.valid_to > %s)
+    AND s.valid_from <= %(at)s AND (s.valid_to IS NULL OR s.valid_to > %(at)s)
 LEFT JOIN ledger_runningbalance rb ON rb.account_id = s.credit_account_id
 LEFT JOIN vending_circuitcredit cc ON cc.circuit_id = c.id
 LEFT JOIN estate_contract k ON k.id = s.contract_id
 LEFT JOIN metering_latest l ON l.site_id = c.site_id AND l.circuit_id = c.id
 LEFT JOIN metering_relaywish w ON w.circuit_id = c.id
-WHERE c.id = ANY(%s) ORDER BY c.id
+WHERE c.id = ANY(%(ids)s) ORDER BY c.id
 """
 
 
@@ -83,13 +85,13 @@ def one(operator: Operator, circuit_id: int, *, at: datetime, stale: timedelta) 
 
 def _views(ids: list[int], *, at: datetime, stale: timedelta) -> list[CircuitView]:
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [at, at, ids])
+        cursor.execute(_SELECT, {"at": at, "ids": ids, "pay_modes": pay_modes.with_modes()})
         return [_view(row, at=at, stale=stale) for row in cursor.fetchall()]
 
 
 def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitView:
     (pk, site_id, number, index, room, contract, profile, custody, unit, currency, balance, count, energy, power, relay,
-     wish, read_at, alarm_1, alarm_2, use, supply_state) = row  # fmt: skip
+     wish, read_at, alarm_1, alarm_2, use, supply_state, postpaid) = row  # fmt: skip
     known = all_profiles().get(profile)
     meter_held = custody == "meter" if custody else bool(known and "meter" in known.custody)
     if custody is None:
@@ -117,7 +119,7 @@ def _view(row: tuple[Any, ...], *, at: datetime, stale: timedelta) -> CircuitVie
             read_at=read_at,
             at=at,
             stale=stale,
-            balance=balance,
+            balance=None if postpaid else balance,
             alarm_1=alarm_1 or 0,
             alarm_2=alarm_2 or 0,
             # also of a meter that is never online: a program that sells over the wire must pass it over
