@@ -80,7 +80,7 @@ def _facts(profile: Profile) -> Iterator[PlaceWords]:
         yield _said(_("Status bits"), [status.address], says, status, data=False)
     for flag in profile.flags:
         bits = [*(f".{each} = 1" for each in sorted(flag.set)), *(f".{each} = 0" for each in sorted(flag.clear))]
-        says = f"{_named(flag.fact)}: {' '.join(bits)}"
+        says = f"{_named(flag.fact)}: +{flag.at} {' '.join(bits)}"
         yield _said(_("Status bits"), [flag.address], says, flag, data=True)
 
 
