@@ -24,6 +24,7 @@ from prewatt.core.wire.dlt645 import (
     answer_read,
     clock_bytes,
     meant,
+    place_in,
     refuse,
     reply,
 )
@@ -130,10 +131,13 @@ class DataMeter(Meter):
             held = self.pricing.fetch(self.state.prices, self.circuits[1].state, di)
             if held is not None:
                 return held
-        for blocks in self.profile.blocks.values():
-            for block in blocks:
-                if block.address == di:
-                    return self._block(block, at_ms)
+        blocks = [block for group in self.profile.blocks.values() for block in group]
+        for block in blocks:
+            if block.address == di:
+                return self._block(block, at_ms)
+        for block in blocks:  # a meter that gives all rates or phases at once gives each by itself too
+            if (place := place_in(block.address, di)) is not None and place.stop <= block.count:
+                return self._block(block, at_ms)[place]
         if words := placed(di, self._words(at_ms)):
             return b"".join(word.to_bytes(WORD, "little") for word in words.values())
         if di in (ADDRESS_DI, NUMBER_DI):

@@ -10,7 +10,18 @@ from prewatt.core.meters import catalogue
 from prewatt.core.meters.drivers import MeterAddress, clock_broadcast
 from prewatt.core.meters.jobs import Intent, Job, Verdict, Wish
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.core.wire.dlt645 import Access, Command, control, decode, encode, read, read_address
+from prewatt.core.wire.dlt645 import (
+    Access,
+    Command,
+    Frame,
+    control,
+    decode,
+    encode,
+    errors_of,
+    read,
+    read_address,
+    values_of,
+)
 from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.site import faults_from
 from prewatt.field.simulator.world import World
@@ -143,3 +154,20 @@ def test_it_tells_its_address_to_a_wildcard_and_refuses_what_it_has_not(tmp_path
     (answer,) = spoken(a_world, encode(read(NUMBER, 0x03300D00)))
     assert (decode(answer).refused, decode(answer).data) == (True, b"\x02")
     assert spoken(a_world, encode(read("202500000099", 0x00010000))) == []
+
+
+def test_a_meter_that_gives_all_rates_at_once_gives_each_by_itself(tmp_path: Path) -> None:
+    parts = meter(8, profile="ningju-dtzy1218", opening={"energy_wh": 1_215_000, "peak_wh": 200_000})
+    a_world = world(tmp_path, parts)
+    a_world.lines["a"].connect(1)
+
+    def asked(di: int) -> list[Frame]:
+        heard = a_world.lines["a"].answer(1, encode(read("202500000008", di)), NOON_MS)
+        return [decode(data) for _, data in heard]
+
+    (whole,), (peak,), (none,) = asked(0x0001FF00), asked(0x00010200), asked(0x00010900)
+    assert [each.value for each in values_of(peak)] == ["200.00"]
+    assert peak.data[4:] == whole.data[12:16]
+    assert none.refused and errors_of(none) == ("no_requested_data",)
+    (phase,) = asked(0x02010200)
+    assert values_of(phase)[0].name == "ub"

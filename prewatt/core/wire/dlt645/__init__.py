@@ -15,7 +15,7 @@ from prewatt.core.wire.dlt645.frame import (
     is_old,
     show_di,
 )
-from prewatt.core.wire.dlt645.identifiers import Layout, layout_of
+from prewatt.core.wire.dlt645.identifiers import Layout, layout_of, place_in
 from prewatt.core.wire.dlt645.items import Fault, Item, Kind, Value, flags, value_of
 from prewatt.core.wire.dlt645.meaning import block, errors_of, read_values, values_of
 from prewatt.core.wire.dlt645.replies import answer_read, refuse, reply
@@ -88,6 +88,7 @@ __all__ = [
     "is_wildcard",
     "layout_of",
     "meant",
+    "place_in",
     "read",
     "read_address",
     "read_following",

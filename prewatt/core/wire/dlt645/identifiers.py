@@ -72,6 +72,19 @@ def layout_of(di: int) -> Layout | None:
     return None if group is None else group(di >> 16 & 0xFF, di >> 8 & 0xFF, di & 0xFF)
 
 
+def place_in(block: int, di: int) -> slice | None:
+    """Where in the answer to a block the item of a single identifier stands; None where it is none of its items."""
+    whole, part = layout_of(block), layout_of(di)
+    if block >> 16 != di >> 16 or whole is None or part is None or len(part.items) != 1:
+        return None
+    at = 0
+    for item in whole.items:
+        if item == part.items[0]:
+            return slice(at, at + item.size)
+        at += item.size
+    return None
+
+
 # energy kinds: name, unit, sign bit; the phases follow at 15h, 29h and 3Dh in the same order from 1 on
 _KINDS: Final = (
     ("combined_", "kWh", True),
