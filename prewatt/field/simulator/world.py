@@ -48,8 +48,9 @@ class World:
         known = catalogue() if profiles is None else profiles
         states = store.states()
         self.meters: dict[str, Meter] = {}
+        numbered = {line.id for line in site.lines if line.numbered}
         for position, each in enumerate(site.meters):
-            profile = _profile(each, known, f"site.meters[{position}]")
+            profile = _profile(each, known, each.line in numbered, f"site.meters[{position}]")
             state, circuits = states.get(each.number, (None, []))
             if circuits and len(circuits) != len(each.circuits):
                 raise StoreDamaged(f"meter {each.number} had {len(circuits)} circuits, now {len(each.circuits)}")
@@ -175,6 +176,7 @@ class World:
             meter.state.silent = bool(changes["silent"])
         if changes.get("programming_key"):
             meter.press_programming_key(at_ms)
+        meter.settle(at_ms)
         try:
             self.keep(meter)
         except NotKept:
@@ -196,6 +198,7 @@ class World:
         memory = meter.remember()
         try:
             happen(meter, event, index, at_ms)
+            meter.settle(at_ms)  # what it writes down of it, it writes down now
             self.keep(meter)
         except (NotKept, SiteError):
             meter.go_back(memory)
@@ -387,10 +390,14 @@ def _wired(
     return wired(keypads.values(), known, site.timezone, at_ms=now_ms)
 
 
-def _profile(meter: MeterSite, known: Mapping[str, Profile], where: str) -> Profile:
+def _profile(meter: MeterSite, known: Mapping[str, Profile], numbered: bool, where: str) -> Profile:
     profile = known.get(meter.profile)
     if profile is None:
         raise SiteError("unknown_profile", f"{where}.profile", f"no profile {meter.profile}")
+    if not profile.wired:
+        raise SiteError("bad_profile", f"{where}.profile", f"a {profile.code} is on no line: it belongs under keypads")
+    if profile.protocol is ProtocolName.DLT645 and numbered:
+        raise SiteError("bad_profile", f"{where}.profile", f"a {profile.code} speaks no Modbus TCP")
     if len(meter.circuits) > profile.circuits:
         raise SiteError("bad_circuits", f"{where}.circuits", f"a {profile.code} has {profile.circuits}")
     if not meter.circuits:

@@ -11,6 +11,7 @@ import pytest
 from prewatt.core.meters.jobs import OrderKind
 from prewatt.field.simulator.fields import LoadKind, SiteError
 from prewatt.field.simulator.site import Force, Transport, load_site, site_from
+from tests.field.simulator.plant import line, meter, world
 
 GOOD: dict[str, Any] = {
     "format": "prewatt-site-1",
@@ -105,6 +106,15 @@ def test_a_slip_is_refused_with_its_place(spoil: Callable[[dict[str, Any]], None
     with pytest.raises(SiteError) as refusal:
         site_from(site)
     assert (refusal.value.code, refusal.value.where) == (code, where)
+
+
+@pytest.mark.parametrize(
+    ("profile", "transport"), [("sts-keypad", "rtu-over-tcp"), ("ningju-ddzy1218", "modbus-tcp")]
+)
+def test_a_model_that_no_such_line_can_carry_is_refused(tmp_path: Path, profile: str, transport: str) -> None:
+    with pytest.raises(SiteError) as refusal:
+        world(tmp_path, meter(profile=profile), lines=[line(transport=transport)])
+    assert (refusal.value.code, refusal.value.where) == ("bad_profile", "site.meters[0].profile")
 
 
 def test_a_missing_key_is_named() -> None:
