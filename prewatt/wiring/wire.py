@@ -309,9 +309,8 @@ def _show_value(value: dlt645.Value) -> Result:
 
 
 def _read_acrel4g(data: bytes, direction: modbus.Direction | None) -> Found:
-    decoder = acrel4g.Decoder()
-    frames = decoder.receive(data) + decoder.idle()
-    return _found([_show_acrel4g(frame) for frame in frames], decoder.discarded, decoder.fault)
+    frames, discarded, fault = acrel4g.scan(data)
+    return _found([_show_acrel4g(frame) for frame in frames], discarded, fault)
 
 
 def _show_acrel4g(frame: acrel4g.Frame) -> Result:

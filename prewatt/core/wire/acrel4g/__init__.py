@@ -1,6 +1,6 @@
 """Acrel 4G meters that dial in, both ends, sans-IO: bytes in, values out."""
 
-from prewatt.core.wire.acrel4g.frame import MAX_FRAME, MAX_PAYLOAD, Command, Decoder, Frame, decode, encode
+from prewatt.core.wire.acrel4g.frame import MAX_FRAME, MAX_PAYLOAD, Command, Decoder, Frame, decode, encode, scan
 from prewatt.core.wire.acrel4g.messages import (
     SERIAL,
     Registration,
@@ -55,6 +55,7 @@ __all__ = [
     "registered",
     "registration",
     "registration_frame",
+    "scan",
     "time_answer",
     "transparent",
 ]

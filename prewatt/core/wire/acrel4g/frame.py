@@ -67,12 +67,31 @@ def decode(data: bytes) -> Frame:
 
 def _end(data: bytes | bytearray, start: int) -> int:
     """Behind the first end mark where the CRC fits, 0 for none; `start` is where the start mark stands."""
-    at = start + OVERHEAD - 2
+    at, checked, crc = start + OVERHEAD - 2, start + 2, 0xFFFF
     while (at := data.find(STOP, at, start + MAX_FRAME)) >= 0:
-        if crc16_modbus(data[start + 2 : at]) == 0:
+        crc, checked = crc16_modbus(data[checked:at], crc), at
+        if crc == 0:
             return at + 2
         at += 1
     return 0
+
+
+def scan(data: bytes) -> tuple[list[Frame], int, str | None]:
+    """Frames in bytes that are all there, the bytes of none, and `fault` as the decoder's.
+
+    Unlike in a stream, nothing is yet to come: a frame round another one is found, because it begins earlier.
+    """
+    found, at, kept, opened = list[Frame](), 0, 0, -1
+    while (start := data.find(START, at)) >= 0:
+        at = start + 1
+        if start + 2 == len(data) or data[start + 2] in NO_COMMAND:
+            continue
+        opened = start if opened < 0 else opened
+        if end := _end(data, start):
+            found.append(Frame(command=data[start + 2], payload=data[start + 3 : end - 4]))
+            at, kept = end, kept + end - start
+    marks = opened >= 0 and data.find(STOP, opened + OVERHEAD - 2) >= 0
+    return found, len(data) - kept, None if opened < 0 else "checksum" if marks else "incomplete"
 
 
 @dataclass(slots=True)

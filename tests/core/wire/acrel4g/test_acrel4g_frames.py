@@ -248,3 +248,12 @@ def test_a_section_that_holds_no_modbus_reply_does_not_hide_the_others() -> None
         acrel4g.data_sections(Frame(command=Command.DATA, payload=currents))
     with pytest.raises(RemoteProtocolError, match="too_many"):
         acrel4g.data_sections(Frame(command=Command.DATA, payload=sealed * 17))
+
+
+def test_a_frame_round_another_is_found_when_all_bytes_are_there() -> None:
+    inner = Frame(command=0x94, payload=b"26112000000001")
+    outer = Frame(command=0x90, payload=b"}}" + acrel4g.encode(inner) + b"{{}}")
+    body = bytes((outer.command,)) + outer.payload
+    sent = b"{{" + body + crc16_modbus(body).to_bytes(2, "little") + b"}}"
+    found, discarded, _ = acrel4g.scan(b"ping" + sent + acrel4g.encode(inner) + sent[:20])
+    assert (found, discarded) == ([outer, inner], 4 + 20)
