@@ -8,7 +8,7 @@ from prewatt.office.vending.models import Delivery, Opening, Till
 
 
 class Swap(models.Model):
-    """One meter put up in the place of another. Never changed afterwards."""
+    """One meter put up in the place of another. Never changed afterwards but by what was handed over."""
 
     site_id = models.BigIntegerField()
     old_meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="+")
@@ -20,12 +20,15 @@ class Swap(models.Model):
     actor_name = models.CharField(max_length=64)
     till = models.ForeignKey(Till, on_delete=models.PROTECT)
     at = models.DateTimeField()
+    handed = models.JSONField(default=list)  # what was wanted of the old meter and is of the new: `swap_wants`
+    handed_at = models.DateTimeField(null=True)  # all of it has been, as far as it can be
 
     class Meta:
         constraints = [
             UniqueConstraint(name="swap_request", fields=["request_key"]),
             UniqueConstraint(name="swap_once", fields=["old_meter"]),
         ]
+        indexes = [models.Index(fields=["id"], name="swap_to_hand_over", condition=Q(handed_at__isnull=True))]
 
 
 class SwapPart(models.Model):

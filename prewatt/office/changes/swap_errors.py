@@ -56,5 +56,8 @@ register(
         "swap_part_ended": Text(
             en="There is nothing to be done again here. Nothing was changed.", zh="这里没有需要重做的步骤。什么都没有改。"
         ),
+        "swap_wanted_since": Text(
+            en="Somebody has wanted something else of the new meter since.", zh="此后已有人对新表另作设定。"
+        ),
     }
 )

@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from prewatt.office.changes import steps, swap_steps
+from prewatt.office.changes import steps, swap_steps, swap_wants
 from prewatt.office.metering.clock import database_now
 
 
@@ -12,6 +12,7 @@ def sweep(timestamp: int) -> None:
     """Openings and closings of server-held supply whose reading has come, and meters that were exchanged."""
     steps.sweep(at=database_now())
     swap_steps.sweep(at=database_now())
+    swap_wants.sweep(at=database_now())
 
 
 @app.task(name="changes.follow", queue="office")

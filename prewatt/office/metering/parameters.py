@@ -83,7 +83,7 @@ def of_circuit(
     circuit_id: int, agreed: Mapping[Quantity, int], *, since: datetime | None = None
 ) -> list[Parameter]:
     """Every parameter that something is agreed or was wanted of. `since`: versions before it are another contract's."""
-    reads, wanted = _reads(circuit_id), _wanted(circuit_id, since)
+    reads, wanted = _reads(circuit_id), newest(circuit_id, since=since)
     found = []
     for quantity in dict.fromkeys([*agreed, *wanted]):
         read, read_at = reads.get(quantity, (None, None))
@@ -149,12 +149,13 @@ def _reads(circuit_id: int) -> dict[Quantity, tuple[int, datetime]]:
     return found
 
 
-def _wanted(circuit_id: int, since: datetime | None) -> dict[Quantity, WantedSetting]:
+def newest(circuit_id: int, *, since: datetime | None = None) -> dict[Quantity, WantedSetting]:
+    """What is wanted of each parameter now, with the job that carried it. `since` as in `of_circuit`."""
     rows = WantedSetting.objects.filter(circuit_id=circuit_id).select_related("job")
     if since is not None:
         rows = rows.filter(set_at__gte=since)
-    newest = rows.order_by("quantity", "-pk").distinct("quantity")
-    return {Quantity(row.quantity): row for row in newest}
+    found = rows.order_by("quantity", "-pk").distinct("quantity")
+    return {Quantity(row.quantity): row for row in found}
 
 
 def write_of(job: JobRow) -> LastWrite:

@@ -52,10 +52,11 @@ def writable(circuit: Circuit) -> list[Quantity]:
     profile, supply = all_profiles().get(circuit.meter.profile), _supply(circuit)
     if profile is None or supply is None:
         return []
-    return [each for each in (*WRITABLE, *OWN) if _may_write(profile, supply, each)]
+    return [each for each in (*WRITABLE, *OWN) if may_write(profile, supply, each)]
 
 
-def _may_write(profile: Profile, supply: SupplyPoint, quantity: Quantity) -> bool:
+def may_write(profile: Profile, supply: SupplyPoint, quantity: Quantity) -> bool:
+    """Whether a meter of this model lets us write it, the way its credit is held."""
     if quantity not in (*WRITABLE, *OWN):
         return False
     return quantity in profile.settings and (supply.custody == Custody.METER or quantity in OF_THE_METER)
@@ -94,10 +95,19 @@ def write(
     `settings_alarm_order`, `value_too_fine`, `value_out_of_range`, `settings_running` (retry).
     """
     actor.require(Act.METER_SETTINGS)
+    return want(circuit, wanted, reason=reason, actor=actor.key, key=request_key, at=at)
+
+
+def want(
+    circuit: Circuit, wanted: Mapping[Quantity, int], *, reason: str, actor: str, key: str, at: datetime,
+    anew: bool = False,
+) -> int:  # fmt: skip
+    """The same for whoever may, which the caller has asked. `anew`: this meter may never have been told what was
+    agreed, so that all is written that it did not show. Raises Refused as `write`."""
     profile = all_profiles().get(circuit.meter.profile)
     with transaction.atomic():
         Circuit.objects.select_for_update().get(pk=circuit.pk)
-        key = f"{PREFIX}{request_key}:{circuit.pk}"
+        key = f"{PREFIX}{key}:{circuit.pk}"
         known = JobRow.objects.filter(key=key).first()
         if known is not None:
             return int(known.pk)
@@ -105,9 +115,13 @@ def write(
         agreed = standing(supply)
         if supply.custody != Custody.METER and not set(wanted) & OF_THE_METER:
             raise Refused("settings_not_open")
-        if profile is None or not all(_may_write(profile, supply, each) for each in wanted):
+        if profile is None or not all(may_write(profile, supply, each) for each in wanted):
             raise Refused("setting_not_supported")
-        changed = _differing(circuit, wanted, agreed)
+        if anew:
+            shown = parameters.shown(circuit.pk)
+            changed = {each: value for each, value in wanted.items() if shown.get(each) != value}
+        else:
+            changed = _differing(circuit, wanted, agreed)
         if not changed:
             raise Refused("settings_unchanged")
         after = {**agreed, **changed}
@@ -120,7 +134,7 @@ def write(
         if running(circuit):
             raise Refused("settings_running", retry=True)
         job_id = enqueue(
-            key=key, circuit_id=circuit.pk, at=at, actor=actor.key, expires_at=at + LIFE, then_task=TASK,
+            key=key, circuit_id=circuit.pk, at=at, actor=actor, expires_at=at + LIFE, then_task=TASK,
             job=Job(intent=Intent.WRITE_SETTINGS, circuit_index=circuit.index, settings=changed),
             then_args={"circuit_id": circuit.pk},
         )  # fmt: skip
@@ -128,13 +142,13 @@ def write(
             [
                 WantedSetting(
                     circuit=circuit, quantity=quantity.value, value=value, before=agreed.get(quantity), reason=reason,
-                    actor=actor.key, set_at=at, job_id=job_id,
+                    actor=actor, set_at=at, job_id=job_id,
                 )
                 for quantity, value in changed.items()
             ]
         )  # fmt: skip
         audit(
-            at=at, actor=actor.key, action="metering.settings", site_id=circuit.site_id, object_type="circuit",
+            at=at, actor=actor, action="metering.settings", site_id=circuit.site_id, object_type="circuit",
             object_id=str(circuit.pk), reason=reason,
             before={WRITABLE.get(quantity, quantity.value): agreed.get(quantity) for quantity in changed},
             after={WRITABLE.get(quantity, quantity.value): value for quantity, value in changed.items()},

@@ -27,6 +27,8 @@ from prewatt.office.staff.audit import audit
 
 LIFE: Final = timedelta(minutes=15)  # a write that waits longer surprises whoever changed his mind
 AHEAD: Final = timedelta(minutes=30)  # a swap time lies at least so far ahead: also of the last moment of `LIFE`
+SPARE: Final = timedelta(minutes=2)  # between asking and the head-end's own look at the time
+SETTLED: Final = timedelta(minutes=10)  # after a swap: no clock that is kept is off by more
 MOST_AHEAD: Final = timedelta(days=2 * 366)
 MOST_VERSIONS: Final = 20  # that a page shows
 TOLD: Final = (Verdict.DONE.value, Verdict.REFUSED.value, Verdict.DISPUTED.value)
@@ -210,6 +212,11 @@ class Pair(Generic[_Whole, _Table, _Read, _Version]):
         if circuit is None:
             raise Refused(self.unknown)
         return circuit
+
+
+def earliest(at: datetime) -> datetime:
+    """The nearest whole minute at which a swap can be asked for."""
+    return (at + AHEAD + SPARE).replace(second=0, microsecond=0)
 
 
 def wall_of(at: datetime, zone: ZoneInfo) -> int:

@@ -24,7 +24,7 @@ from prewatt.office.estate.plans import version_in_force
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering.models import JobRow, JobState, WantedPrices
 from prewatt.office.metering.prices import PRICE_SETS
-from prewatt.office.metering.standby import AHEAD, MOST_AHEAD
+from prewatt.office.metering.standby import MOST_AHEAD, SETTLED, earliest
 from prewatt.office.staff.actors import Actor
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending.models import PursePrice
@@ -32,8 +32,6 @@ from prewatt.office.vending.models import PursePrice
 PREFIX: Final = "price:"  # of the keys of all jobs that bring a price into a purse or read it there
 TASK: Final = "vending.price_done"
 DAYS_AHEAD: Final = timedelta(days=3)  # a price to come is in the meter so long before
-SETTLED: Final = timedelta(minutes=10)  # after a swap: no clock that is kept is off by more
-SPARE: Final = timedelta(minutes=2)  # between asking and the head-end's own look at the time
 MOST_AT_ONCE: Final = 200  # meters of one batch
 
 register(
@@ -98,11 +96,6 @@ def has_standby(meter: Meter) -> bool:
     return table is not None and table.writable
 
 
-def earliest(at: datetime) -> datetime:
-    """The nearest whole minute at which a swap can be asked for."""
-    return (at + AHEAD + SPARE).replace(second=0, microsecond=0)
-
-
 def supply_of(meter: Meter) -> SupplyPoint | None:
     """The open supply point whose credit in money this meter holds; None: nobody's plan says what it drains by."""
     found = SupplyPoint.objects.filter(circuit__meter=meter, custody="meter", state=SupplyPoint.State.OPEN)
@@ -144,7 +137,7 @@ def write(supply: SupplyPoint, *, swap_at: datetime, reason: str, actor: Actor, 
     """Have the plan's price held in readiness, to come into force at `swap_at`; the id of the job. The same key asks
     once. Raises Refused `not_permitted`, `plan_without_price` and as `metering.standby.Pair.write`."""
     actor.require(Act.METER_SETTINGS)
-    return _write(supply, swap_at, reason=reason, actor=actor.key, key=request_key, at=at)
+    return want(supply, swap_at, reason=reason, actor=actor.key, key=request_key, at=at)
 
 
 def write_many(
@@ -160,7 +153,7 @@ def write_many(
     for supply in supplies:
         try:
             when = swap_at or suggested(supply, at=at)
-            job_id = _write(supply, when, reason=reason, actor=actor.key, key=request_key, at=at)
+            job_id = want(supply, when, reason=reason, actor=actor.key, key=request_key, at=at)
             found.append(Asked(supply=supply, job_id=job_id))
         except Refused as refusal:
             found.append(Asked(supply=supply, refusal=refusal))
@@ -206,7 +199,7 @@ def renew(supply: SupplyPoint, price: Decimal, *, actor: str, at: datetime) -> b
         if not reads.filter(created_at__gte=told.swap_at + SETTLED).exists():
             _read(supply, number, actor=actor, at=at)
             return True
-    _write(supply, earliest(at), reason="", actor=actor, key=number, at=at)
+    want(supply, earliest(at), reason="", actor=actor, key=number, at=at)
     return True
 
 
@@ -224,7 +217,7 @@ def coming(*, actor: str, at: datetime, most: int) -> list[tuple[int, datetime]]
 
 def prepare(supply: SupplyPoint, moment: datetime, *, actor: str, at: datetime) -> bool:
     """Tell a meter of the price that begins to hold then."""
-    _write(supply, moment, reason="", actor=actor, key=f"{jobs_of(supply).count() + 1}", at=at)
+    want(supply, moment, reason="", actor=actor, key=f"{jobs_of(supply).count() + 1}", at=at)
     return True
 
 
@@ -238,7 +231,8 @@ def waiting(supply: SupplyPoint) -> bool:
     return jobs_of(supply).filter(state__in=(JobState.QUEUED, JobState.CLAIMED)).exists()
 
 
-def _write(supply: SupplyPoint, swap_at: datetime, *, reason: str, actor: str, key: str, at: datetime) -> int:
+def want(supply: SupplyPoint, swap_at: datetime, *, reason: str, actor: str, key: str, at: datetime) -> int:
+    """The same for whoever may, which the caller has asked. Raises Refused as `write`."""
     wanted = proposed(supply, swap_at=swap_at)
     return PRICE_SETS.write(
         supply.circuit.meter, wanted.prices, swap_at=swap_at, reason=reason, actor=actor, at=at,

@@ -28,6 +28,7 @@ from prewatt.office.metering import settings
 from prewatt.office.metering.jobs import decode, enqueue, prices_read_of
 from prewatt.office.metering.models import JobRow, JobState, WantedSetting
 from prewatt.office.metering.prices import PRICE_SETS
+from prewatt.office.metering.standby import SETTLED
 from prewatt.office.vending import price_sets
 from prewatt.office.vending.models import PursePrice
 from prewatt.office.vending.price_sets import PREFIX, TASK, jobs_of, waiting
@@ -178,7 +179,7 @@ def one_price(job: JobRow) -> Decimal | None:
 
 def _due(at: datetime, *, supply_id: int | None = None) -> list[tuple[int, Decimal]]:
     with connection.cursor() as cursor:
-        settled = at - price_sets.SETTLED
+        settled = at - SETTLED
         cursor.execute(_DUE, {"at": at, "supply": supply_id, "most": SWEEP_BATCH, "settled": settled})
         return [(int(row[0]), Decimal(row[1])) for row in cursor.fetchall()]
 

@@ -22,6 +22,7 @@ from prewatt.office.estate.models import Meter, SupplyPoint
 from prewatt.office.estate.profiles import all_profiles
 from prewatt.office.metering.models import JobState, WantedPrices
 from prewatt.office.metering.prices import PRICE_SETS
+from prewatt.office.metering.standby import earliest
 from prewatt.office.staff.actors import of_operator
 from prewatt.office.staff.roles import Act
 from prewatt.office.vending import price_sets
@@ -173,7 +174,7 @@ def write(ask: Ask, meter_id: int) -> HttpResponse:
         hint = _("The plan's price at %(at)s is %(price)s %(unit)s.") % {
             "at": at, "price": format_price(proposal.price.normalize()), "unit": price_unit(ask.site.currency),
         }  # fmt: skip
-    swap = local(proposal.swap_at if proposal else price_sets.earliest(ask.at), ask.zone)
+    swap = local(proposal.swap_at if proposal else earliest(ask.at), ask.zone)
     fields = [swap_field(value=swap, hint=hint), _reason()]
     if ask.request.method == "POST":
         form, actor = ask.request.POST, of_operator(ask.operator)

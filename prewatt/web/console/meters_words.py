@@ -319,9 +319,10 @@ class CommandLine:
 
 
 def names_of(actors: Sequence[str]) -> dict[str, str]:
-    """The names behind "operator:7"; the system has none."""
+    """The names behind "operator:7", and of the exchange of a meter behind "swap:7"; the system has none."""
     ids = [int(each.partition(":")[2]) for each in actors if each.startswith("operator:") and each[9:].isdecimal()]
-    return {f"operator:{pk}": name for pk, name in Operator.objects.filter(pk__in=ids).values_list("pk", "name")}
+    found = {f"operator:{pk}": name for pk, name in Operator.objects.filter(pk__in=ids).values_list("pk", "name")}
+    return found | {each: _("exchange of the meter") for each in actors if each.startswith("swap:")}
 
 
 def job_lines(jobs: Sequence[JobLine], at: datetime, zone: ZoneInfo) -> list[CommandLine]:

@@ -1,6 +1,6 @@
 """Exchange a meter (换表): the form, what exactly would change, and the slip that both sides sign."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,14 +9,19 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from prewatt.office.changes import swap_steps
+from prewatt.core.meters.names import label
+from prewatt.core.meters.quantities import Quantity
+from prewatt.core.refusals import message
+from prewatt.office.changes import swap_steps, swap_wants
 from prewatt.office.changes.final import Stated
 from prewatt.office.changes.held import FRESH
 from prewatt.office.changes.models import Swap, SwapPart
+from prewatt.office.changes.swap_wants import Handed
 from prewatt.office.changes.swaps import Read, SwapCommand, swap
 from prewatt.office.estate.models import Line, Meter, SupplyPoint
 from prewatt.office.estate.profiles import all_profiles, offered
@@ -57,6 +62,21 @@ STATES: Final[Mapping[str, tuple[Promise, str]]] = {
     "not_opened": (_lazy("the new meter did not agree"), "d-refused"),
     "not_carried": (_lazy("the new meter refused the credit"), "d-refused"),
 }
+
+
+def _wanted(what: Sequence[Handed]) -> dict[str, list[str]]:
+    """What was wanted of the old meter, in words: `over`, and `left` with why not."""
+    language = get_language() or "zh-hans"
+    names = {swap_wants.TIMES_OF_USE: _("Times of use"), swap_wants.PRICES: _("When its prices swap")}
+    over, left = list[str](), list[str]()
+    for each in what:
+        name = names.get(each.what) or label(Quantity(each.what), language)
+        name += f" ({_('Circuit')} {each.index})" if each.index > 1 else ""
+        if each.code:
+            left.append(f"{name}: {message(each.code, language)}")
+        elif name not in over:
+            over.append(name)
+    return {"over": over, "left": left}
 
 
 def _supplies(meter: Meter) -> list[SupplyPoint]:
@@ -177,6 +197,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
             sure = form.get("sure") == "1"
             shown: list[dict[str, Any]] = []
             said: list[str] = []
+            wanted: dict[str, list[str]] = {}
 
             def act() -> None:
                 command = _command(ask, meter, supplies, lines)
@@ -185,6 +206,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
                     if not sure:  # tried out: every refusal and every figure is the real one, and nothing stays
                         shown.extend(_part(ask, each) for each in parts_of(made[0]))
                         said.extend(_said(ask, made[0]))
+                        wanted.update(_wanted(swap_wants.outlook(made[0])))
                         transaction.set_rollback(True)
 
             refused = attempt(act)
@@ -192,7 +214,7 @@ def page(ask: Ask, meter_id: int) -> HttpResponse:
                 return redirect(f"/console/swaps/{made[0].pk}")
             if not refused:
                 context = {"meter": meter, "parts": shown, "said": said, "form": form.items(), "back": _back(meter)}
-                return ask.page("ui/swap_sure.html", {**context, "number": form.get("number", "")})
+                return ask.page("ui/swap_sure.html", {**context, **wanted, "number": form.get("number", "")})
     return form_page(
         ask,
         title=_("Exchange meter %s") % meter.number,
@@ -284,7 +306,8 @@ def slip(ask: Ask, swap_id: int) -> HttpResponse:
         "swap": made, "parts": parts, "at": _printed(made.at, ask),
         "old_model": models[made.old_meter.profile], "new_model": models[made.new_meter.profile],
         "running": any(each["said"] in ("opening", "carrying") for each in parts),
-        "may": may(ask.operator.role, Act.CLOSE_CONTRACT),
+        "may": may(ask.operator.role, Act.CLOSE_CONTRACT), **_wanted(swap_wants.handed(made)),
+        "handing": made.handed_at is None,
     }  # fmt: skip
     return ask.page("ui/swap.html", context)
 

@@ -18,6 +18,7 @@ from prewatt.office.ledger.books import books
 from prewatt.office.ledger.models import AccountKind
 from prewatt.office.metering.jobs import prices_of
 from prewatt.office.metering.models import JobRow, WantedPrices, WantedSetting
+from prewatt.office.metering.standby import earliest
 from prewatt.office.reports import circuits
 from prewatt.office.staff.models import Operator, Scope
 from prewatt.office.vending import (
@@ -293,7 +294,7 @@ def test_a_meter_with_a_standby_set_of_prices_is_told_the_plan_s_as_it_is_opened
     told = WantedPrices.objects.get()
     assert prices_of(told.prices).rates == (920_000,) * 4 and (told.actor, told.meter_id) == ("system", meter.pk)
     assert (told.job.intent, told.job.state) == ("write_prices", "queued")
-    assert told.swap_at == price_sets.earliest(AT)
+    assert told.swap_at == earliest(AT)
     assert not PursePrice.objects.filter(supply_point=supply(scene)).exists(), "only what is read back is claimed"
     assert purse_prices.sweep(at=AT + timedelta(seconds=10)) == 0, "it is on its way"
     assert JobRow.objects.filter(intent="write_prices").count() == 1

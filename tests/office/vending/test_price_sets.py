@@ -19,6 +19,7 @@ from prewatt.office.metering.jobs import decode, prices_read_json
 from prewatt.office.metering.models import JobRow, WantedPrices
 from prewatt.office.metering.parameters import ParameterState
 from prewatt.office.metering.prices import PRICE_SETS
+from prewatt.office.metering.standby import earliest
 from prewatt.office.vending import price_sets, purse_prices
 from prewatt.office.vending.models import PursePrice
 from tests.field.simulator.plant import meter, stop, world
@@ -174,7 +175,7 @@ def test_silence_is_tried_again_and_a_dispute_is_a_person_s(here: Here) -> None:
     JobRow.objects.filter(pk=here.job().pk).update(verdict="disputed")
     assert here.sweep(DAY) == 0
     price_sets.write(
-        here.supply, swap_at=price_sets.earliest(here.at), reason="looked", actor=here.scene.bob, request_key="p",
+        here.supply, swap_at=earliest(here.at), reason="looked", actor=here.scene.bob, request_key="p",
         at=here.at,
     )  # fmt: skip
     assert here.carry_out().verdict is Verdict.DONE
@@ -189,7 +190,7 @@ def test_a_batch_asks_each_for_itself_and_says_of_each_why_not(here: Here) -> No
     )
     assert asked[0].job_id is not None and asked[0].refusal is None
     assert asked[1].refusal is not None and asked[1].refusal.code == "prices_no_standby"
-    assert WantedPrices.objects.get().swap_at == price_sets.earliest(here.at)
+    assert WantedPrices.objects.get().swap_at == earliest(here.at)
     with pytest.raises(Refused) as refused:
         price_sets.write_many([one] * 201, swap_at=None, reason="", actor=here.scene.bob, request_key="c", at=here.at)
     assert refused.value.code == "prices_too_many"

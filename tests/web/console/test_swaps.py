@@ -8,11 +8,15 @@ from django.test import Client
 from django.utils import timezone
 
 from prewatt.core.meters.jobs import Wish
+from prewatt.core.meters.schedule import Period, Schedule, Zone
+from prewatt.office.changes import swap_wants
 from prewatt.office.changes.models import Swap, SwapPart
 from prewatt.office.estate.models import Meter
 from prewatt.office.metering import wishes
 from prewatt.office.metering.models import JobRow
+from prewatt.office.metering.times import TIMES
 from prewatt.office.staff.models import AuditRow, Operator
+from prewatt.web.console.meters_words import names_of
 from tests.cast import Cast, assemble
 from tests.office.billing.scene import query
 
@@ -74,6 +78,27 @@ def test_nothing_changes_before_the_figures_were_seen(cast: Cast) -> None:
     page = client.get(f"/console/meters/{made.new_meter_id}").content.decode()
     assert f"/console/swaps/{made.pk}" in page and cast.shop_101.meter.number in page
     assert AuditRow.objects.get(action="changes.swap").reason == "the display is dead"
+
+
+def test_what_was_wanted_of_the_old_meter_is_said_before_and_after(cast: Cast) -> None:
+    client, at = as_(cast.bob), timezone.now()
+    alone = Meter.objects.exclude(circuit__supplypoint__state="open").order_by("pk")[0]  # supplies nobody
+    night = Schedule(zones=(Zone(month=1, day=1, table=1),), tables=((Period(minute=0, rate=4),),))
+    Meter.objects.filter(pk=alone.pk).update(profile="pilot-spm9511")
+    alone.refresh_from_db()
+    TIMES.write(alone, night, swap_at=at + timedelta(days=1), reason="x", actor="operator:7", key="t", at=at)
+    JobRow.objects.update(state="done", verdict="done", finished_at=at)
+    address, unit = f"/console/meters/{alone.pk}/swap", str(alone.unit)
+    sure = client.post(address, typed(cast, unit=unit)).content.decode()
+    assert "Times of use, as it was wanted of the old meter" in sure and 'data-test="swap-left"' not in sure
+    other = client.post(address, typed(cast, unit=unit, profile="acrel-ddsy1352")).content.decode()
+    assert 'data-test="swap-left"' in other and "Times of use: No standby set is known of this model" in other
+    client.post(address, typed(cast, unit=unit, profile="acrel-ddsy1352", sure="1"))
+    made = Swap.objects.get()
+    assert swap_wants.sweep(at=at) == 1
+    slip = client.get(f"/console/swaps/{made.pk}").content.decode()
+    assert "Not handed over:" in slip and "No standby set is known" in slip and 'data-test="swap-over"' not in slip
+    assert list(names_of([swap_wants.actor_of(made)])) == [f"swap:{made.pk}"]
 
 
 @pytest.mark.parametrize(
