@@ -14,6 +14,8 @@ MAX_DAY_SLOTS: Final = 14
 MAX_SCREENS: Final = 254
 MAX_HOLIDAYS: Final = 254
 MAX_TABLES: Final = 8  # day tables of a set
+LADDER_STEPS: Final = 6
+LADDER_DAYS: Final = 4
 SETTLEMENT_DAYS: Final = (1, 2, 3)
 # what a screen of the display shows: an identifier, and which part of it where the meter tells parts apart
 SCREEN: Final = (Item(name="shown", size=4, kind=Kind.HEX), Item(name="shown_part", size=1, kind=Kind.DIGITS))
@@ -43,6 +45,19 @@ def zone_slots() -> tuple[Item, ...]:
 def day_slots() -> tuple[Item, ...]:
     """Periods of a day: when each begins and its rate (1 sharp, 2 peak, 3 flat, 4 valley)."""
     return _digit_slots("period", MAX_DAY_SLOTS, "hhmmNN")
+
+
+def ladder(table: int) -> tuple[Item, ...]:
+    """All of a ladder in one block: steps, prices, and the days on which its year begins anew."""
+    days = (
+        Item(name=f"ladder_set{table}_settlement{number}", size=3, kind=Kind.DIGITS, unit="MMDDhh")
+        for number in range(1, LADDER_DAYS + 1)
+    )
+    return (
+        *slots(f"ladder_set{table}_step", LADDER_STEPS, count(1), size=4, decimals=2, unit="kWh"),
+        *slots(f"ladder_set{table}_price", LADDER_STEPS + 1, count(1), size=4, decimals=4, unit="currency/kWh"),
+        *days,
+    )
 
 
 def holiday(number: int) -> Item:
@@ -136,6 +151,7 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04000303: _number("energy_decimals", 1),
     0x04000304: _number("power_decimals", 1),
     0x04000305: _number("key_screens", 1),
+    0x04000308: _number("start_screen_time", 1, 0, "s"),
     0x04000306: _number("ct_ratio", 3),
     0x04000307: _number("pt_ratio", 3),
     0x04000401: _of(Kind.DIGITS, "address", 6),
@@ -187,10 +203,12 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04001201: _of(Kind.MOMENT, "hourly_freeze_from", 5, "mmhhDDMMYY"),
     0x04001202: _number("hourly_freeze_interval", 1, 0, "min"),
     0x04001203: _of(Kind.MOMENT, "daily_freeze_at", 2, "mmhh"),
+    0x04001204: _one(Item(name="timed_freeze_at", size=4, kind=Kind.DIGITS, unit="MMDDhhmm")),  # 99: every
     0x04001301: _of(Kind.HEX, "wireless_signal", 1),
     0x04001401: _number("trip_delay", 2, 0, "min"),
     0x04001402: _number("close_delay", 2, 0, "min"),
     0x04001501: _of(Kind.HEX, "report_status", 12),
+    **{0x040603FF + (table << 8): (ladder(table), None) for table in (1, 2)},
     0x04800001: _of(Kind.TEXT, "software_version", 32),
     0x04800002: _of(Kind.TEXT, "hardware_version", 32),
     0x04800003: _of(Kind.TEXT, "maker_number", 32),

@@ -78,6 +78,8 @@ def shown(di: int, data: str) -> dict[str, str | None]:
         (0x04030001, "01011026", {"holiday1": "26100101"}),
         (0x040501FF, "0050000000600000", {"price_set1_rate1": "0.5000", "price_set1_rate2": "0.6000"}),
         (0x04060101, "00800000", {"ladder_set1_price1": "0.8000"}),
+        (0x04000308, "05", {"start_screen_time": "05"}),
+        (0x04001204, "00009999", {"timed_freeze_at": "99990000"}),
         (0x04060001, "00000200", {"ladder_set1_step1": "200.00"}),
         (0x05060001, "0000091015", {"frozen_at": "2015-10-09 00:00"}),
         (0x05060101, "3429000066070000", {"total": "29.34", "rate1": "7.66"}),
@@ -86,6 +88,15 @@ def shown(di: int, data: str) -> dict[str, str | None]:
 )
 def test_a_known_identifier_shows_its_values(di: int, data: str, expected: dict[str, str | None]) -> None:
     assert shown(di, data) == expected
+
+
+def test_a_ladder_is_read_as_one_block() -> None:
+    steps, prices = "0000240000004800" + "00" * 16, "0050000000550000" + "00" * 20
+    told = shown(0x040605FF, steps + prices + "000101000107" + "00" * 6)
+    assert len(told) == 6 + 7 + 4
+    assert (told["ladder_set2_step2"], told["ladder_set2_step6"]) == ("4800.00", "0.00")
+    assert (told["ladder_set2_price2"], told["ladder_set2_price7"]) == ("0.5500", "0.0000")
+    assert told["ladder_set2_settlement2"] == "070100"
 
 
 def test_date_and_clock_show_their_parts_and_the_whole() -> None:
