@@ -5,7 +5,7 @@ from itertools import count, product
 from typing import Final
 
 from prewatt.core.wire.dlt645.items import Item, Kind
-from prewatt.core.wire.dlt645.words import STATUS
+from prewatt.core.wire.dlt645.words import REPORT, STATUS
 
 Parameter = tuple[tuple[Item, ...], Item | None]
 
@@ -207,7 +207,7 @@ PARAMETERS: Final[dict[int, Parameter]] = {
     0x04001301: _of(Kind.HEX, "wireless_signal", 1),
     0x04001401: _number("trip_delay", 2, 0, "min"),
     0x04001402: _number("close_delay", 2, 0, "min"),
-    0x04001501: _of(Kind.HEX, "report_status", 12),
+    0x04001501: _one(Item(name="report_status", size=12, kind=Kind.BITS, bits=REPORT)),
     **{0x040603FF + (table << 8): (ladder(table), None) for table in (1, 2)},
     0x04800001: _of(Kind.TEXT, "software_version", 32),
     0x04800002: _of(Kind.TEXT, "hardware_version", 32),

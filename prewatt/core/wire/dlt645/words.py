@@ -102,6 +102,24 @@ _WORD_7: Final = (
 STATUS: Final = (_WORD_1, _WORD_2, _WORD_3, _PHASE, _PHASE, _PHASE, _WORD_7)
 
 
+def _filled(names: tuple[str, ...], bits: int = 16) -> tuple[str, ...]:
+    return names + ("",) * (bits - len(names))
+
+
+# what a meter reports by itself (filing of 2013, 04001501): 12 bytes, each bit something that happened
+REPORT: Final = (
+    "relay_fault", "esam_fault", "card_fault", "clock_battery_low", "program_fault", "memory_fault", "", "clock_fault",
+    "reading_battery_low", "overdraft", "cover_opened", "terminal_cover_opened", "magnet", "supply_fault", "tripped",
+    "closed",
+    *(f"{phase}_{name}" if name else "" for phase in "abc" for name in _filled(_PHASE)),
+    *_filled(_WORD_7),
+    "programmed", "meter_cleared", "demand_cleared", "events_cleared", "clock_set", "day_tables_written",
+    "zone_tables_written", "weekend_written", "holidays_written", "active_combination_written",
+    "reactive_combination_1_written", "reactive_combination_2_written", "settlement_days_written", "prices_written",
+    "ladder_written", "keys_changed",
+)  # fmt: skip
+
+
 class Command(IntEnum):
     """N1 of function 1C. Public sources disagree in print; captures settle 1A to 1C."""
 

@@ -402,3 +402,13 @@ def test_a_read_of_records_says_how_many_and_from_when() -> None:
 def test_the_bits_of_a_status_word_have_their_names(di: int, data: str, bits: tuple[str, ...]) -> None:
     (word,) = dlt645.read_values(di, bytes.fromhex(data))
     assert word.bits == bits
+
+
+def test_what_a_meter_reports_by_itself_has_its_names_and_how_often_behind_it() -> None:
+    said = "0344 0100 0000 0001 2001 0180" + "01020304"
+    word, rest = dlt645.read_values(0x04001501, bytes.fromhex(said))
+    assert word.bits == (
+        "relay_fault", "esam_fault", "cover_opened", "tripped", "a_voltage_loss", "c_current_break",
+        "power_lost", "severe_current_unbalance", "programmed", "keys_changed",
+    )  # fmt: skip
+    assert (rest.name, rest.value) == ("rest", "01020304")
