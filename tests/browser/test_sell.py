@@ -67,6 +67,12 @@ def test_the_keyboard_alone_is_enough(counter: Scene, page: Page, login: Login) 
     page.keyboard.type("500", delay=10)
     expect(page.locator("#sell-quote .pw-quote .v")).to_have_text(["¥500.00", "12.35kWh", "531.13kWh"])
     expect(hook(page, "sell-submit")).to_contain_text("确认已收 ¥500.00，下发")
+    tenders = page.locator('[name="tender"]')
+    page.keyboard.press("Alt+Digit3")
+    expect(tenders.nth(2)).to_be_checked()
+    page.keyboard.press("Alt+Digit1")
+    expect(tenders.nth(0)).to_be_checked()
+    hook(page, "sell-amount").focus()
     page.keyboard.press("Enter")
     assert on_sale_page(page).amount_minor == 50_000
 

@@ -75,7 +75,7 @@ def _lost(what: str, down: Sequence[BoardRow], at: datetime) -> str:
 
 
 def _building(name: str, rows: Sequence[BoardRow], at: datetime) -> str:
-    fresh = [row.read_at for row in rows if row.read_at and row.state is not CircuitState.OFFLINE]
+    fresh = [row.read_at for row in rows if row.gateway and row.read_at and row.state is not CircuitState.OFFLINE]
     oldest = _("oldest %s") % formats.age_short(int((at - min(fresh)).total_seconds())) if fresh else ""
     watts = sum(row.power_w or 0 for row in rows if row.state is not CircuitState.OFFLINE)
     parts = [

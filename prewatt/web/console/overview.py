@@ -239,8 +239,9 @@ def page(ask: Ask) -> HttpResponse:
     rows = board_rows(ask.operator.pk, ask.site.id, at=ask.at, stale=stale_limit())
     seen = overview(ask.operator.pk, ask.site.id, at=local)
     due = due_today(rows, ask.at, ask.zone)
-    fresh = [row for row in rows if row.read_at and row.state is not CircuitState.OFFLINE]
-    online = [row for row in rows if row.read_at and ask.at - row.read_at <= stale_limit()]
+    wired = [row for row in rows if row.gateway]  # what a person reads is neither online nor late
+    fresh = [row for row in wired if row.read_at and row.state is not CircuitState.OFFLINE]
+    online = [row for row in wired if row.read_at and ask.at - row.read_at <= stale_limit()]
     dark = [row for row in rows if row.dark and row.state is not CircuitState.OFFLINE]
     lost = [row for row in rows if row.state is CircuitState.OFFLINE]
     oldest = int((ask.at - min(row.read_at for row in fresh if row.read_at)).total_seconds()) if fresh else None
@@ -250,7 +251,7 @@ def page(ask: Ask) -> HttpResponse:
         "due_more": max(0, len(due) - RUNS_OUT_MOST), "hour": local.hour, "weekend": local.weekday() == 0,
         "since": formats.when(seen.since, ask.at, ask.zone),
         "log": _log(seen, ask.at, ask.zone, {row.circuit_id for row in dark}),
-        "series": dark_series(seen, len(dark), local), "figures": _figures(ask, rows, seen, len(online), lost, oldest),
+        "series": dark_series(seen, len(dark), local), "figures": _figures(ask, wired, seen, len(online), lost, oldest),
         "deliveries": [(each, next_step(each, ask.at, ask.zone)) for each in seen.deliveries[:RUNS_OUT_MOST]],
         "gateways": [_gateway(each, ask.at) for each in seen.gateways],
         "gateways_lost": sum(not each.up for each in seen.gateways),

@@ -67,10 +67,17 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return str(data.get(name) or "") or formats.DASH
 
 
+def _room(data: Mapping[str, Any]) -> str:
+    """Building and room; a room whose code begins with that of its building says it once."""
+    text = _text(data, "room")
+    building, _blank, room = text.partition(" ")
+    return room if room.startswith(building) else text
+
+
 def _party(data: Mapping[str, Any]) -> list[Cell]:
     return [
         Cell(label=_("Contract no."), value=_text(data, "contract_number")),
-        Cell(label=_("Customer"), value=_text(data, "customer")), Cell(label=_("Shop"), value=_text(data, "room")),
+        Cell(label=_("Customer"), value=_text(data, "customer")), Cell(label=_("Shop"), value=_room(data)),
         Cell(label=_("Meter no."), value=_text(data, "meter_number")),
         Cell(label=_("Purchase count"), value=_text(data, "purchase_count"), number=True),
     ]  # fmt: skip

@@ -166,7 +166,10 @@ def exported(ask: Ask) -> HttpResponse:
     rows = sales(ask.operator.pk, ask.site.id, filters, most=EXPORT_MOST + 1)
     _number, minor = total(ask.operator.pk, ask.site.id, filters)
     answer = HttpResponse(
-        workbook(rows, zone=ask.zone, exponent=ask.site.exponent, total_minor=minor, most=EXPORT_MOST),
+        workbook(
+            rows, zone=ask.zone, currency=ask.site.currency, exponent=ask.site.exponent, total_minor=minor,
+            most=EXPORT_MOST,
+        ),
         content_type=XLSX,
     )  # fmt: skip
     name = "-".join(["sales", *(shown[part] for part in ("from", "to") if shown[part])])

@@ -11,20 +11,24 @@ from django.utils.translation import gettext as _
 
 from prewatt.office.reports.sales import SaleRow
 from prewatt.web.console.lists import cut_words
+from prewatt.web.ui.formats import credit_unit_word
 from prewatt.web.ui.states import delivery_look
 from prewatt.web.ui.words import TENDERS
 
-WIDTHS = (17, 14, 10, 18, 12, 18, 12, 12, 12, 12, 12, 14, 10)
+WIDTHS = (17, 14, 10, 18, 12, 18, 12, 12, 12, 12, 12, 14, 10, 10)
 
 
-def headings() -> list[str]:
+def headings(currency: str) -> list[str]:
     return [
-        _("Time"), _("Sale no."), _("Shop"), _("Name"), _("Contract no."), _("Customer"), _("Amount"), _("Credit"),
-        _("Tender"), _("Delivery"), _("Cashier"), _("Receipt"), _("By token"),
+        _("Time"), _("Sale no."), _("Shop"), _("Name"), _("Contract no."), _("Customer"),
+        f"{_('Amount')} {currency}", _("Credit"), _("Tender"), _("Delivery"), _("Cashier"), _("Receipt"),
+        _("By token"), _("Credit unit"),
     ]  # fmt: skip
 
 
-def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_minor: int, most: int) -> bytes:
+def workbook(
+    rows: Sequence[SaleRow], *, zone: ZoneInfo, currency: str, exponent: int, total_minor: int, most: int
+) -> bytes:
     """One sheet of at most `most` rows; one that is cut says so. Amounts and credit are numbers with two decimals,
     times are times of the site."""
     whole, rows = len(rows) <= most, rows[:most]
@@ -34,7 +38,7 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
     bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
     time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
     sum_of = book.add_format({"num_format": "#,##0.00", "bold": True})
-    for column, (heading, width) in enumerate(zip(headings(), WIDTHS, strict=True)):
+    for column, (heading, width) in enumerate(zip(headings(currency), WIDTHS, strict=True)):
         sheet.write_string(0, column, heading, bold)
         sheet.set_column(column, column, width)
     sheet.freeze_panes(1, 0)
@@ -56,6 +60,7 @@ def workbook(rows: Sequence[SaleRow], *, zone: ZoneInfo, exponent: int, total_mi
             (10, row.cashier),
             (11, row.receipt),
             (12, _("yes") if row.by_token else ""),
+            (13, credit_unit_word(row.credit_unit) or row.credit_unit),
         ):
             sheet.write_string(number, column, text)
     last = len(rows) + 1

@@ -138,7 +138,7 @@ def token_cells(ask: Ask, rows: Sequence[TokenRequest]) -> Iterable[list[Cell]]:
         row: TokenRequest = each["row"]
         yield [
             row.asked_at, each["meter"].number, row.meter_pan, each["kind"], each["carries"], row.tid, each["state"],
-            row.entered_at, each["who"], row.reference, row.reason,
+            row.entered_at, each["who"], f"{each['belongs'][0]} {row.reference.partition(':')[2]}".strip(), row.reason,
         ]  # fmt: skip
 
 

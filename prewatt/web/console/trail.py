@@ -109,10 +109,10 @@ def export(ask: Ask) -> HttpResponse:
 
 def _exported(row: TrailRow, ask: Ask) -> list[Cell]:
     changed = changes(row.before, row.after, ask, row.credit_unit)
-    told = "; ".join(f"{each.name}: {each.before} → {each.after}" for each in changed)
+    told = "; ".join(f"{each.name}: {f'{each.before} → ' if each.before else ''}{each.after}" for each in changed)
     return [
         row.at,
-        row.actor_name,
+        _("the system") if row.actor == "system" else row.actor_name,
         action_words(row.action),
         row.action,
         object_words(row.object_type),

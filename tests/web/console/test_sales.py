@@ -151,7 +151,8 @@ def test_the_workbook_holds_what_the_list_shows(desk: Desk) -> None:
     rows = CalamineWorkbook.from_filelike(BytesIO(answer.content)).get_sheet_by_index(0).to_python()
     assert rows[0][:3] == ["Time", "Sale no.", "Shop"]
     assert [row[1] for row in rows[1:3]] == [made[1].number, made[0].number]
-    assert [row[6] for row in rows[1:]] == [20.0, 20.0, 40.0]
+    assert rows[0][6] == "Amount CNY" and [row[6] for row in rows[1:]] == [20.0, 20.0, 40.0]
+    assert rows[0][13] == "Credit unit" and [row[13] for row in rows[1:3]] == ["kWh", "kWh"]
     assert rows[1][0] == datetime(2026, 11, 23, 12)  # the site's wall clock
     assert Delivery.objects.filter(state="confirmed").count() == 2
 

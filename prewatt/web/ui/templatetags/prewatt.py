@@ -221,7 +221,8 @@ def keyboard_help() -> dict[str, Any]:
     return {
         "keys": [
             ("/", _("find")), ("S", _("sell")), ("R", _("read or check now")), ("P", _("print")),
-            ("N", _("next customer")), ("1-4", _("tender")), ("Enter", _("the blue button")),
+            ("N", _("next customer")), ("1-4", _("tender")), ("Alt 1-4", _("tender, also inside the amount")),
+            ("Enter", _("the blue button")),
             ("Esc", _("back, close, clear")), ("← → ↑ ↓", _("between tiles and rows")), ("?", _("this list")),
             ("G", _("then O L S C M K A R: go to a page")),
         ]

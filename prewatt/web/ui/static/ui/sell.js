@@ -114,6 +114,10 @@
     $("sell-change").textContent = back === null ? "—" : (back < 0 ? "−" : "") + "¥" + (Math.abs(back) / 100).toFixed(2);
   }
   given.addEventListener("input", paint);
+  document.addEventListener("keydown", function (e) { // inside the amount a plain digit belongs to the amount
+    var which = e.altKey && !e.ctrlKey && !e.metaKey && /^Digit([1-4])$/.exec(e.code), label = which && document.querySelector('.pw-tender[data-hotkey="' + which[1] + '"]');
+    if (label) { e.preventDefault(); label.querySelector("input").click(); }
+  });
   given.addEventListener("keydown", function (e) { if (e.key === "Enter") { e.preventDefault(); form.requestSubmit($("sell-submit")); } });
 
   /* ---- the sale: sent once; when the answer is lost, asked for by its key until the server knows */
