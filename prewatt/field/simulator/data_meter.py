@@ -38,10 +38,11 @@ from prewatt.field.simulator.commissioning import (
     write_address,
     write_speed,
 )
+from prewatt.field.simulator.event_records import NOBODY, Happening, Now, fetch, happened, noticed
 from prewatt.field.simulator.frozen import frozen_item
 from prewatt.field.simulator.meter import Meter
 from prewatt.field.simulator.site import Force
-from prewatt.field.simulator.status_words import flagged, placed, words_of
+from prewatt.field.simulator.status_words import flagged, of_phase, placed, words_of
 
 OTHER, NO_DATA, UNAUTHORISED = 0x01, 0x02, 0x04  # error words
 CONTROL_BYTES: Final = 16
@@ -77,6 +78,28 @@ class DataMeter(Meter):
     def customer(self) -> str:
         """Whose account was opened in it; empty before."""
         return self._charging().customer
+
+    def settle(self, at_ms: int) -> None:
+        super().settle(at_ms)
+        self._notice(at_ms)
+
+    def sleep(self, at_ms: int) -> None:
+        since = self._wall(self.circuits[1].state.as_of_ms)
+        super().sleep(at_ms)
+        self.state.events = happened(self.state.events, Happening.POWER, self._now(at_ms), since=since)
+
+    def _notice(self, at_ms: int, operator: str = NOBODY) -> None:
+        """Write down what began or ended since the last look."""
+        circuit = self.circuits[1]
+        facts = {Happening(name) for name, true in of_phase(circuit).items() if true}
+        facts |= {Happening.COVER} if circuit.state.tamper else set()
+        made = noticed(self.state.events, frozenset(facts), circuit.relay_closed(), self._now(at_ms), operator)
+        if made is not None:
+            self.state.events = made
+
+    def _now(self, at_ms: int) -> Now:
+        state, ratio = self.circuits[1].state, self._ratio()
+        return Now(at=self._wall(at_ms), counters=(state.energy_wh // ratio, state.export_wh // ratio))
 
     def hears(self, frame: Frame) -> bool:
         """Is a frame for this meter?"""
@@ -140,6 +163,8 @@ class DataMeter(Meter):
                 return self._block(block, at_ms)[place]
         if words := placed(di, self._words(at_ms)):
             return b"".join(word.to_bytes(WORD, "little") for word in words.values())
+        if (kept := fetch(self.state.events, di, phases=self.profile.phases, now=self._wall(at_ms))) is not None:
+            return kept
         if di in (ADDRESS_DI, NUMBER_DI):
             return bytes.fromhex(self.address if di == ADDRESS_DI else self.number)[::-1]
         return frozen_item(self.profile, self.circuits[1].state, di, zone=self.zone, ratio=self._ratio())
@@ -238,7 +263,15 @@ class DataMeter(Meter):
                 circuit.force(Force.AUTOMATIC)
             case _:
                 pass
+        self._notice(at_ms, frame.data[4:8][::-1].hex())
         self.settle(at_ms)
+        return HandledFrame(reply=reply(frame, self.address), kept=True)
+
+    def _programmed(self, frame: Frame, at_ms: int) -> HandledFrame:
+        operator = frame.data[8:WRITE_HEAD][::-1].hex()
+        self.state.events = happened(
+            self.state.events, Happening.PROGRAMMED, self._now(at_ms), operator=operator, di=frame.di
+        )
         return HandledFrame(reply=reply(frame, self.address), kept=True)
 
     def _write_item(self, frame: Frame, at_ms: int) -> HandledFrame:
@@ -251,9 +284,9 @@ class DataMeter(Meter):
             value = decode_item(register, frame.data[WRITE_HEAD:]) if register.address == frame.di else None
             if value is not None:
                 self._set(self.circuits[1], {quantity: value}, at_ms)
-                return HandledFrame(reply=reply(frame, self.address), kept=True)
+                return self._programmed(frame, at_ms)
         if self.keep_times(frame.di or 0, frame.data[WRITE_HEAD:], at_ms):
-            return HandledFrame(reply=reply(frame, self.address), kept=True)
+            return self._programmed(frame, at_ms)
         return HandledFrame(reply=self._refuse(frame, NO_DATA))
 
     def _take_time(self, frame: Frame, at_ms: int) -> bool:

@@ -98,6 +98,7 @@ class MeterState:
     charge: dict[str, Any] = field(default_factory=dict)  # `charging.ChargeState`; replaced as a whole, never changed
     schedule: dict[str, Any] = field(default_factory=dict)  # `timetable.Held`; likewise
     prices: dict[str, Any] = field(default_factory=dict)  # `pricing.Held`; likewise
+    events: dict[str, Any] = field(default_factory=dict)  # `event_records.Held`; likewise
 
 
 @dataclass(frozen=True, kw_only=True)

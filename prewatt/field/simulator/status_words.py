@@ -16,23 +16,26 @@ ALL_DI: Final = 0x040005FF
 PHASES: Final = "abc"
 
 
-def words_of(circuit: Circuit, *, phases: int, word_3: int, programmable: bool) -> tuple[int, ...]:
-    """The seven words of a settled circuit."""
+def of_phase(circuit: Circuit) -> dict[str, bool]:
+    """What is so of each phase of a settled circuit, by its name in words 4 to 6: they are loaded alike."""
     state, facts = circuit.state, circuit.status()
-    overload = StatusBit.OVERLOAD_TRIP in facts or 0 < state.load_limit_w < circuit.power_w()
     off = StatusBit.VOLTAGE_LIMITS in facts
-    reverse = StatusBit.REVERSE_POWER in facts
-    of_phase = {
+    return {
         "under_voltage": off and state.volts_permille < 1_000,
         "over_voltage": off and state.volts_permille > 1_000,
-        "overload": overload,
-        "reverse_flow": reverse,
+        "overload": StatusBit.OVERLOAD_TRIP in facts or 0 < state.load_limit_w < circuit.power_w(),
+        "reverse_flow": StatusBit.REVERSE_POWER in facts,
     }
+
+
+def words_of(circuit: Circuit, *, phases: int, word_3: int, programmable: bool) -> tuple[int, ...]:
+    """The seven words of a settled circuit."""
+    state, facts, phase = circuit.state, circuit.status(), of_phase(circuit)
     named: list[dict[str, bool]] = [
         {"overdraft": state.purse and state.balance_wh < 0},
-        {f"{phase}_active_reverse": reverse for phase in PHASES[:phases]},
+        {f"{letter}_active_reverse": phase["reverse_flow"] for letter in PHASES[:phases]},
         {"programming_allowed": programmable, "pre_trip_alarm": bool({StatusBit.ALARM_1, StatusBit.ALARM_2} & facts)},
-        *(of_phase if place < phases else {} for place in range(len(PHASES))),
+        *(phase if place < phases else {} for place in range(len(PHASES))),
         {},
     ]
     words = [

@@ -151,7 +151,7 @@ def test_it_tells_its_address_to_a_wildcard_and_refuses_what_it_has_not(tmp_path
     a_world = site(tmp_path)
     (answer,) = spoken(a_world, encode(read_address()))
     assert (decode(answer).address, decode(answer).data.hex()) == (NUMBER, "070000002520")
-    (answer,) = spoken(a_world, encode(read(NUMBER, 0x03300D00)))
+    (answer,) = spoken(a_world, encode(read(NUMBER, 0x03050000)))
     assert (decode(answer).refused, decode(answer).data) == (True, b"\x02")
     assert spoken(a_world, encode(read("202500000099", 0x00010000))) == []
 
