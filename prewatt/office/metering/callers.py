@@ -26,8 +26,10 @@ LINE: Final = "1"  # code of the one line of a gateway that dials in
 
 
 def waiting() -> Sequence[Caller]:
-    """Those nobody has decided about, the last to call first; at most SHOWN_MOST."""
-    rows = Caller.objects.filter(refused_at=None).exclude(detail=NOT_PROVED)
+    """Those nobody has decided about, the last to call first; at most SHOWN_MOST. One that was entered as a gateway
+    since he called, by hand or from a spreadsheet, is no stranger."""
+    known = Gateway.objects.exclude(identity="").values("identity")
+    rows = Caller.objects.filter(refused_at=None).exclude(detail=NOT_PROVED).exclude(identity__in=known)
     return list(rows.order_by("-last_at", "identity")[:SHOWN_MOST])
 
 

@@ -215,7 +215,8 @@ def lines(operator_id: int, site_id: int) -> list[LineHealth]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-SELECT g.id, g.code, g.name, g.host || g.identity, g.identity <> '' AND g.secret = '',
+SELECT g.id, g.code, g.name, g.host || g.identity,
+  g.identity <> '' AND g.secret = '' OR coalesce(starts_with(n.transport, 'serial-'), false),
   coalesce(n.id, 0), coalesce(n.code, ''), coalesce(n.transport, ''),
   coalesce(n.port, 0), coalesce(n.baud, 0), coalesce(n.medium, ''), coalesce(ls.up, false),
   ls.line_id IS NOT NULL, coalesce(ls.error, ''),

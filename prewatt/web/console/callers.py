@@ -25,8 +25,8 @@ PATH = f"{LINES}/callers"
 ACREL_4G = "acrel-4g"
 ACREL_MQTT = "acrel-mqtt"
 DLT645 = "dlt645"
-USUAL = {  # what a meter that dials in most likely is
-    ACREL_4G: "acrel-dtsy1352-4g", ACREL_MQTT: "acrel-dtsy1352-4g", DLT645: "generic-dlt645-order",
+USUAL = {  # what a meter that dials in most likely is; "": its call does not say
+    ACREL_4G: "acrel-dtsy1352-4g", ACREL_MQTT: "acrel-dtsy1352-4g", DLT645: "",
 }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _fields(ask: Ask, caller: Caller) -> tuple[list[Field], list[Room]]:
     fields = [
         Field(name="code", label=_("Code"), required=True, most=16, hint=_("Short, as on the board: G1.")),
         Field(name="name", label=_("Name"), most=64, hint=_("Where it stands.")),
-        _baud(),
+        _baud("2400" if caller.kind == DLT645 else "9600"),
     ]
     if caller.kind == wires.ACREL_GATEWAY:
         fields += [*key_fields(None), port_field("1")]
@@ -101,10 +101,10 @@ def _is_number(caller: Caller) -> bool:
     return caller.kind in (ACREL_4G, DLT645) and caller.identity.isdecimal() and 6 <= len(caller.identity) <= 20
 
 
-def _baud() -> Field:
+def _baud(usual: str) -> Field:
     speeds = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
     return Field(
-        name="baud", label=_("Speed of the bus"), kind="select", value="9600",
+        name="baud", label=_("Speed of the bus"), kind="select", value=usual,
         options=[(str(baud), str(baud), "") for baud in speeds],
     )  # fmt: skip
 
@@ -176,6 +176,8 @@ def take(ask: Ask) -> HttpResponse:
 
 def _take(ask: Ask, identity: str, rooms: list[Room]) -> None:
     form = ask.request.POST
+    if form.get("number", "").strip() and not form.get("profile"):
+        raise Refused("choice_needed")
     room_id = number(form.get("room", ""))
     room: Room | None = pick(rooms, room_id) if room_id else None
     callers.take_over(

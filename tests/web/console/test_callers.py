@@ -62,6 +62,34 @@ def test_a_meter_that_dialled_in_is_taken_over_with_one_form(cast: Cast, ada: Cl
         assert ada.get(place).status_code == 200
 
 
+def test_a_data_meter_with_a_modem_is_of_the_model_that_is_on_its_plate(cast: Cast, ada: Client) -> None:  # noqa: F811
+    """Its call says an address and nothing else: whoever enters it chooses."""
+    stranger("202500000014", "dlt645")
+    address = "/console/lines/callers/take?identity=202500000014"
+    shown = ada.get(address).content.decode()
+    assert 'value="202500000014"' in shown and '<option value="" selected' in shown
+    assert '<option value="2400" selected' in shown
+    typed = {"code": "G-M", "baud": "2400", "number": "202500000014", "unit": "1", "ratio": "1"}
+    assert refused(ada, address, **typed, profile="") == "choice_needed"
+    assert Caller.objects.exists() and not Gateway.objects.filter(code="G-M").exists(), "nothing half done"
+    ada.post(address, {**typed, "profile": "ningju-ddzy1218"})
+    assert Meter.objects.get(number="202500000014").profile == "ningju-ddzy1218"
+
+
+def test_who_called_and_was_then_entered_by_hand_is_no_stranger_and_a_serial_port_is_offered_no_second_line(
+    cast: Cast, ada: Client  # noqa: F811
+) -> None:
+    stranger("GATE-7", "serial-server")
+    save(ada, "/console/lines/gateways/new", code="G7", name="", host="", identity="GATE-7")
+    assert "identity=GATE-7" not in page(ada)
+    save(ada, "/console/lines/gateways/new", code="USB", name="", host="/dev/ttyUSB0", identity="")
+    port = Gateway.objects.get(code="USB")
+    again = f'href="/console/lines/gateways/{port.pk}/new"'
+    assert again in page(ada), "it has none yet"
+    save(ada, f"/console/lines/gateways/{port.pk}/new", code="1", transport="serial-8n1", port="", baud="9600")
+    assert again not in page(ada)
+
+
 def test_a_refused_caller_can_be_let_in_again(cast: Cast, ada: Client) -> None:  # noqa: F811
     stranger()
     assert ada.post("/console/lines/callers", {"identity": SERIAL}).status_code == 302
