@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from prewatt.core.wire.checks import crc16_modbus
 from prewatt.core.wire.modbus import (
     ExceptionReply,
     Function,
@@ -189,3 +190,16 @@ def test_a_reply_that_ends_in_zeros_is_the_one_that_was_asked_for() -> None:
     capture = scan_rtu(bytes.fromhex(asked + told), None)
     assert [frame.registers for frame in capture.frames] == [None, (0, 71, 0, 0)]
     assert capture.discarded == 0
+
+
+def test_a_request_that_could_be_a_reply_is_told_by_its_answer() -> None:
+    asked, told = "0101030A0105", "0101210102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F2021"
+    sent = b"".join(
+        data + crc16_modbus(data).to_bytes(2, "little") for data in (bytes.fromhex(asked), bytes.fromhex(told))
+    )
+    capture = scan_rtu(sent, None)
+    assert [(frame.address, frame.count, len(frame.bits or b"")) for frame in capture.frames] == [
+        (0x030A, 0x0105, 0), (None, None, 0x21),
+    ]  # fmt: skip
+    with pytest.raises(RemoteProtocolError):
+        scan_rtu(sent[:8], None)

@@ -179,8 +179,11 @@ _READERS: Final = {Direction.REQUEST: _read_request, Direction.REPLY: _read_repl
 _SIZES: Final = {Direction.REQUEST: _request_size, Direction.REPLY: _reply_size}
 
 
-def _chosen(fitting: list[Captured], before: Captured | None) -> Captured:
-    """The one reading of a PDU; raises RemoteProtocolError `direction_needed` when two stay possible."""
+def _chosen(fitting: list[Captured], before: Captured | None, behind: bytes) -> Captured:
+    """The one reading of a PDU; raises RemoteProtocolError `direction_needed` when two stay possible.
+
+    `behind`: what follows, from its unit on.
+    """
     if len(fitting) == 1:
         return fitting[0]
     request, reply = fitting
@@ -192,6 +195,9 @@ def _chosen(fitting: list[Captured], before: Captured | None) -> Captured:
         return reply
     if _asks_like(before, request):
         return reply if _asked_for(before, reply) else request
+    brought = data_size(function, request.count)
+    if behind[:3] == bytes((request.unit, request.function, brought)) and len(behind) >= 3 + brought:
+        return request  # its answer follows
     raise RemoteProtocolError("direction_needed", f"function {request.function}")
 
 
@@ -259,7 +265,7 @@ def _rtu_at(
         asked = (size for size, readings in by_size.items() if _asked_for(before, readings[-1]))
         size = next(asked, next(iter(by_size)))
         fitting = by_size[size]
-        return _chosen(fitting, before), size + 3
+        return _chosen(fitting, before, data[at + size + 3 :]), size + 3
     rest = len(data) - at
     if whole and rest <= MAX_FRAME and pdu[0] and crc16_modbus(data[at:]) == 0:
         if _unknown(pdu[0]) or not _other_end(unit, data[at + 1 : -2], direction):
@@ -302,7 +308,7 @@ def scan_tcp(data: bytes, direction: Direction | None) -> Capture:
         unit, pdu = data[at + 6], data[at + HEADER : end]
         fitting = list(_tcp_readings(unit, pdu, direction))
         if fitting:
-            chosen = _chosen(fitting, found[-1] if found else None)
+            chosen = _chosen(fitting, found[-1] if found else None, data[end + HEADER - 1 :])
             found.append(replace(chosen, transaction=int.from_bytes(data[at : at + 2], "big")))
             kept += end - at
         elif at == kept == 0 and end == len(data) and not _other_end(unit, pdu, direction):
