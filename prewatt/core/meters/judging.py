@@ -166,10 +166,22 @@ def rolled(before: int, after: int, apart: timedelta, end_wh: int | None) -> boo
 def marked(
     readings: Sequence[Reading], *, now: datetime, end_wh: int | None, ratio: int = 1, known: Known | None = None
 ) -> list[Judged]:
-    """What is thought of each of a circuit's frames, in the order in which they came."""
-    found = []
-    for each in readings:
+    """What is thought of each of a circuit's frames, in the order in which they came, when the last one has come.
+
+    Where the counter was back from a doubt, what had been read meanwhile and does not lie between the two was the error
+    told again: good when it came, and no longer.
+    """
+    found: list[Judged] = []
+    for place, each in enumerate(readings):
         judged = judge(known, each, now=now, end_wh=end_wh, ratio=ratio)
+        doubt = None if known is None else known.doubt
+        if doubt is not None and judged.known is not None and judged.known.doubt is None and each.wh is not None:
+            for n, other in enumerate(readings[:place]):
+                if doubt.at < other.at < each.at and found[n].quality is Quality.GOOD and other.wh is not None:
+                    if not doubt.wh <= other.wh <= each.wh:
+                        fell = other.wh < doubt.wh
+                        quality, mark = (Quality.BACKWARD, Mark.BACKWARD) if fell else (Quality.JUMP, Mark.JUMP)
+                        found[n] = replace(found[n], quality=quality, mark=mark)
         known = judged.known
         found.append(judged)
     return found

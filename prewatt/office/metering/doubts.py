@@ -54,18 +54,25 @@ def end(site_id: int, circuit_id: int, *, before: datetime) -> None:
 
 
 def believe(doubt: Doubt) -> None:
-    """The counter leapt, and it was truly used: the readings that leapt are good, and their days have the use. One that
-    stood still higher was an error."""
+    """The counter leapt, and it was truly used: the readings that leapt are good, and their days have the use. What
+    does not lie between where it stood and where it stands was an error, also where it was told again."""
     arguments: list[int | datetime] = [doubt.site_id, doubt.circuit_id, doubt.sure_at]
     with connection.cursor() as cursor:
         cursor.execute(_USED, [doubt.sure_wh, *arguments, doubt.wh])
         cursor.execute(
             "UPDATE metering_reading SET quality = 0"
-            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND quality = 2 AND energy_wh <= %s",
-            [*arguments, doubt.wh],
+            " WHERE site_id = %s AND circuit_id = %s AND at > %s AND quality = 2 AND energy_wh BETWEEN %s AND %s",
+            [*arguments, doubt.sure_wh, doubt.wh],
         )
+        cursor.execute(_ERRORS, [doubt.sure_wh, doubt.sure_wh, *arguments, doubt.sure_wh, doubt.wh])
     end(doubt.site_id, doubt.circuit_id, before=doubt.at)
 
+
+_ERRORS: Final = """
+UPDATE metering_reading SET quality = CASE WHEN energy_wh < %s THEN 1 ELSE 2 END,
+    mark = CASE WHEN energy_wh < %s THEN 1 ELSE 2 END
+WHERE site_id = %s AND circuit_id = %s AND at > %s AND quality = 0 AND energy_wh NOT BETWEEN %s AND %s
+"""
 
 _USED: Final = """
 INSERT INTO metering_daily AS d (site_id, circuit_id, day, used_wh, last_energy_wh)

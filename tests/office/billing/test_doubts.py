@@ -256,3 +256,29 @@ def test_a_leap_that_is_accepted_does_not_make_a_higher_error_before_it_good() -
     good = query("SELECT max(energy_wh) FROM metering_reading WHERE circuit_id = %s AND quality = 0",
                  [story.shop.circuit.pk])  # fmt: skip
     assert good == [(1_000_150 + LEAP,)]
+
+
+@pytest.mark.parametrize("error", [1_600_000, 3_000])
+def test_an_error_that_was_told_twice_is_not_the_end_of_a_purses_day(error: int) -> None:
+    """It looked good the second time, and the counter was back after midnight, before the day was released."""
+    cast: Cast = assemble()
+    circuit = cast.shop_101
+    noon = datetime.combine(database_now().date() - timedelta(days=5), datetime.min.time(), UTC) + 4 * HOUR
+    SupplyPoint.objects.filter(pk=cast.supply_101.pk).update(state="open", valid_from=noon - HOUR)
+    shop = Shop(cast, circuit, cast.contract_101, cast.supply_101)
+
+    def read(after: timedelta, wh: int) -> None:
+        told(shop, noon + after, wh)
+        query("UPDATE metering_reading SET balance = 50000 WHERE circuit_id = %s RETURNING 1", [circuit.pk])
+
+    read(timedelta(), 1_000_000)
+    releases.sweep(at=noon + MINUTE)
+    for after, wh in ((11 * HOUR, 1_000_500), (11 * HOUR + MINUTE, error), (11 * HOUR + 2 * MINUTE, error)):
+        read(after, wh)
+    read(12.2 * HOUR, 1_000_600)
+    assert standing.of_circuits(circuit.site_id, [circuit.pk]) == []
+    releases.sweep(at=noon + 12.5 * HOUR)
+    read(26 * HOUR, 1_000_900)
+    releases.sweep(at=noon + 90 * HOUR)
+    found = query("SELECT energy_wh FROM billing_release WHERE circuit_id = %s ORDER BY from_at", [circuit.pk])
+    assert found == [(500,), (400,)]

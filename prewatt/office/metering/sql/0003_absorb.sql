@@ -40,7 +40,8 @@ BEGIN
         purchased_total bigint, use_past_zero bigint, relay smallint, status integer, rates_wh bigint[],
         voltage_mv integer[], current_ma integer[],
         l_at timestamptz, l_wh bigint, l_relay smallint, l_status integer,
-        way smallint, quality smallint, mark smallint, used_wh bigint, still_ws bigint, sure_at timestamptz, sure_wh bigint
+        way smallint, quality smallint, mark smallint, used_wh bigint, still_ws bigint, sure_at timestamptz, sure_wh bigint,
+        back boolean
     ) ON COMMIT DELETE ROWS;
     DELETE FROM judged;
     INSERT INTO judged
@@ -63,7 +64,8 @@ BEGIN
         CASE WHEN w.way <> 9 THEN l.sure_at WHEN s.step = 10 THEN NULL
             WHEN s.step IN (1, 2) AND l.sure_at IS NULL THEN w.since ELSE l.sure_at END,
         CASE WHEN w.way <> 9 THEN l.sure_wh WHEN s.step = 10 THEN NULL
-            WHEN s.step IN (1, 2) AND l.sure_at IS NULL THEN l.energy_wh ELSE l.sure_wh END
+            WHEN s.step IN (1, 2) AND l.sure_at IS NULL THEN l.energy_wh ELSE l.sure_wh END,
+        s.step = 10
     FROM incoming i LEFT JOIN metering_latest l USING (site_id, circuit_id)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN i.at > p_now + interval '5 min' THEN 4 WHEN i.at <= l.at AND l.at <= p_now + interval '5 s' THEN 3
@@ -99,6 +101,15 @@ BEGIN
         purchase_count, relay, status, rates_wh, voltage_mv, current_ma FROM judged
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS v_count = ROW_COUNT;
+
+    -- the counter is back: an error that was told more than once was good the second time, and is so no longer
+    IF EXISTS (SELECT FROM judged WHERE back) THEN
+        UPDATE metering_reading m SET quality = CASE WHEN m.energy_wh < l.sure_wh THEN 1 ELSE 2 END,
+            mark = CASE WHEN m.energy_wh < l.sure_wh THEN 1 ELSE 2 END
+        FROM judged n JOIN metering_latest l ON l.site_id = n.site_id AND l.circuit_id = n.circuit_id
+        WHERE n.back AND m.site_id = n.site_id AND m.circuit_id = n.circuit_id AND m.at > l.sure_at AND m.at < n.at
+          AND m.quality = 0 AND m.energy_wh NOT BETWEEN l.sure_wh AND n.energy_wh;
+    END IF;
 
     -- supply that changed: relay against the latest row, the cause from the status bits
     INSERT INTO metering_supplyevent (site_id, circuit_id, kind, cause, at, balance, power_w)
