@@ -134,6 +134,7 @@ class BoardRow:
     state: CircuitState
     station: str  # where its gateway stands; "": at none
     station_name: str
+    postpaid: bool = False  # asked of those at their levels alone: what is below zero is no arrears
 
     def has(self, bit: StatusBit) -> bool:
         return bool(self.status & _BITS[bit])
@@ -141,6 +142,11 @@ class BoardRow:
     @property
     def opened(self) -> bool:
         return self.state is not CircuitState.NOT_OPENED and not self.common
+
+    @property
+    def spent(self) -> bool:
+        """Nothing is left that was paid for in advance."""
+        return self.balance is not None and self.balance <= 0 and not self.postpaid
 
     @property
     def dark(self) -> bool:
@@ -164,7 +170,7 @@ class RunsOut:
 
 def credit_wh(row: BoardRow) -> int | None:
     """The balance as energy: a purse in money divided by the price in force."""
-    if row.balance is None:
+    if row.balance is None or row.postpaid:
         return None
     if row.credit_unit == "Wh":
         return row.balance
@@ -232,6 +238,7 @@ def to_row(values: Sequence[Any], at: datetime, stale: timedelta) -> BoardRow:
         purchase_count=purchase_count, wish=wish, wish_until=wish_until, wish_reason=wish_reason, tag=tag,
         tag_until=tag_until, delivery=delivery, day_wh=day_wh, spread_wh=spread_wh or 0, price=price,
         currency=currency, exponent=exponent, state=state, station=station, station_name=station_name,
+        postpaid=postpaid,
     )  # fmt: skip
 
 

@@ -50,19 +50,21 @@ def follows(row: BoardRow, wanted: Wish, at: datetime, zone: ZoneInfo) -> tuple[
                 told = _("The relay is open now and will be closed at once.") + " " + told
             return told + unknown, row.relay == 0
         case Wish.AUTOMATIC:
-            return _automatic(row) + unknown, row.balance is not None and row.balance <= 0 and row.relay != 0
+            return _automatic(row) + unknown, row.spent and row.relay != 0
 
 
 def _automatic(row: BoardRow) -> str:
     """Back to the meter's own rule: what that will do now."""
     if row.custody == "server":
         return _("The relay follows the office's balance again.")
-    if row.balance is not None and row.balance <= 0:
+    if row.spent:
         if row.relay == 0:
             return _("Supply stays off: balance %s. It returns with the next purchase.") % _amount(row)
         return _("Supply will be cut at once: balance %s. Sell first, or continue?") % _amount(row)
     if row.relay == 0 and any(row.has(bit) for bit in _BLOCKS):
         return _("The meter itself cut this circuit and will keep it off until that is seen to.")
+    if row.postpaid:
+        return _("This circuit is paid afterwards (%s now): the meter keeps it on, or closes it again.") % _amount(row)
     if row.relay == 0:
         return _("The credit is there (%s): the meter closes again, or waits for its key to be pressed.") % _amount(row)
     return _("Supply stays on: balance %s. The meter will cut it when the credit is used up.") % _amount(row)
@@ -74,6 +76,6 @@ def sure(wanted: Wish, row: BoardRow) -> str:
         return _("Cut the supply of %s") % row.room
     if wanted is Wish.KEEP_ON:
         return _("Keep %s on") % row.room
-    if row.balance is not None and row.balance <= 0 and row.relay != 0:
+    if row.spent and row.relay != 0:
         return _("Back to automatic and cut")
     return _("Back to automatic")

@@ -17,7 +17,7 @@ from prewatt.office.metering.jobs import enqueue
 from prewatt.office.metering.models import JobRow, LineState
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports import circuits
-from prewatt.office.reports.board import board_rows
+from prewatt.office.reports.board import board_rows, runs_out
 from tests.cast import NOON, Cast, assemble, lately_read
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +89,16 @@ def test_everything_else_of_such_a_loop_is_still_told(cast: Cast) -> None:
         cursor.execute("UPDATE metering_latest SET status = 4 WHERE circuit_id = %s", [cast.shop_101.pk])
     evaluate(at=NOON, status_poll_s=60, rules=shipped())
     assert list(Alarm.objects.filter(cleared_at=None).values_list("kind", flat=True)) == ["overload"]
+
+
+def test_its_board_row_says_so_and_foretells_no_end(cast: Cast) -> None:
+    lately_read(cast.shop_101, at=NOON, balance=-5_000)
+    said = []
+    for mode in (0, 1):
+        showed(cast, mode, key=f"m{mode}")
+        (row,) = board_rows(cast.alice.pk, cast.site.pk, at=NOON, stale=STALE, ids=[cast.shop_101.pk])
+        said.append((row.balance, row.postpaid, row.spent, runs_out(row)))
+    assert said == [(-5_000, False, True, None), (-5_000, True, False, None)]
 
 
 @pytest.mark.parametrize("profile", ["pilot-spm9511", "ours@1"])
