@@ -104,19 +104,8 @@ def set_wish(
         told = _told(circuit, wish, before)
         if told is not Wish.TRIP and (refusal := blocked_closing(circuit, at=at)) is not None:
             raise refusal
-        RelayWish.objects.update_or_create(
-            circuit=circuit,
-            defaults={
-                "wish": wish.value, "reason": reason.strip(), "until": until, "actor": actor, "set_at": at,
-                "agreed_at": None,
-            },
-        )  # fmt: skip
-        audit(
-            at=at, actor=actor, action="metering.wish", site_id=circuit.site_id, object_type="circuit",
-            object_id=str(circuit.pk), reason=reason,
-            before={"wish": before.wish if before else Wish.AUTOMATIC.value},
-            after={"wish": wish.value, "until": until.isoformat() if until else None},
-        )  # fmt: skip
+        old = {"wish": before.wish if before else Wish.AUTOMATIC.value}
+        _keep(circuit, wish, reason=reason, until=until, actor=actor, at=at, agreed_at=None, before=old)
         return command(circuit, told, key=f"relay:{request_key}", actor=actor, at=at)
 
 
@@ -207,17 +196,26 @@ def load_wish(circuit: Circuit, wish: Wish, *, reason: str, until: datetime, act
     if wish is Wish.TRIP and circuit.never_cut:
         raise Refused("never_cut")
     with transaction.atomic():
-        RelayWish.objects.update_or_create(
-            circuit=circuit,
-            defaults={
-                "wish": wish.value, "reason": reason.strip(), "until": until, "actor": actor, "set_at": at,
-                "agreed_at": at,
-            },
-        )  # fmt: skip
-        audit(
-            at=at, actor=actor, action="metering.wish", site_id=circuit.site_id, object_type="circuit",
-            object_id=str(circuit.pk), reason=reason, after={"wish": wish.value, "until": until.isoformat()},
-        )  # fmt: skip
+        _keep(circuit, wish, reason=reason, until=until, actor=actor, at=at, agreed_at=at, before=None)
+
+
+def _keep(
+    circuit: Circuit, wish: Wish, *, reason: str, until: datetime | None, actor: str, at: datetime,
+    agreed_at: datetime | None, before: dict[str, str] | None,
+) -> None:  # fmt: skip
+    """Store a wish and leave its trail. `agreed_at`: since when the meter follows it, where that is known."""
+    RelayWish.objects.update_or_create(
+        circuit=circuit,
+        defaults={
+            "wish": wish.value, "reason": reason.strip(), "until": until, "actor": actor, "set_at": at,
+            "agreed_at": agreed_at,
+        },
+    )  # fmt: skip
+    audit(
+        at=at, actor=actor, action="metering.wish", site_id=circuit.site_id, object_type="circuit",
+        object_id=str(circuit.pk), reason=reason, before=before,
+        after={"wish": wish.value, "until": until.isoformat() if until else None},
+    )  # fmt: skip
 
 
 def command(circuit: Circuit, wish: Wish, *, key: str, actor: str, at: datetime) -> int:

@@ -258,6 +258,7 @@ class JobLine:
     attempts: int
     wish: str
     due_at: datetime
+    ever_sent: bool
 
 
 def jobs_of(circuit_ids: list[int], *, since: datetime, most: int = JOBS_MOST) -> list[JobLine]:
@@ -265,8 +266,8 @@ def jobs_of(circuit_ids: list[int], *, since: datetime, most: int = JOBS_MOST) -
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, intent, state, verdict, code, actor, created_at, finished_at, attempts,"
-            " coalesce(payload->>'wish', ''), due_at FROM metering_job WHERE circuit_id = ANY(%s) AND created_at >= %s"
-            " ORDER BY id DESC LIMIT %s",
+            " coalesce(payload->>'wish', ''), due_at, ever_sent FROM metering_job"
+            " WHERE circuit_id = ANY(%s) AND created_at >= %s ORDER BY id DESC LIMIT %s",
             [circuit_ids, since, most],
         )
         names = JobLine.__slots__

@@ -12,15 +12,13 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext as _
 
-from prewatt.core.meters.jobs import Verdict
-from prewatt.core.meters.names import label
 from prewatt.core.refusals import Refused, message, texts
 from prewatt.office.estate.models import Meter
-from prewatt.office.metering.models import JobRow, JobState, WantedSet
+from prewatt.office.metering.models import WantedSet
 from prewatt.office.metering.standby import Known, Table
 from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.meters_parameters import STATES
-from prewatt.web.console.meters_words import names_of
+from prewatt.web.console.meters_words import came_of, names_of
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import Field, attempt, moment, text
 from prewatt.web.console.views_base import Ask
@@ -48,25 +46,13 @@ class Version:
     parts: Sequence[Any]
 
 
-def result_of(job: JobRow) -> str:
-    """What came of a write, in words."""
-    if job.state not in (JobState.DONE, JobState.DROPPED):
-        return _("at work")
-    if job.state == JobState.DROPPED and not job.ever_sent:
-        return _("dropped, never sent")
-    verdict = Verdict(job.verdict) if job.verdict else Verdict.UNKNOWN
-    if verdict is Verdict.SILENT and job.ever_sent:
-        verdict = Verdict.UNKNOWN
-    return label(verdict, get_language() or "zh-hans")
-
-
 def versions_of(ask: Ask, wanted: Sequence[_Wanted], parts: Callable[[_Wanted], Sequence[Any]]) -> list[Version]:
     """What was wanted of a meter, newest first."""
     names, language = names_of([each.actor for each in wanted]), get_language() or "zh-hans"
     return [
         Version(
             at=formats.when(each.set_at, ask.at, ask.zone), who=names.get(each.actor) or _("by itself"),
-            swap=f"{each.swap_at.astimezone(ask.zone):%Y-%m-%d %H:%M}", reason=each.reason, result=result_of(each.job),
+            swap=f"{each.swap_at.astimezone(ask.zone):%Y-%m-%d %H:%M}", reason=each.reason, result=came_of(each.job)[0],
             why=message(each.job.code, language) if each.job.code in texts and each.job.verdict != "done" else "",
             parts=parts(each),
         )

@@ -18,12 +18,12 @@ from prewatt.core.meters.quantities import Quantity
 from prewatt.core.refusals import message, texts
 from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.metering import clocks, parameters, settings
-from prewatt.office.metering.models import JobState, MeterClock, WantedSetting
+from prewatt.office.metering.models import MeterClock, WantedSetting
 from prewatt.office.metering.parameters import Parameter, ParameterState
 from prewatt.office.reports.meters import MeterRow
 from prewatt.office.vending import purse_prices
 from prewatt.office.vending.models import Opening
-from prewatt.web.console.meters_words import mark_of, names_of, value_words
+from prewatt.web.console.meters_words import came_of, mark_of, names_of, value_words
 from prewatt.web.ui import formats
 
 MOVED: Final = "settings_moved_another"
@@ -79,6 +79,11 @@ class ParameterCard:
 
     lines: Sequence[ParameterLine]
     versions: Sequence[VersionLine]
+
+    @property
+    def busy(self) -> bool:
+        """Is a value on its way? Then the page follows it."""
+        return any(each.said == ParameterState.WRITING for each in self.lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,24 +189,9 @@ def _version(
 
 
 def _came_of(one: WantedSetting) -> tuple[str, str]:
-    job = one.job
-    if job.state not in (JobState.DONE, JobState.DROPPED):
-        return _("at work"), "d-sent"
-    if job.state == JobState.DROPPED and not job.ever_sent:
-        return _("dropped, never sent"), "muted"
-    verdict = Verdict(job.verdict) if job.verdict else Verdict.UNKNOWN
-    if verdict is Verdict.SILENT and job.ever_sent:
-        verdict = Verdict.UNKNOWN
-    css = {
-        Verdict.DONE: "d-confirmed strong",
-        Verdict.REFUSED: "d-refused",
-        Verdict.SILENT: "s-lost strong",
-        Verdict.UNKNOWN: "s-lost strong",
-        Verdict.DISPUTED: "d-disputed",
-    }[verdict]
-    said = label(verdict, _language())
-    if verdict in (Verdict.REFUSED, Verdict.DISPUTED) and job.code in texts:
-        said += ("：" if formats.chinese() else ": ") + message(job.code, _language())
+    said, css = came_of(one.job)
+    if one.job.verdict in (Verdict.REFUSED, Verdict.DISPUTED) and one.job.code in texts:
+        said += ("：" if formats.chinese() else ": ") + message(one.job.code, _language())
     return said, css
 
 

@@ -18,6 +18,7 @@ from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.wallet import PRICES, price_of
 from prewatt.core.refusals import message, texts
 from prewatt.core.units import format_price
+from prewatt.office.metering.models import JobRow, JobState
 from prewatt.office.metering.states import CircuitState
 from prewatt.office.reports.board import BoardRow
 from prewatt.office.reports.meters import JobLine, MeterRow, SupplyChange
@@ -355,16 +356,33 @@ def _result(job: JobLine, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
             else _("waits for its line")
         )
         return due, "d-waiting"
-    if job.state == "claimed":
+    return came_of(job)
+
+
+_COLOURS: Final = {
+    Verdict.DONE: "d-confirmed strong",
+    Verdict.REFUSED: "d-refused",
+    Verdict.SILENT: "s-lost strong",
+    Verdict.UNKNOWN: "s-lost strong",
+    Verdict.DISPUTED: "d-disputed",
+}
+
+
+# they leave nothing behind, so that silence is all there is to say of one
+_READS: Final = (
+    Intent.READ_STATUS, Intent.READ_REGISTERS, Intent.READ_PURSE, Intent.READ_FREEZES, Intent.READ_SCHEDULE,
+    Intent.READ_PRICES, Intent.TRY,
+)  # fmt: skip
+
+
+def came_of(job: JobLine | JobRow) -> tuple[str, str]:
+    """What came of a command, in words, and their colour. Silence proves nothing of a write that may have left."""
+    left = job.ever_sent and job.intent not in _READS
+    if job.state not in (JobState.DONE, JobState.DROPPED):
         return _("at work"), "d-sent"
-    if job.state == "dropped":
+    if job.state == JobState.DROPPED and not left:
         return _("dropped, never sent"), "muted"
     verdict = Verdict(job.verdict) if job.verdict else Verdict.SILENT
-    css = {
-        Verdict.DONE: "d-confirmed strong",
-        Verdict.REFUSED: "d-refused",
-        Verdict.SILENT: "s-lost strong",
-        Verdict.UNKNOWN: "s-lost strong",
-        Verdict.DISPUTED: "d-disputed",
-    }[verdict]
-    return label(verdict, _language()), css
+    if verdict is Verdict.SILENT and left:
+        verdict = Verdict.UNKNOWN
+    return label(verdict, _language()), _COLOURS[verdict]

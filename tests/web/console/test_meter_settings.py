@@ -5,13 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from prewatt.core.meters.quantities import Quantity
 from prewatt.office.metering import clocks
 from prewatt.office.metering.jobs import decode
 from prewatt.office.metering.models import JobRow, MeterClock
 from prewatt.office.staff.models import Operator
+from prewatt.web.console.meters_words import came_of
 from tests.cast import NOON, Cast, assemble
 
 pytestmark = pytest.mark.django_db
@@ -138,12 +139,34 @@ def test_what_moved_beside_a_written_value_is_said_though_the_value_agrees(cast:
     client, meter = as_(cast.bob), f"/console/meters/{cast.shop_101.meter_id}"
     client.post(f"/console/circuits/{cast.shop_101.pk}/settings?only=load_limit",
                 {"load_limit": "3", "reason": "r", "request_key": "k"})  # fmt: skip
+    assert 'hx-select="#parameters"' in client.get(meter).content.decode(), "it follows what is on its way"
     JobRow.objects.update(
         state="done", verdict="disputed", code="settings_moved_another", finished_at=NOON, ever_sent=True,
         values={"load_limit": 3_000, "alarm_level_1": 1_000},
     )  # fmt: skip
     page = client.get(meter).content.decode()
+    assert 'hx-select="#parameters"' not in page, "nothing is on its way"
     limit, level = parameter(page, "load_limit"), parameter(page, "alarm_level_1")
     assert 'data-state="agrees"' in limit and "Something else in the meter changed" in limit
     assert 'data-state="differs"' in level
     assert "Something else in the meter changed" in page.split('data-test="parameter-versions"')[1]
+
+
+@pytest.mark.parametrize(
+    ("intent", "state", "verdict", "sent", "said"),
+    [
+        ("write_settings", "queued", "", False, "at work"),
+        ("write_settings", "dropped", "", False, "dropped, never sent"),
+        ("write_settings", "dropped", "", True, "unknown"),
+        ("write_settings", "done", "silent", True, "unknown"),
+        ("read_purse", "done", "silent", True, "no answer"),
+        ("read_purse", "dropped", "", True, "dropped, never sent"),
+        ("relay", "done", "refused", True, "refused"),
+    ],
+)
+def test_what_came_of_a_command_claims_no_more_than_is_known(
+    intent: str, state: str, verdict: str, sent: bool, said: str
+) -> None:
+    job = JobRow(intent=intent, state=state, verdict=verdict, ever_sent=sent)
+    with translation.override("en"):
+        assert came_of(job)[0] == said
