@@ -84,7 +84,7 @@ def _supply(row: Mapping[str, Any], *, at: datetime) -> Supply:
     bits = frozenset(bit for bit, mask in wishes.BITS.items() if row["status"] & mask)
     if not row["closes_by_key"]:  # an overload looks so too, of a meter without more bits
         bits -= {StatusBit.AWAIT_KEY}
-    tells = profile is not None and StatusBit.COMMAND_TRIP in profile.status_bits
+    tells = profile is not None and StatusBit.COMMAND_TRIP in profile.status_bits and not row["position_only"]
     held = row["wish"] == "trip"
     opened_by = rule.opening_of(bits, for_credit=row["decided"] == "open" and not held, tells=tells)
     facts = rule.Facts(
@@ -167,7 +167,8 @@ ORDER BY w.circuit_id LIMIT %(most)s
 
 _SHOWN: LiteralString = f"""
 SELECT c.id AS circuit_id, sp.id AS supply_point_id, b.balance_minor, sp.overdraft, sp.alarm_1, sp.alarm_2, c.never_cut,
-    m.profile, w.wish, w.until, w.set_at, w.decided, w.decided_at, w.agreed_at, t.until AS tagged_until,
+    m.profile, EXISTS (SELECT FROM estate_line y WHERE y.id = m.line_id AND y.transport = 'mqtt') AS position_only,
+    w.wish, w.until, w.set_at, w.decided, w.decided_at, w.agreed_at, t.until AS tagged_until,
     x.closes_by_key, l.relay, coalesce(l.status, 0) AS status, l.power_w, l.at AS read_at,
     o.at IS NOT NULL AND NOT EXISTS (
         SELECT FROM metering_reading r WHERE r.site_id = c.site_id AND r.circuit_id = c.id AND r.at > o.at

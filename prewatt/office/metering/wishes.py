@@ -16,8 +16,9 @@ from prewatt.core.meters.model import Switch
 from prewatt.core.meters.quantities import StatusBit
 from prewatt.core.refusals import Refused
 from prewatt.core.tariffs.supply import Opening, opening_of
-from prewatt.office.estate.models import Circuit
+from prewatt.office.estate.models import Circuit, Meter
 from prewatt.office.estate.profiles import all_profiles
+from prewatt.office.estate.wires import MQTT
 from prewatt.office.metering import errors as _errors  # noqa: F401  registers the texts
 from prewatt.office.metering.jobs import drop_queued, enqueue
 from prewatt.office.metering.models import JobRow, MaintenanceTag, RelayWish
@@ -156,7 +157,7 @@ def _must_stay_open(row: RelayWish, *, at: datetime) -> bool:
     if row.decided is None or row.wish != Wish.AUTOMATIC or now.relay != 0 or profile is None:
         return False
     bits = frozenset(bit for bit, mask in BITS.items() if now.status & mask)
-    tells = StatusBit.COMMAND_TRIP in profile.status_bits
+    tells = StatusBit.COMMAND_TRIP in profile.status_bits and not _position_only(row.circuit.meter)
     return opening_of(bits, for_credit=False, tells=tells) is Opening.UNKNOWN
 
 
@@ -240,11 +241,12 @@ def agrees(row: RelayWish, now: Latest) -> bool:
     trip cannot be closed by wire: there the withdrawn trip is all that can agree.
     """
     wish, profile = effective(row), row.circuit.meter.profile
+    no_force = profile in unforced() or _position_only(row.circuit.meter)
     if wish is Wish.KEEP_ON:
-        forced = profile in unforced() or bool(now.status & BITS[StatusBit.KEPT_ON])
+        forced = no_force or bool(now.status & BITS[StatusBit.KEPT_ON])
         return forced and (profile in hand_reclosed() or now.relay == 1)
     if wish is Wish.TRIP:
-        loose = row.decided is None or profile in unforced()
+        loose = row.decided is None or no_force
         return now.relay == 0 and (loose or bool(now.status & BITS[StatusBit.COMMAND_TRIP]))
     return not now.status & (BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP])
 
@@ -262,6 +264,11 @@ def closed_by_key() -> list[str]:
 def unforced() -> list[str]:
     """Codes of the profiles that say nothing of a force: the position of the relay is all there is."""
     return [code for code, profile in all_profiles().items() if StatusBit.KEPT_ON not in profile.status_bits]
+
+
+def _position_only(meter: Meter) -> bool:
+    """Over MQTT a meter tells how its relay stands and no status word, whatever its profile says of registers."""
+    return meter.line is not None and meter.line.transport == MQTT
 
 
 def never_left() -> list[str]:
@@ -367,10 +374,12 @@ EFFECTIVE: LiteralString = """CASE WHEN w.wish = 'automatic' AND w.decided = 'cl
     WHEN w.wish = 'automatic' AND m.profile = ANY (%(held)s::text[]) THEN 'keep_on' ELSE w.wish END"""
 EFFECTIVE_SINCE: LiteralString = """CASE WHEN w.wish = 'automatic'
     THEN greatest(w.set_at, coalesce(w.decided_at, w.set_at)) ELSE w.set_at END"""
+_TELLS_FORCE: LiteralString = f"""(m.profile <> ALL (%(loose)s::text[])
+    AND NOT EXISTS (SELECT FROM estate_line y WHERE y.id = m.line_id AND y.transport = '{MQTT}'))"""
 DIFFERS: str = f"""CASE {EFFECTIVE}
-    WHEN 'keep_on' THEN (l.status & {BITS[StatusBit.KEPT_ON]} = 0 AND m.profile <> ALL (%(loose)s::text[]))
+    WHEN 'keep_on' THEN (l.status & {BITS[StatusBit.KEPT_ON]} = 0 AND {_TELLS_FORCE})
         OR (l.relay = 0 AND m.profile <> ALL (%(hand)s::text[]))
-    WHEN 'trip' THEN l.relay = 1 OR (w.decided IS NOT NULL AND m.profile <> ALL (%(loose)s::text[])
+    WHEN 'trip' THEN l.relay = 1 OR (w.decided IS NOT NULL AND {_TELLS_FORCE}
         AND l.status & {BITS[StatusBit.COMMAND_TRIP]} = 0)
     ELSE l.status & {BITS[StatusBit.KEPT_ON] | BITS[StatusBit.COMMAND_TRIP]} <> 0 END"""
 

@@ -13,7 +13,7 @@ from prewatt.core.tariffs import supply as rule
 from prewatt.office.alarms import rules
 from prewatt.office.alarms.models import Alarm
 from prewatt.office.billing import supply
-from prewatt.office.estate.models import Circuit, Site, SupplyPoint
+from prewatt.office.estate.models import Circuit, Line, Site, SupplyPoint
 from prewatt.office.metering import wishes
 from prewatt.office.metering.models import JobRow, LineState, RelayWish
 from prewatt.office.staff.models import AuditRow
@@ -215,6 +215,22 @@ def test_what_somebody_or_something_else_has_opened_is_not_closed_for_money(how:
     assert wishes.sweep(at=LATER + 2 * MINUTE) == 0
     assert (one(shop).decision.state, one(shop).decision.closed) == (rule.SupplyState.BLOCKED, True)
     assert "late_restore" in alarms_of(shop, LATER + 10 * MINUTE), "a person has to look"
+
+
+def test_over_mqtt_no_status_word_comes_so_the_position_is_all_there_is() -> None:
+    shop = opened()
+    Line.objects.filter(pk=shop.circuit.meter.line_id).update(transport="mqtt")
+    dark, lit = (0, None), (1, None)
+    assert supply.sweep(at=LATER) == 1 and told(shop) == ["trip"]
+    JobRow.objects.update(state="done", finished_at=NOON - timedelta(days=400))
+    seen(shop, dark, LATER)
+    assert wishes.sweep(at=LATER + MINUTE) == 0, "it is not told again for want of a bit that never comes"
+    shop.pay(5_000)
+    assert supply.sweep(at=LATER + 2 * MINUTE) == 1 and told(shop) == ["keep_on"]
+    JobRow.objects.update(state="done", finished_at=NOON - timedelta(days=400))
+    seen(shop, lit, LATER + 3 * MINUTE)
+    assert wishes.sweep(at=LATER + 4 * MINUTE) == 0
+    assert one(shop).decision.state is rule.SupplyState.SUPPLIED
 
 
 def test_a_tag_takes_back_the_closing_that_waits() -> None:
