@@ -1,12 +1,17 @@
 """A head-end on a bus that DL/T 645 meters and Modbus meters share, in memory and under a virtual clock."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from prewatt.core.meters.dataitems import ALL_WORDS, WORD_3
 from prewatt.core.meters.jobs import Intent, Job, Verdict, Wish
 from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan
 from prewatt.core.meters.quantities import Quantity
 from prewatt.field.headend.memory import MemoryBus
+from prewatt.field.simulator.data_meter import DataMeter
 from prewatt.field.simulator.site import faults_from
 from prewatt.field.simulator.world import World as Site
 from tests import virtual_time
@@ -85,5 +90,30 @@ def test_wishes_reach_meters_over_a_bad_line_and_are_never_claimed_falsely(tmp_p
                 assert row.outcomes[-1].verdict is Verdict.DONE, row.outcomes
                 assert circuit.relay_closed() is (wish is not Wish.TRIP)
         await here.end()
+
+    virtual_time.run(story())
+
+
+def test_a_meter_with_status_word_3_alone_is_polled_by_it_and_asked_for_all_words_twice_after_each_register_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, item = Counter[int](), DataMeter._item
+
+    def lacking(self: DataMeter, di: int, at_ms: int) -> bytes | None:
+        asked[di] += 1
+        return None if di == ALL_WORDS else item(self, di, at_ms)
+
+    monkeypatch.setattr(DataMeter, "_item", lacking)
+
+    async def story() -> None:
+        here = world()
+        mixed(here, tmp_path)
+        here.start()
+        await asyncio.sleep(3_600)
+        await here.end()
+        assert asked[WORD_3] >= 2 * 58, "each status poll of both meters"
+        reads = sum(poll.full for poll in here.office.polls if poll.circuit_id in (1, 4))
+        assert 2 <= asked[ALL_WORDS] <= 2 * (reads + 2)
+        assert {poll.values.get(Quantity.RELAY) for poll in here.office.polls if poll.circuit_id == 1} == {None, 1}
 
     virtual_time.run(story())
