@@ -28,7 +28,7 @@ from prewatt.office.staff.roles import Act
 from prewatt.office.vending import price_sets
 from prewatt.office.vending.price_sets import Proposal, Standing
 from prewatt.web.console.contracts_plot import price_unit
-from prewatt.web.console.meter_standby import RATES, asked, context_of, key_of, swap_field, versions_of, written
+from prewatt.web.console.meter_standby import RATES, asked, context_of, swap_field, versions_of, written
 from prewatt.web.console.meters import meter_or_404
 from prewatt.web.console.settings import told
 from prewatt.web.console.settings_fields import (
@@ -36,6 +36,7 @@ from prewatt.web.console.settings_fields import (
     attempt,
     form_page,
     kept,
+    key_of,
     local,
     moment,
     reason,

@@ -22,7 +22,7 @@ from prewatt.web.console.circuits import circuit_or_404
 from prewatt.web.console.meters import meter_or_404
 from prewatt.web.console.meters_words import switch_words
 from prewatt.web.console.settings import told
-from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, reason, roles_of, text, whole
+from prewatt.web.console.settings_fields import Field, attempt, form_page, kept, key_of, reason, roles_of, whole
 from prewatt.web.console.views_base import Ask, console
 from prewatt.web.ui import formats
 
@@ -139,7 +139,7 @@ def page(ask: Ask, circuit_id: int) -> HttpResponse:
                 {each: _typed(form, each, supply.credit_unit) for each in quantities},
                 reason=reason(form),
                 actor=of_operator(ask.operator),
-                request_key=f"{ask.operator.pk}:{text(form, 'request_key', 64) or secrets.token_urlsafe(12)}",
+                request_key=key_of(ask),
                 at=ask.at,
             )
 
@@ -180,7 +180,7 @@ def clock(ask: Ask, meter_id: int) -> HttpResponse:
     fields = [Field(name="reason", label=_("Reason"), required=True, most=255)]
     if ask.request.method == "POST":
         form = ask.request.POST
-        key = f"{ask.operator.pk}:{text(form, 'request_key', 64) or secrets.token_urlsafe(12)}"
+        key = key_of(ask)
         actor = of_operator(ask.operator)
         refused = attempt(
             lambda: clocks.set_clock(meter, reason=reason(form), actor=actor, request_key=key, at=ask.at)

@@ -20,7 +20,7 @@ from prewatt.office.staff.roles import Act, may
 from prewatt.web.console.meters_parameters import STATES
 from prewatt.web.console.meters_words import came_of, names_of
 from prewatt.web.console.settings import told
-from prewatt.web.console.settings_fields import Field, attempt, moment, text
+from prewatt.web.console.settings_fields import Field, attempt, key_of, moment
 from prewatt.web.console.views_base import Ask
 from prewatt.web.ui import formats
 
@@ -103,8 +103,3 @@ def written(ask: Ask, act: Callable[[datetime, str], Any]) -> dict[str, str]:
     if not refused:
         told(ask, _("Asked. It holds once the meter has shown it; see its commands."))
     return refused
-
-
-def key_of(ask: Ask) -> str:
-    """The key of a form: sent twice, it asks once."""
-    return f"{ask.operator.pk}:{text(ask.request.POST, 'request_key', 64) or secrets.token_urlsafe(12)}"

@@ -97,6 +97,11 @@ def attempt(act: Callable[[], Any]) -> dict[str, str]:
     return {}
 
 
+def key_of(ask: Ask) -> str:
+    """The key of a form: sent twice, it asks once."""
+    return f"{ask.operator.pk}:{text(ask.request.POST, 'request_key', 64) or secrets.token_urlsafe(12)}"
+
+
 def pick(options: Iterable[Any], wanted: int | None) -> Any:
     """The option with this id. Raises Refused choice_needed."""
     for each in options:
