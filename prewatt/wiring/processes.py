@@ -19,6 +19,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: loading aft
 _START_TIME_FIELD = 22
 _STATE_FIELD = 3
 _UTIME_FIELD = 14
+_CUTIME_FIELD = 16
 _PGRP_FIELD = 5
 _PPID_FIELD = 4
 
@@ -33,6 +34,7 @@ class ProcessStat:
     state: str
     started: int
     cpu: int
+    reaped_cpu: int  # of children that ended
 
     @property
     def alive(self) -> bool:
@@ -55,6 +57,7 @@ def read_stat(pid: int) -> ProcessStat | None:
         group=int(fields[_PGRP_FIELD - 1]),
         started=int(fields[_START_TIME_FIELD - 1]),
         cpu=int(fields[_UTIME_FIELD - 1]) + int(fields[_UTIME_FIELD]),
+        reaped_cpu=int(fields[_CUTIME_FIELD - 1]) + int(fields[_CUTIME_FIELD]),
     )
 
 

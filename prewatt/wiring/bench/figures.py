@@ -9,8 +9,8 @@ from typing import Final
 
 NAMES: Final = (
     "sale_tills", "sale_one_till",
-    "poll_cpu_us", "meters_per_core", "poll_cores", "poll_age_s", "poll_mib", "command_p99",
-    "stretch_cores", "stretch_age_s", "stretch_mib", "bus_occupancy", "dead_meters",
+    "poll_cpu_us", "meters_per_core", "poll_cores", "poll_cores_stored", "poll_age_s", "poll_mib", "command_p99",
+    "stretch_cores", "stretch_cores_stored", "stretch_age_s", "stretch_mib", "bus_occupancy", "dead_meters",
     "dial_in_links", "dial_in_per_cpu_s", "dial_in_kib", "board_2000",
     "sts_encode", "sts_vend_p99", "sts_key_change", "sts_key_change_compiled", "sts_campaign", "sts_campaign_mib",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 oldest reading gets.
 
 The head-end is the real one, a process of its own with all its threads: leases, claims, conversations, COPY. The meters
-are one other process that answers at once; neither its time nor PostgreSQL's is counted.
+are one other process that answers at once; its time is not counted. PostgreSQL's is in the figures named `stored`.
 """
 
 import os
@@ -22,10 +22,10 @@ import psycopg
 
 from prewatt.wiring.bench.figures import BenchFailed, Figure, Size
 from prewatt.wiring.bench.ground import Ground, build
-from prewatt.wiring.processes import read_stat
+from prewatt.wiring.processes import all_processes, read_stat
 
-NAMES: Final = ("poll_cpu_us", "meters_per_core", "poll_cores", "poll_age_s", "poll_mib")
-STRETCH: Final = ("stretch_cores", "stretch_age_s", "stretch_mib")
+NAMES: Final = ("poll_cpu_us", "meters_per_core", "poll_cores", "poll_cores_stored", "poll_age_s", "poll_mib")
+STRETCH: Final = ("stretch_cores", "stretch_cores_stored", "stretch_age_s", "stretch_mib")
 MINUTE_S: Final = 60
 GOAL_METERS: Final = 60_000  # 30,000 each minute within half a core
 GOAL_US: Final = 1_000  # the same said per poll: half a core over 500 polls a second
@@ -51,6 +51,7 @@ class Running:
 
     dsn: str
     pid: int
+    server_pid: int  # PostgreSQL's first process
     circuits: int
     said: str  # what it serves, for the metric of a figure
 
@@ -62,6 +63,7 @@ class _Window:
     status: int
     registers: int
     cpu_s: float
+    server_cpu_s: float
     took_s: float
     oldest_s: float  # the oldest of the newest readings of all circuits, at its worst look
 
@@ -76,7 +78,9 @@ def served(ground: Ground, size: Size, name: str, buses: int) -> Iterator[Runnin
             works(dsn, pid, polls=circuits)
             time.sleep(size.settle_s)
             said = f"{circuits} meters on {buses} buses polled at {size.poll_s} s"
-            yield Running(dsn=dsn, pid=pid, circuits=circuits, said=said)
+            server_pid = ground.postgres.pid
+            assert server_pid is not None
+            yield Running(dsn=dsn, pid=pid, server_pid=server_pid, circuits=circuits, said=said)
 
 
 def measure(running: Running, size: Size, wanted: Sequence[str]) -> Iterator[Figure]:
@@ -114,6 +118,12 @@ def _figure(name: str, said: str, windows: Sequence[_Window], memory_mib: float)
                 bench=name, metric=f"cores the head-end takes, {said}", unit="cores", runs=cores, goal=GOAL_CORES,
                 at_least=False, digits=3,
             )  # fmt: skip
+        case "poll_cores_stored" | "stretch_cores_stored":
+            whole = [(each.cpu_s + each.server_cpu_s) / each.took_s for each in windows]
+            return Figure(
+                bench=name, metric=f"cores the head-end and the database it stores in take, {said}", unit="cores",
+                runs=whole, goal=GOAL_CORES, at_least=False, digits=3,
+            )  # fmt: skip
         case "poll_age_s" | "stretch_age_s":
             return Figure(
                 bench=name, metric=f"age of the oldest stored reading of a meter, {said}", unit="s", runs=ages,
@@ -128,20 +138,26 @@ def _figure(name: str, said: str, windows: Sequence[_Window], memory_mib: float)
 
 def _window(running: Running, seconds: int) -> _Window:
     with psycopg.connect(running.dsn, autocommit=True) as connection:
-        began, cpu, clock, oldest = _now(connection), cpu_s(running.pid), time.monotonic(), 0.0
+        ours = connection.info.backend_pid
+        began, clock, oldest = _now(connection), time.monotonic(), 0.0
+        cpu, server = cpu_s(running.pid), server_cpu_s(running.server_pid, but=ours)
         for look in range(1, _LOOKS + 1):
             time.sleep(max(0.0, clock + look * seconds / _LOOKS - time.monotonic()))
             ages = [row[0] for row in connection.execute(_AGES)]
             oldest = max(oldest, ages[0])
         ended, used, took = _now(connection), cpu_s(running.pid) - cpu, time.monotonic() - clock
+        stored = server_cpu_s(running.server_pid, but=ours) - server
         time.sleep(1)  # what was read in the window is stored by now
         row = connection.execute(_STORED, [began, ended]).fetchone()
     assert row is not None
     sys.stderr.write(
-        f"poll: {row[0]} status and {row[1]} register reads, {used:.2f} s of processor time in {took:.1f} s;"
+        f"poll: {row[0]} status and {row[1]} register reads, {used:.2f} s of processor time in {took:.1f} s,"
+        f" the database {stored:.2f} s;"
         f" readings {ages[-1]:.1f} to {oldest:.1f} s old, median {statistics.median(ages):.1f} s\n"
     )
-    return _Window(status=int(row[0]), registers=int(row[1]), cpu_s=used, took_s=took, oldest_s=oldest)
+    return _Window(
+        status=int(row[0]), registers=int(row[1]), cpu_s=used, server_cpu_s=stored, took_s=took, oldest_s=oldest,
+    )  # fmt: skip
 
 
 def works(dsn: str, pid: int, *, polls: int) -> None:
@@ -170,6 +186,15 @@ def cpu_s(pid: int) -> float:
     if stat is None or not stat.alive:
         raise BenchFailed("the head-end ended early; see above")
     return stat.cpu / _TICKS_S
+
+
+def server_cpu_s(pid: int, *, but: int) -> float:
+    """Of PostgreSQL with all its processes, living and ended; without that of the connection that looks."""
+    first = read_stat(pid)
+    if first is None or not first.alive:
+        raise BenchFailed("the database ended early; see above")
+    living = sum(each.cpu for each in all_processes() if each.parent == pid and each.pid != but)
+    return (first.cpu + first.reaped_cpu + living) / _TICKS_S
 
 
 def rss_kib(pid: int) -> int:
