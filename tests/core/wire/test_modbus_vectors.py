@@ -11,6 +11,7 @@ import pytest
 
 from prewatt.core.wire.checks import crc16_modbus
 from prewatt.core.wire.modbus import (
+    Direction,
     ExceptionReply,
     Function,
     ReadReply,
@@ -203,3 +204,12 @@ def test_a_request_that_could_be_a_reply_is_told_by_its_answer() -> None:
     ]  # fmt: skip
     with pytest.raises(RemoteProtocolError):
         scan_rtu(sent[:8], None)
+
+
+@pytest.mark.parametrize("whole", ["018C018500", "0B030200F36000"])
+@pytest.mark.parametrize("direction", [None, *Direction])
+def test_a_frame_that_is_cut_is_none_though_its_check_sum_still_fits(whole: str, direction: Direction | None) -> None:
+    # the high byte of its CRC is 0: without it the rest has a good CRC too
+    sent = bytes.fromhex(whole)
+    assert len(scan_rtu(sent, Direction.REPLY).frames) == 1
+    assert scan_rtu(sent[:-1], direction).frames == ()

@@ -267,7 +267,9 @@ def _rtu_at(
         fitting = by_size[size]
         return _chosen(fitting, before, data[at + size + 3 :]), size + 3
     rest = len(data) - at
-    if whole and rest <= MAX_FRAME and pdu[0] and crc16_modbus(data[at:]) == 0:
+    # where the high byte of a CRC is 0, the frame without it has a good CRC too, and is cut all the same
+    cut = any(_SIZES[each](pdu) == rest - 2 for each in _BOTH)
+    if whole and not cut and rest <= MAX_FRAME and pdu[0] and crc16_modbus(data[at:]) == 0:
         if _unknown(pdu[0]) or not _other_end(unit, data[at + 1 : -2], direction):
             return Captured(unit=unit, function=pdu[0], direction=direction, data=data[at + 2 : -2]), rest
     return fault if whole else None
