@@ -1,5 +1,6 @@
 """Tariff plans: versions that never change, and which one holds for a supply point."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -73,6 +74,15 @@ def assign(supply_point: SupplyPoint, plan: Plan, *, valid_from: datetime, actor
             after={"plan": plan.code, "valid_from": valid_from.isoformat()},
         )  # fmt: skip
     return assignment
+
+
+def assign_all(
+    supply_points: Sequence[SupplyPoint], plan: Plan, *, valid_from: datetime, actor: str, at: datetime
+) -> None:
+    """`assign` for each of a contract's supply points, or for none. Raises Refused as it does."""
+    with transaction.atomic():
+        for each in supply_points:
+            assign(each, plan, valid_from=valid_from, actor=actor, at=at)
 
 
 def version_in_force(supply_point: SupplyPoint, *, at: datetime) -> PlanVersion:

@@ -209,8 +209,7 @@ def assign(ask: Ask, contract_number: str) -> HttpResponse:
 
         def act() -> None:
             plan: Plan = pick(choices, number(ask.request.POST.get("plan", "")))
-            for point in points:
-                plans.assign(point, plan, valid_from=_from(ask), actor=ask.actor, at=ask.at)
+            plans.assign_all(points, plan, valid_from=_from(ask), actor=ask.actor, at=ask.at)
 
         refused = (
             attempt(act)

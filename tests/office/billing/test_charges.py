@@ -200,6 +200,25 @@ def test_a_plan_assigned_at_a_date_holds_from_then() -> None:
     assert [(charge.wh, charge.price) for charge in shop.charges] == [(500, "0.92"), (500, "3")]
 
 
+def test_a_plan_is_assigned_to_all_circuits_of_a_contract_or_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = opened()
+    other = another(shop, shop.cast.lift)
+    plan = plans.add_plan(
+        shop.cast.company, code="b", name="B", price=Decimal("3"), valid_from=NOON, actor="system", at=NOON
+    )
+
+    def too_fine(point: SupplyPoint, plan: object, *, at: object) -> None:
+        if point.pk == other.supply.pk:
+            raise Refused("value_too_fine")
+
+    monkeypatch.setattr(plans, "check_meter_takes", too_fine)
+    with pytest.raises(Refused, match="value_too_fine"):
+        plans.assign_all([shop.supply, other.supply], plan, valid_from=NOON + HOUR, actor="system", at=NOON)
+    assert not PlanAssignment.objects.filter(plan=plan).exists()
+    plans.assign_all([shop.supply], plan, valid_from=NOON + HOUR, actor="system", at=NOON)
+    assert PlanAssignment.objects.filter(plan=plan).count() == 1
+
+
 def test_a_plan_without_a_price_yet_is_not_assigned_and_time_without_one_is_held() -> None:
     """No price can be given later for time that is over: nothing would be charged there any more."""
     shop = opened()

@@ -219,7 +219,7 @@ def test_what_somebody_or_something_else_has_opened_is_not_closed_for_money(how:
 
 def test_over_mqtt_no_status_word_comes_so_the_position_is_all_there_is() -> None:
     shop = opened()
-    Line.objects.filter(pk=shop.circuit.meter.line_id).update(transport="mqtt")
+    Line.objects.filter(meter=shop.circuit.meter).update(transport="mqtt")
     dark, lit = (0, None), (1, None)
     assert supply.sweep(at=LATER) == 1 and told(shop) == ["trip"]
     JobRow.objects.update(state="done", finished_at=NOON - timedelta(days=400))
