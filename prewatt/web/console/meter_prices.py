@@ -46,6 +46,7 @@ from prewatt.web.console.settings_fields import (
 from prewatt.web.console.views_base import Ask, console
 
 PATH: Final = "/console/prices"
+AT_WORK: Final = (JobState.QUEUED, JobState.CLAIMED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,7 @@ def _purse(one: Standing, ask: Ask) -> PurseLine:
     if one.told is not None and done and one.told.swap_at > ask.at:
         rates = PRICE_SETS.held(one.told).rates
         ready = f"{_price(rates[0])} · {one.told.swap_at.astimezone(ask.zone):%m-%d %H:%M}"
-    busy = one.told is not None and one.told.job.state in (JobState.QUEUED, JobState.CLAIMED)
+    busy = one.told is not None and one.told.job.state in AT_WORK
     if one.disputed:
         said, state, css = "disputed", _("read otherwise: a person decides"), "d-disputed"
     elif busy:
@@ -250,6 +251,7 @@ def overview(ask: Ask) -> HttpResponse:
     context = {
         "lines": [_purse(each, ask) for each in found], "unit": price_unit(ask.site.currency), "refused": refused,
         "request_key": form.get("request_key") or secrets.token_urlsafe(24), "chosen": chosen, "fields": fields,
+        "busy": sum(each.told is not None and each.told.job.state in AT_WORK for each in found),
         "any": any(each.standby for each in found), "most": price_sets.MOST_AT_ONCE,
         "full": len(found) == price_sets.MOST_AT_ONCE,
     }  # fmt: skip
@@ -259,9 +261,12 @@ def overview(ask: Ask) -> HttpResponse:
 def _tell(ask: Ask, asked: Sequence[price_sets.Asked]) -> None:
     done = sum(each.job_id is not None for each in asked)
     said = ngettext("%d meter is being told its price.", "%d meters are being told their price.", done) % done
+    refused: dict[str, list[str]] = {}
     for each in asked:
         if each.refusal is not None:
-            said += f" {each.supply.circuit.meter.number}: {say(each.refusal)}"
+            refused.setdefault(say(each.refusal), []).append(each.supply.circuit.meter.number)
+    for why, numbers in refused.items():  # a reason once, with all that it holds for
+        said += f" {', '.join(numbers)}: {why}"
     told(ask, said)
 
 

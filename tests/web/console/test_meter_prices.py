@@ -102,8 +102,12 @@ def test_many_meters_are_asked_at_once_and_a_cashier_asks_none(desk: Desk) -> No
     for _ in range(2):
         assert bob.post("/console/prices", form)["Location"] == "/console/prices"
     assert WantedPrices.objects.count() == 1 and "1 meter is being told" in text_of(bob.get("/console/prices"))
-    assert 'data-state="writing"' in desk.bob.get("/console/prices").content.decode()
+    page = desk.bob.get("/console/prices").content.decode()
+    assert 'data-state="writing"' in page and 'data-busy="1"' in page and 'hx-select="#purses"' in page, "it follows"
+    bob.post("/console/prices", {**form, "swap_at": f"{NOON:%Y-%m-%dT%H:%M}", "request_key": "other"})
+    assert f"{supply.circuit.meter.number}: The swap time must lie" in text_of(bob.get("/console/prices"))
     answered("disputed", None)
+    assert 'hx-select' not in desk.bob.get("/console/prices").content.decode(), "nothing is at work"
     assert "a person decides" in text_of(desk.bob.get("/console/prices"))
     assert desk.alice.get("/console/prices").status_code in (403, 404)
     assert "/console/prices" in desk.bob.get("/console/settings/plans").content.decode()
