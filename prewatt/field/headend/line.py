@@ -346,7 +346,7 @@ class Line:
         self._transaction = (self._transaction + TRANSACTIONS_APART) & 0xFFFF
         if job.intent in (Intent.SET_CLOCK, Intent.WRITE_SCHEDULE, Intent.WRITE_PRICES):
             job = replace(job, clock=int(self._ground.clock().timestamp()))
-        lacks = target.health.lacks
+        lacks = target.health.without()
         conversation = converse(
             spoken(job, target.profile),
             replace(target.address, lacks=lacks) if lacks else target.address,

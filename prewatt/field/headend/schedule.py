@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from prewatt.core.meters import Profile
+from prewatt.core.meters.dataitems import ALL_WORDS
 from prewatt.core.meters.drivers import MeterAddress
 from prewatt.core.meters.jobs import Intent, Job
 from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan, PollSettings
 from prewatt.field.headend.limits import MAX_BACK_OFF_CYCLES, STARTUP_SPREAD_S
 
+SPARABLE = frozenset({ALL_WORDS})  # a driver has another question in its place
 GOLDEN = 0.6180339887498949  # consecutive ids times this, modulo one, are spread more evenly than by chance
 
 
@@ -32,6 +34,7 @@ class MeterHealth:
     refusal: str | None = None  # code of the last poll the meter refused
     lacks: frozenset[int] = frozenset()  # identifiers that two status polls in a row were refused
     refused: frozenset[int] = frozenset()  # by the last one
+    told: bool = False  # it has answered a status poll that left nothing out
 
     def missed(self, now: float, cycle_s: float) -> None:
         self.misses += 1
@@ -41,7 +44,13 @@ class MeterHealth:
 
     def polled(self, lacks: frozenset[int], *, full: bool) -> None:
         """What a meter has not is asked for once more after each register read: one refusal may be a late one."""
+        self.told = self.told or not (lacks or full)
         self.lacks, self.refused = (frozenset(), frozenset()) if full else (self.refused & lacks, lacks)
+
+    def without(self) -> frozenset[int]:
+        """What not to ask for now. Some meters say nothing at all to what they have not: one that is silent, and never
+        gave everything, is tried without it each other time."""
+        return self.lacks or (SPARABLE if self.misses % 2 and not self.told else frozenset())
 
     def answered(self) -> None:
         self.misses = 0

@@ -10,8 +10,9 @@ from prewatt.core.meters.dataitems import ALL_WORDS, WORD_3
 from prewatt.core.meters.jobs import Intent, Job, Verdict, Wish
 from prewatt.core.meters.mailbox import CircuitPlan, LinePlan, MeterPlan
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.wire.dlt645 import Frame
 from prewatt.field.headend.memory import MemoryBus
-from prewatt.field.simulator.data_meter import DataMeter
+from prewatt.field.simulator.data_meter import DataMeter, HandledFrame
 from prewatt.field.simulator.site import faults_from
 from prewatt.field.simulator.world import World as Site
 from tests import virtual_time
@@ -115,5 +116,29 @@ def test_a_meter_with_status_word_3_alone_is_polled_by_it_and_asked_for_all_word
         reads = sum(poll.full for poll in here.office.polls if poll.circuit_id in (1, 4))
         assert 2 <= asked[ALL_WORDS] <= 2 * (reads + 2)
         assert {poll.values.get(Quantity.RELAY) for poll in here.office.polls if poll.circuit_id == 1} == {None, 1}
+
+    virtual_time.run(story())
+
+
+def test_a_meter_that_is_silent_to_what_it_has_not_is_found_by_word_3_and_stays_in_contact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = DataMeter.handle_frame
+
+    def deaf(self: DataMeter, frame: Frame, at_ms: int) -> HandledFrame:
+        return HandledFrame(reply=None) if frame.di == ALL_WORDS else handle(self, frame, at_ms)
+
+    monkeypatch.setattr(DataMeter, "handle_frame", deaf)
+
+    async def story() -> None:
+        here = world()
+        mixed(here, tmp_path)
+        here.start()
+        await asyncio.sleep(3_600)
+        await here.end()
+        for circuit_id in (1, 4):
+            times = at_of(here.office.polls, circuit_id)
+            assert len(times) >= 50, circuit_id
+            assert max((b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)) <= 180
 
     virtual_time.run(story())

@@ -153,3 +153,15 @@ def test_what_two_status_polls_in_a_row_were_refused_is_asked_for_anew_after_a_r
     assert known == [False, False, False, True, True, False]
     health.polled(words, full=False)
     assert health.lacks == nothing, "one refusal may be a late one"
+
+
+def test_a_silent_meter_is_tried_without_what_it_never_gave_each_other_time() -> None:
+    health, words = MeterHealth(), frozenset({0x040005FF})
+    tried = []
+    for _ in range(4):
+        tried.append(health.without())
+        health.missed(START, 60.0)
+    assert tried == [frozenset(), words, frozenset(), words]
+    health.polled(frozenset(), full=False)
+    health.missed(START, 60.0)
+    assert health.without() == frozenset(), "it has them: what was lost was lost on the way"
