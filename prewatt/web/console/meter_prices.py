@@ -234,7 +234,7 @@ def overview(ask: Ask) -> HttpResponse:
 
         def act() -> None:
             if not supplies:
-                raise Refused("choice_needed")
+                raise Refused("field_needed", field=_("Meter"))
             asked.extend(
                 price_sets.write_many(
                     supplies, swap_at=moment(form, "swap_at", ask.zone), reason=reason(form),

@@ -7,7 +7,10 @@
   var show = function () {
     document.querySelectorAll("[data-rows]").forEach(function (group) {
       var rows = Array.from(group.children).filter(function (each) { return each.matches("[data-row]"); });
-      var last = rows.reduce(function (found, row, at) { return used(row) || row.contains(document.activeElement) ? at : found; }, -1);
+      var last = -1;
+      rows.forEach(function (row, at) {
+        if (used(row) || row.contains(document.activeElement)) { last = at; }
+      });
       rows.forEach(function (row, at) { row.hidden = at > last + 1; });
     });
   };
