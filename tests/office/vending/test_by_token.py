@@ -78,7 +78,9 @@ def test_the_same_key_shows_the_same_digits_and_another_sale_others(scene: Token
 
 # not less than 10.00: a large token is rounded up by as much as 9.20, which is taken off the next sale
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(amount=st.one_of(st.integers(1_000, 5_000_000), st.integers(150_000, 170_000), st.integers(1_650_000, 1_670_000)))
+@given(
+    amount=st.one_of(st.integers(1_000, 5_000_000), st.integers(150_000, 170_000), st.integers(1_650_000, 1_670_000))
+)
 def test_the_meter_gets_exactly_what_the_books_carry(scene: TokenScene, amount: int) -> None:
     sale = scene.sell(key=f"k{Sale.objects.count()}", amount_minor=amount).sale
     [digits] = sale_view(sale)["tokens"]
