@@ -16,7 +16,8 @@ REQUEST_TIMEOUT_S: Final = 10.0
 
 _REASONS: Final = {
     200: "OK", 303: "See Other", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    408: "Request Timeout", 413: "Content Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
+    408: "Request Timeout", 409: "Conflict", 413: "Content Too Large", 500: "Internal Server Error",
+    503: "Service Unavailable",
 }  # fmt: skip
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'self';"

@@ -154,6 +154,11 @@ def test_another_sites_page_can_do_nothing(simulator: Simulator, headers: dict[s
     assert error_of(simulator.ask("/reset-faults", {}, headers=headers)) == (403, "sim_foreign")
 
 
+def test_what_cannot_happen_to_a_meter_is_refused_with_an_answer(simulator: Simulator) -> None:
+    assert error_of(simulator.ask(f"/meters/{NUMBER}/events", {"event": "malicious_load"})) == (409, "sim_event_needs")
+    assert error_of(simulator.ask(f"/meters/{NUMBER}/card", {"eject": True})) == (409, "sim_no_card_slot")
+
+
 @pytest.mark.parametrize(("raw", "status"), [
     (b"GARBAGE\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nbad header\r\n\r\n", 400),
