@@ -1,6 +1,7 @@
 """Opening, closing and changing server-held circuits by hand through the pages."""
 
 
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -134,9 +135,21 @@ def test_custody_is_changed_where_the_model_can(desk: Desk, opened: Opening, mon
     assert 'data-code="custody_not_supported"' in text_of(desk.bob.post(address, typed))
     to_books = "/console/contracts/30010101/custody"
     money = {**typed, "alarm_1_money": "50", "alarm_2_money": "10", "balance": "own"}
+
+    def holds(balance: int, seconds: int) -> None:
+        """A poll told the balance so many seconds ago."""
+        circuit = desk.cast.shop_101
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO metering_reading (site_id, circuit_id, at, full_read, source, quality, balance)"
+                " VALUES (%s, %s, %s, false, 0, 0, %s)",
+                [circuit.site_id, circuit.pk, desk.at - timedelta(seconds=seconds), balance],
+            )
+
+    assert 'data-code="balance_unknown"' in text_of(desk.bob.post(to_books, money))
+    holds(100_000, 9)
     assert 'data-code="credit_unsettled"' in text_of(desk.bob.post(to_books, money))
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE metering_latest SET balance = 0 WHERE circuit_id = %s", [desk.cast.shop_101.pk])
+    holds(0, 8)
     assert desk.bob.post(to_books, money).status_code == 302
     assert SupplyPoint.objects.get(circuit=desk.cast.shop_101, valid_to=None).custody == "server"
 
