@@ -101,6 +101,10 @@ register(
             en="The serial ports of an Acrel gateway are numbered 1 to 99. Nothing was saved.",
             zh="安科瑞网关的串口号为 1 到 99。什么都没有保存。",
         ),
+        "line_port_taken": Text(
+            en="Port {port} of gateway {gateway} is its line {line} already.",
+            zh="网关 {gateway} 的端口 {port} 已是总线 {line}。",
+        ),
         "gateway_port_taken": Text(
             en="Serial port {port} of this gateway is a line already. Nothing was saved.",
             zh="该网关的 {port} 号串口已登记为一条总线。什么都没有保存。",

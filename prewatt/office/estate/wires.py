@@ -108,7 +108,7 @@ def _check_identity_free(identity: str, *, besides: Gateway | None = None) -> No
 def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = None) -> None:
     """Whether this gateway can have such a line. Refuses transport_unknown, port_out_of_range, dial_in_has_no_host,
     dial_in_has_one_line, serial_port_malformed, host_is_a_port, serial_has_one_line, gateway_port_out_of_range,
-    gateway_port_taken."""
+    gateway_port_taken, line_port_taken: two buses at one port would talk into each other's replies."""
     if transport not in (*TRANSPORTS, *CALLING):
         raise Refused("transport_unknown", transport=transport)
     if (transport if transport in CALLING else "") != transport_of(gateway):
@@ -129,6 +129,14 @@ def _check_way(gateway: Gateway, transport: str, port: int, line: Line | None = 
             raise Refused("serial_has_one_line")
     elif not 1 <= port <= 65535:
         raise Refused("port_out_of_range")
+    elif (taken := _at_port(gateway, transport, port, line)) is not None:
+        raise Refused("line_port_taken", port=port, gateway=gateway.code, line=taken.code)
+
+
+def _at_port(gateway: Gateway, transport: str, port: int, but: Line | None) -> Line | None:
+    """The bus that has this port already."""
+    beside = Line.objects.filter(gateway=gateway).exclude(pk=but.pk if but else 0)
+    return next((each for each in beside if links.one_port(transport, port, each.transport, each.port)), None)
 
 
 def _check_medium(medium: str) -> None:
@@ -141,7 +149,7 @@ def add_line(
 ) -> Line:
     """A bus behind a gateway; of one that dials in the port is 0, of an Acrel gateway the number of its serial port.
     Refuses transport_unknown, port_out_of_range, code_taken, dial_in_has_no_host, dial_in_has_one_line,
-    gateway_port_out_of_range, gateway_port_taken, medium_unknown, name_needed."""
+    gateway_port_out_of_range, gateway_port_taken, line_port_taken, medium_unknown, name_needed."""
     _check_way(gateway, transport, port)
     _check_medium(medium)
     if not code.strip():
@@ -327,7 +335,7 @@ def edit_line(
 ) -> None:
     """Another transport, port, speed or medium (None: as it was) of a bus. Refuses transport_unknown,
     port_out_of_range, dial_in_has_no_host, dial_in_has_one_line, gateway_port_out_of_range, gateway_port_taken,
-    medium_unknown, meter_needs_transparent_line, baud_not_of_model."""
+    line_port_taken, medium_unknown, meter_needs_transparent_line, baud_not_of_model."""
     _check_way(line.gateway, transport, port, line)
     medium = line.medium if medium is None else medium
     _check_medium(medium)

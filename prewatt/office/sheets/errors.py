@@ -77,10 +77,6 @@ register(
             en="Gateway {gateway} has no line {line}: no row of gateways makes it.",
             zh="网关 {gateway} 没有总线 {line}：gateways 表中也没有建立它的行。",
         ),
-        "line_port_taken": Text(
-            en="Port {port} of gateway {gateway} is its line {line} already.",
-            zh="网关 {gateway} 的端口 {port} 已是总线 {line}。",
-        ),
         "gateway_rows_differ": Text(
             en="Row {first} says another {columns} of this gateway; rows of one gateway differ in their lines only.",
             zh="第 {first} 行对同一网关填写的 {columns} 不同；同一网关的各行只能在总线上不同。",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from prewatt.office.estate.links import SERIAL
+from prewatt.office.estate.links import SERIAL, one_port
 from prewatt.office.estate.models import Gateway
 from prewatt.office.estate.wires import CALLING, DIAL_IN, MQTT, transport_of
 from prewatt.office.sheets.rows import GatewayRow, MeterRow
@@ -63,7 +63,7 @@ class Lines:
         if others and value.transport in SERIAL:
             return "serial_has_one_line", {}
         for line, other in others.items():
-            if other.port == value.port:
+            if one_port(value.transport, value.port, other.transport, other.port):
                 return "line_port_taken", {"port": value.port, "gateway": value.code, "line": line}
         return None
 

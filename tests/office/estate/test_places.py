@@ -120,6 +120,20 @@ def test_a_building_and_a_room_change_with_a_row_in_the_trail(cast: Cast) -> Non
     assert code_of(again) == "code_taken" and Room.objects.filter(code="A-102").exists()
 
 
+def test_two_buses_of_one_gateway_are_at_ports_of_their_own(cast: Cast) -> None:
+    def add(code: str, transport: str, port: int) -> Line:
+        return wires.add_line(cast.gateway, code=code, transport=transport, port=port, baud=9600, actor=BY, at=AT)
+
+    tcp = add("tcp", "rtu-over-tcp", 6001)
+    assert code_of(lambda: add("again", "modbus-tcp", 6001)) == "line_port_taken"
+    udp = add("udp", "rtu-over-udp", 6001)  # a datagram never meets a connection
+    assert code_of(
+        lambda: wires.edit_line(udp, transport="rtu-over-tcp", port=6001, baud=9600, actor=BY, at=AT)
+    ) == "line_port_taken"  # fmt: skip
+    wires.edit_line(tcp, transport="rtu-over-tcp", port=6001, baud=19200, actor=BY, at=AT)
+    assert set(Line.objects.filter(gateway=cast.gateway, port=6001)) == {tcp, udp}
+
+
 def test_a_meter_of_dlt645_stands_on_a_transparent_line_and_keeps_it_so(cast: Cast) -> None:
     def add(line: Line, unit: int) -> Meter:
         return wires.add_meter(
@@ -133,7 +147,7 @@ def test_a_meter_of_dlt645_stands_on_a_transparent_line_and_keeps_it_so(cast: Ca
     assert code_of(lambda: add(tcp, 202)) == code
     assert code_of(lambda: wires.move_meter(meter, tcp, unit=9, actor=BY, at=AT)) == code
     assert code_of(
-        lambda: wires.edit_line(cast.line, transport="modbus-tcp", port=502, baud=9600, actor=BY, at=AT)
+        lambda: wires.edit_line(cast.line, transport="modbus-tcp", port=503, baud=9600, actor=BY, at=AT)
     ) == code  # fmt: skip
     assert Line.objects.get(pk=cast.line.pk).transport == "rtu-over-tcp"
     assert not Meter.objects.filter(line=tcp).exists()
