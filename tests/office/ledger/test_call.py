@@ -30,11 +30,13 @@ def test_no_row_is_none() -> None:
 
 
 @pytest.mark.django_db
-def test_a_refusal_of_a_function_has_its_code_and_parameters() -> None:
+@pytest.mark.parametrize("lists", [("{}", "{}", "{}"), (None, None, None), ("{1}", None, "{1}"), ("{1}", "{2}", "{}")])
+def test_a_refusal_of_a_function_has_its_code_and_parameters(lists: tuple[str | None, str | None, str | None]) -> None:
     with pytest.raises(Refused) as caught, transaction.atomic():
         call(
-            "SELECT ledger_book(%s, %s, %s, 'sale', 'x', '', now(), current_date, NULL, '{}', '{}', '{}')",
-            [1, 1, "sale:S1"],
+            "SELECT ledger_book(%s, %s, %s, 'sale', 'x', '', now(), current_date, NULL, %s::bigint[], %s::bigint[],"
+            " %s::bigint[])",
+            [1, 1, "sale:S1", *lists],
         )
     assert (caught.value.code, caught.value.params["key"]) == ("entry_empty", "sale:S1")
 

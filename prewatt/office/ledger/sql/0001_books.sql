@@ -67,7 +67,8 @@ CREATE FUNCTION ledger_book(
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE v_id bigint; v_lines integer := cardinality(p_amounts);
 BEGIN
-    IF v_lines = 0 OR cardinality(p_debits) <> v_lines OR cardinality(p_credits) <> v_lines THEN
+    -- a list that is null has no length, and what is unknown refuses nothing
+    IF (v_lines > 0 AND cardinality(p_debits) = v_lines AND cardinality(p_credits) = v_lines) IS NOT TRUE THEN
         RAISE EXCEPTION 'entry_empty' USING ERRCODE = 'PW001', DETAIL = json_build_object('key', p_key)::text;
     END IF;
     -- shared with entries, alone with the closing of a day: no entry slips into a day being closed
