@@ -58,7 +58,7 @@ def bus_address_of(root: Table) -> BusAddress | None:
     table = root.table("bus")
     source, assumed = provenance(table, "bus")
     made = BusAddress(
-        address=table.integer("address", 0, 0xFFFF), form=table.word("form", AddressForm),
+        address=table.address("address"), form=table.word("form", AddressForm),
         key_needed=table.flag("key_needed"), source=source, assumed=assumed,
     )  # fmt: skip
     table.done()

@@ -121,7 +121,7 @@ def freezes_of(
             part = table.table(kind.value)
             kept[kind] = part.integer("kept", 1, MOST_KEPT)
             if modbus:
-                address[kind] = part.integer("address", 0, 0xFFFF)
+                address[kind] = part.address("address")
             part.done()
     made = Freezes(
         kept=MappingProxyType(kept), address=MappingProxyType(address), holds=holds, factor=factor, stride=stride,

@@ -135,7 +135,7 @@ def _question(block: Block) -> Question:
 def _face(profile: Profile) -> tuple[object, ...]:
     """What a read of circuit 1 could tell this profile apart by."""
     held = sorted(
-        (each.quantity.value, each.address, each.kind.value, each.factor, each.at, each.size, each.bit)
+        (each.quantity.value, each.address, each.how)
         for each in profile.registers.values()
         if each.group in ASKED_GROUPS
     )

@@ -23,3 +23,4 @@ class Map:
     status_bits: Mapping[StatusBit, int]
     flags: tuple[Flag, ...] = ()
     access: Access | None = None
+    address_base: int = 0

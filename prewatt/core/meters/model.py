@@ -80,6 +80,13 @@ WORDS: Final[Mapping[Kind, int]] = MappingProxyType(
 )
 
 
+class ByteOrder(StrEnum):
+    """Which byte of a word travels first. Modbus says the high one; there are meters that swap them."""
+
+    HIGH_FIRST = "high_first"
+    LOW_FIRST = "low_first"
+
+
 class Custody(StrEnum):
     """Who holds the credit."""
 
@@ -112,11 +119,14 @@ class Protocol(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Register:
-    """One quantity in the map. Raw times `factor` is the integer in the quantity's unit.
+    """One quantity in the map. Raw times `factor` plus `offset` is the integer in the quantity's unit.
 
     `address` is that of circuit 1; circuit n stands (n - 1) x the profile's stride higher unless the
     register is shared by all circuits. Over DL/T 645 it is the data identifier, and the quantity is
     `size` bytes from byte `at` of the answer on, or bit `bit` of the word there.
+
+    A `mask` makes it the part of a word that stands under it, shifted down to its lowest bit; other parts may be
+    registers too, and a write keeps all of them. `inverted`: the bits stand the other way round.
     """
 
     quantity: Quantity
@@ -126,20 +136,57 @@ class Register:
     scale: Decimal
     factor: Fraction
     shared: bool
-    invalid: int | None  # raw value that means "no such value"
+    invalid: int | None  # raw value that means "no such value"; of a part, the whole word that does
     source: str
     assumed: bool
     at: int = 0
     size: int = 0
     bit: int = 0
+    byte_order: ByteOrder = ByteOrder.HIGH_FIRST  # within each word; the kind says which word comes first
+    offset: int = 0
+    mask: int = 0  # 0: the whole word
+    inverted: bool = False
 
     @property
     def words(self) -> int:
         return WORDS[self.kind]
 
+    @property
+    def shift(self) -> int:
+        """Where the lowest bit of a part stands."""
+        return (self.mask & -self.mask).bit_length() - 1 if self.mask else 0
+
+    @property
+    def how(self) -> tuple[object, ...]:
+        """All that makes a number of its bytes: two registers that agree in it read alike."""
+        return (
+            self.kind.value, self.factor, self.at, self.size, self.bit, self.byte_order.value, self.offset, self.mask,
+            self.inverted,
+        )  # fmt: skip
+
     def place(self, offset: int) -> str:
-        """The address as people write it, of a circuit `offset` registers higher."""
-        return f"{self.address:08X}" if self.kind in DATA_KINDS else f"{self.address + offset:04X}h"
+        """The address as people write it, of a circuit `offset` registers higher; of a part with its bits."""
+        if self.kind in DATA_KINDS:
+            return f"{self.address:08X}"
+        one = self.mask == 1 << self.shift
+        part = f" {'!' if self.inverted else ''}.{self.shift}" if one else f" &{self.mask:04X}h" if self.mask else ""
+        return f"{self.address + offset:04X}h{part}"
+
+    @property
+    def form(self) -> str:
+        """Its type as a profile names it, with the byte order where that is not the usual one."""
+        plain = self.byte_order is ByteOrder.HIGH_FIRST
+        return self.kind.value if plain else f"{self.kind.value} {self.byte_order.value}"
+
+    @property
+    def scaling(self) -> str:
+        """Scale and offset as a profile writes them, in the unit it names: "0.1", "0.1 - 40"."""
+        scale = format(self.scale.normalize(), "f")
+        if not self.offset:
+            return scale
+        shown = Fraction(abs(self.offset)) * Fraction(self.scale) / self.factor
+        number = Decimal(shown.numerator) / shown.denominator
+        return f"{scale} {'-' if self.offset < 0 else '+'} {number.normalize():f}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +221,7 @@ class OrderBlock:
     results: Mapping[int, str]  # raw order_result -> refusal code
     source: str
     assumed: bool
+    byte_order: ByteOrder = ByteOrder.HIGH_FIRST
 
     def kind_of(self, code: int) -> OrderKind | None:
         """The kind a raw last_order_kind stands for."""
@@ -201,6 +249,7 @@ class RelayCommand:
     shared: bool
     source: str
     assumed: bool
+    byte_order: ByteOrder = ByteOrder.HIGH_FIRST
 
     def commands_for(self, wish: Wish, *, by_key: bool) -> tuple[Command, ...]:
         """DL/T 645: what makes the relay follow. `by_key`: nothing is closed from afar, closing is permitted. The
@@ -277,6 +326,7 @@ class Profile:
     schedule: ScheduleTable | None = None  # its times of use
     prices: PriceTable | None = None  # what it can be told to drain by, and whether it keeps a standby set
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
+    address_base: int = 0  # Modbus: what its text counts addresses from; everywhere else they count from 0
 
     @cached_property
     def assumed(self) -> bool:

@@ -117,6 +117,8 @@ _KEYS: Final = {  # what of a register a refusal is about, where it says only wh
     "profile_unknown_type": ("type",),
     "profile_scale": ("scale",),
     "profile_unit": ("unit",),
+    "profile_offset": ("offset",),
+    "profile_field": ("mask", "bit", "not_bit"),
     "profile_address": ("address",),
     "profile_overlap": ("address", "di"),
     "profile_not_in_block": ("address", "di"),
@@ -142,6 +144,8 @@ def line_of(text: str, refused: Refused) -> int | None:
         return _first(heads, "model")
     if "key" in params and (hit := _PLACE.match(params["key"])):
         return _keyed(text, heads, hit)
+    if refused.code == "profile_byte_order":
+        return _first(heads, params["table"])
     if refused.code in ("profile_relay", "profile_control"):
         return _first(heads, "relay")
     if refused.code == "profile_no_witness":
@@ -217,8 +221,10 @@ def _named(text: str, heads: list[tuple[int, str]], name: str, *, last: bool = F
 
 
 def _block_at(text: str, heads: list[tuple[int, str]], shown: str) -> int | None:
-    blocks: list[dict[str, Any]] = tomllib.loads(text).get("block", [])
-    starts = [str(each.get("di")) if "di" in each else f"{each.get('address', 0):04X}" for each in blocks]
+    raw: dict[str, Any] = tomllib.loads(text)
+    blocks: list[dict[str, Any]] = raw.get("block", [])
+    base = raw["model"].get("address_base", 0)  # a refusal names what goes over the wire
+    starts = [str(each.get("di")) if "di" in each else f"{each.get('address', 0) - base:04X}" for each in blocks]
     wanted = shown.removesuffix("h")
     return next((_first(heads, f"block[{place}]") for place, start in enumerate(starts) if start == wanted), None)
 

@@ -282,8 +282,8 @@ def _modbus_prices(table: Table, source: str, assumed: bool) -> PriceTable:
     if factor.denominator != 1:
         raise table.refuse("scale", factor)
     in_force, standby = table.table("in_force"), table.table("standby")
-    sets = tuple(PricePlaces(rates=each.integer("rates", 0, 0xFFFF)) for each in (in_force, standby))
-    swap = standby.integer("swap", 0, 0xFFFF)
+    sets = tuple(PricePlaces(rates=each.address("rates")) for each in (in_force, standby))
+    swap = standby.address("swap")
     in_force.done()
     standby.done()
     return PriceTable(

@@ -10,10 +10,8 @@ from prewatt.core.meters.bus_address import bus_address_of
 from prewatt.core.meters.credit import check_credit, credit_of
 from prewatt.core.meters.dataitems import data_map
 from prewatt.core.meters.freezes import freezes_of
-from prewatt.core.meters.jobs import OrderKind, Wish
 from prewatt.core.meters.maps import Map
 from prewatt.core.meters.model import (
-    DATA_KINDS,
     Block,
     ClockSetting,
     ClockWay,
@@ -29,14 +27,15 @@ from prewatt.core.meters.model import (
     inside,
 )
 from prewatt.core.meters.prices import PriceTable, one_set, prices_of
-from prewatt.core.meters.quantities import Quantity, StatusBit
+from prewatt.core.meters.quantities import Quantity
 from prewatt.core.meters.rating import rating_of
-from prewatt.core.meters.scales import provenance, scale_of, units_of
+from prewatt.core.meters.register_map import Span, check_overlap, modbus_map, spans_of
+from prewatt.core.meters.scales import provenance, units_of
 from prewatt.core.meters.schedule import schedule_of
 from prewatt.core.meters.tables import Table
 from prewatt.core.meters.token_face import token_face_of
 from prewatt.core.meters.wallet import wallet_of
-from prewatt.core.refusals import Refused, Text, register, texts
+from prewatt.core.refusals import Refused, Text, register
 
 __all__ = [
     "Block",
@@ -54,11 +53,8 @@ __all__ = [
 ]
 
 MAX_TEXT: Final = 200_000  # characters; the largest real map is far below
-MAX_CIRCUITS: Final = 36  # SPM2506
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 MAX_ROLLOVER_KWH: Final = 10**10  # ten digits; the widest display we know has eight
-ORDER_WORDS: Final = 4
-MAX_RELAY_WORDS: Final = 8  # no known model needs more than two
 
 register(
     {
@@ -101,125 +97,6 @@ register(
 )
 
 _WITNESS: Final = frozenset({Quantity.PURCHASE_COUNT, Quantity.BALANCE})
-
-
-def _register(table: Table, credit_unit: str) -> Register:
-    name = table.text("quantity")
-    if name not in {each.value for each in Quantity}:
-        raise Refused("profile_unknown_quantity", value=name[:40])
-    quantity = Quantity(name)
-    kind = table.text("type")
-    if kind not in {each.value for each in Kind if each not in DATA_KINDS}:
-        raise Refused("profile_unknown_type", quantity=name, value=kind[:40])
-    scale, factor = scale_of(table, quantity, credit_unit)
-    source, assumed = provenance(table, name)
-    made = Register(
-        quantity=quantity,
-        group=table.word("group", Group),
-        address=table.integer("address", 0, 0xFFFF),
-        kind=Kind(kind),
-        scale=scale,
-        factor=factor,
-        shared=table.flag("shared"),
-        invalid=table.integer("invalid", 0, 2**64) if table.has("invalid") else None,
-        source=source,
-        assumed=assumed,
-    )
-    table.done()
-    return made
-
-
-def _block(table: Table, max_block: int, read_function: int) -> Block:
-    group = table.word("group", Group)
-    address, count = table.integer("address", 0, 0xFFFF), table.integer("count", 1, 0xFFFF)
-    made = Block(
-        group=group, address=address, count=count, spare=table.integer("spare", 0, 1, 0), shared=table.flag("shared"),
-        function=table.integer("function", 3, 4, read_function), optional=table.flag("optional"),
-        live=table.integers("live", address, address + count - 1),
-    )  # fmt: skip
-    table.done()
-    if made.count + made.spare > max_block:
-        raise Refused("profile_block_too_long", group=group.value, limit=max_block)
-    return made
-
-
-def _order(table: Table, credit_unit: str) -> OrderBlock:
-    scale, factor = scale_of(table, Quantity.BALANCE, credit_unit)
-    kinds_table, results_table = table.table("kinds"), table.table("results")
-    kinds = {kind: kinds_table.integer(kind.value, 1, 0xFFFF) for kind in OrderKind}
-    kinds_table.done()
-    if len(set(kinds.values())) != len(kinds):
-        raise kinds_table.refuse("kinds", sorted(kinds.values()))
-    results: dict[int, str] = {}
-    for key, code in results_table.items().items():
-        known = isinstance(code, str) and code.startswith("meter_") and code in texts
-        if not (key.isascii() and key.isdecimal() and len(key) <= 5 and 0 < int(key) <= 0xFFFF) or not known:
-            raise results_table.refuse(key, code)
-        results[int(key)] = str(code)
-    source, assumed = provenance(table, "order")
-    made = OrderBlock(
-        address=table.integer("address", 0, 0x10000 - ORDER_WORDS),
-        scale=scale,
-        factor=factor,
-        kinds=MappingProxyType(kinds),
-        results=MappingProxyType(results),
-        source=source,
-        assumed=assumed,
-    )
-    table.done()
-    return made
-
-
-def _relay(table: Table) -> RelayCommand:
-    words_table = table.table("words")
-    words: dict[Wish, tuple[int, ...]] = {}
-    for key, value in words_table.items().items():
-        wish = words_table.named(key, key, Wish)
-        if not isinstance(value, list) or not 1 <= len(value) <= MAX_RELAY_WORDS:
-            raise words_table.refuse(key, value)
-        if not all(type(word) is int and 0 <= word <= 0xFFFF for word in value):
-            raise words_table.refuse(key, value)
-        words[wish] = tuple(value)
-    if len({len(each) for each in words.values()}) != 1:
-        raise words_table.refuse("words", "lengths differ")
-    source, assumed = provenance(table, "relay")
-    made = RelayCommand(
-        address=table.integer("address", 0, 0xFFFF),
-        words=MappingProxyType(words),
-        derived=table.flag("derived"),
-        shared=table.flag("shared"),
-        source=source,
-        assumed=assumed,
-    )
-    table.done()
-    return made
-
-
-Span = tuple[int, int, str]  # first address, address behind the last, name
-
-
-def _check_overlap(spans: Iterable[Span]) -> None:
-    last: Span | None = None
-    for span in sorted(spans):
-        if last is not None and span[0] < last[1]:
-            raise Refused("profile_overlap", first=last[2], second=span[2], address=f"{span[0]:04X}h")
-        last = span
-
-
-def _spans(registers: Iterable[Register], order: OrderBlock | None, circuits: int, stride: int) -> Iterable[Span]:
-    """Every register of every circuit: a stride that is too short shows as an overlap."""
-    for each in registers:
-        for index in range(1 if each.shared else circuits):
-            start = each.address + index * stride
-            if start + each.words > 0x10000:
-                raise Refused("profile_address", quantity=each.quantity.value, address=f"{start:X}h")
-            yield start, start + each.words, each.quantity.value
-    if order is not None:
-        for index in range(circuits):
-            start = order.address + index * stride
-            if start + ORDER_WORDS > 0x10000:
-                raise Refused("profile_address", quantity="order", address=f"{start:X}h")
-            yield start, start + ORDER_WORDS, "order"
 
 
 def _by_quantity(registers: Iterable[Register]) -> Mapping[Quantity, Register]:
@@ -269,38 +146,6 @@ def _check_witness(profile: Profile) -> None:
         raise Refused("profile_no_witness")
 
 
-def _status_bits(table: Table) -> Mapping[StatusBit, int]:
-    bits = {table.named(key, key, StatusBit): value for key, value in table.items().items()}
-    checked: dict[StatusBit, int] = {}
-    for bit, value in bits.items():
-        if not isinstance(value, int) or not 0 <= value <= 31 or value in checked.values():
-            raise table.refuse(bit.value, value)
-        checked[bit] = value
-    return MappingProxyType(checked)
-
-
-def _modbus_map(root: Table, model: Table, credit_unit: str) -> Map:
-    circuits = model.integer("circuits", 1, MAX_CIRCUITS)
-    stride = model.integer("stride", 0, 0xFFFF, 0)
-    max_block = model.integer("max_block", 1, 125)
-    read_function = _choice(model, "read_function", (3, 4))
-    registers = tuple(_register(each, credit_unit) for each in root.tables("register"))
-    order = _order(root.table("order"), credit_unit) if root.has("order") else None
-    relay = _relay(root.table("relay")) if root.has("relay") else None
-    _check_overlap(_spans(registers, order, circuits, stride))
-    return Map(
-        circuits=circuits,
-        stride=stride,
-        read_function=read_function,
-        max_block=max_block,
-        registers=registers,
-        blocks=tuple(_block(each, max_block, read_function) for each in root.tables("block")),
-        order=order,
-        relay=relay,
-        status_bits=_status_bits(root.table("status_bits")) if root.has("status_bits") else MappingProxyType({}),
-    )
-
-
 def _root(text: str) -> Table:
     if len(text) > MAX_TEXT:
         raise Refused("profile_malformed", detail="too long")
@@ -318,7 +163,7 @@ def load(text: str) -> Profile:
     if credit_unit not in ("Wh", "minor"):
         raise model.refuse("credit_unit", credit_unit)
     protocol = model.word("protocol", Protocol)
-    read_map = data_map if protocol is Protocol.DLT645 else _modbus_map
+    read_map = data_map if protocol is Protocol.DLT645 else modbus_map
     held = read_map(root, model, credit_unit)
     by_quantity = _by_quantity(held.registers)
     settings = _settings(root, by_quantity)
@@ -328,10 +173,10 @@ def load(text: str) -> Profile:
         maker=model.text("maker"),
         name=model.text("name"),
         note=model.text("note", ""),
-        phases=_choice(model, "phases", (1, 3)),
+        phases=model.choice("phases", (1, 3)),
         circuits=held.circuits,
         protocol=protocol,
-        baud_default=(baud := _choice(model, "baud_default", BAUDS)),
+        baud_default=(baud := model.choice("baud_default", BAUDS)),
         custody=frozenset(model.named("custody", each, Custody) for each in model.names("custody")),
         switch=model.word("switch", Switch),
         credit_unit=credit_unit,
@@ -353,6 +198,7 @@ def load(text: str) -> Profile:
         status_bits=held.status_bits,
         flags=held.flags,
         access=held.access,
+        address_base=held.address_base,
         token=token_face_of(root, credit_unit, max_block=held.max_block),
         behaviour=behaviour_of(root),
         rating=rating_of(root, baud_default=baud, bauds=BAUDS),
@@ -399,7 +245,7 @@ def _taken(held: Map, protocol: Protocol) -> Iterable[Span]:
     """The register spans of a Modbus map."""
     if protocol is not Protocol.MODBUS:
         return ()
-    return _spans(held.registers, held.order, held.circuits, held.stride)
+    return spans_of(held.registers, held.order, held.circuits, held.stride)
 
 
 def _code(model: Table) -> str:
@@ -407,13 +253,6 @@ def _code(model: Table) -> str:
     if not 1 <= len(code) <= 40 or not code.replace("-", "").isalnum() or code != code.lower() or not code.isascii():
         raise model.refuse("code", code)
     return code
-
-
-def _choice(table: Table, key: str, allowed: tuple[int, ...]) -> int:
-    value = table.integer(key, min(allowed), max(allowed))
-    if value not in allowed:
-        raise table.refuse(key, value)
-    return value
 
 
 def _settings(root: Table, registers: Mapping[Quantity, Register]) -> frozenset[Quantity]:
@@ -434,6 +273,8 @@ def _clock(table: Table, protocol: Protocol, registers: Mapping[Quantity, Regist
     made = ClockSetting(way=way, local=table.flag("local"), source=source, assumed=assumed)
     table.done()
     by_register = protocol is Protocol.MODBUS
+    if by_register and (shown := registers.get(Quantity.CLOCK)) is not None and shown.mask:
+        raise Refused("profile_field", quantity=Quantity.CLOCK.value)
     if (way is ClockWay.REGISTER) is not by_register or (by_register and Quantity.CLOCK not in registers):
         raise table.refuse("way", way.value)
     return made
@@ -464,14 +305,14 @@ def _check_token(profile: Profile) -> None:
         return
     if profile.protocol is not Protocol.MODBUS:
         raise Refused("profile_token")
-    spans = list(_spans(profile.registers.values(), profile.order, profile.circuits, profile.stride))
+    spans = list(spans_of(profile.registers.values(), profile.order, profile.circuits, profile.stride))
     for index in range(1, (1 if face.wire.shared else profile.circuits) + 1):
         offset = profile.offset(index, shared=face.wire.shared)
         for start, end, name in face.wire.spans():
             if end + offset > 0x10000:
                 raise Refused("profile_address", quantity=name, address=f"{start + offset:X}h")
             spans.append((start + offset, end + offset, name))
-    _check_overlap(spans)
+    check_overlap(spans)
 
 
 def _check_relay(profile: Profile) -> None:
@@ -483,14 +324,19 @@ def _check_relay(profile: Profile) -> None:
         raise Refused("profile_relay")
     if profile.protocol is Protocol.DLT645:
         return
-    forces = [held.get(Quantity.FORCE_CONTROL), held.get(Quantity.FORCED_STATE)]
+    forces: list[Register | None] = [held.get(Quantity.FORCE_CONTROL), held.get(Quantity.FORCED_STATE)]
     words = len(next(iter(command.words.values())))
     good = words == len(forces) and (command.derived or Quantity.RELAY in held)
     if words == 1 and not command.derived:
         forces, good = [held.get(Quantity.RELAY)], {each[0] for each in command.words.values()} <= {0, 1}
+    in_one = all(each is not None and each.mask for each in forces)  # bits of one word
     for place, each in enumerate(forces):
-        good = good and each is not None and each.address == command.address + place
+        good = good and each is not None and each.address == command.address + (0 if in_one else place)
         good = good and each is not None and (each.kind, each.group) == (Kind.U16, Group.STATUS)
         good = good and each is not None and each.shared == command.shared
+        good = good and each is not None and each.byte_order is command.byte_order
+        good = good and each is not None and each.mask.bit_count() == int(in_one)
+    if in_one:
+        good = good and all(word in (0, 1) for each in command.words.values() for word in each)
     if not good:
         raise Refused("profile_relay")

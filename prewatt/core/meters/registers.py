@@ -12,9 +12,9 @@ from typing import Final
 
 from prewatt.core.meters.dataitems import decode_item, encode_item
 from prewatt.core.meters.jobs import Order, OrderKind, Wish
-from prewatt.core.meters.model import DATA_KINDS, Block, Group, Kind, Profile, Register, inside
-from prewatt.core.meters.profile import ORDER_WORDS
+from prewatt.core.meters.model import DATA_KINDS, Block, ByteOrder, Group, Kind, Profile, Register, inside
 from prewatt.core.meters.quantities import Quantity
+from prewatt.core.meters.register_map import ORDER_WORDS
 from prewatt.core.refusals import Refused, Text, register
 
 MAX_COMPILED: Final = 4096  # layouts kept: profiles x groups x circuits, far above any catalogue
@@ -52,6 +52,36 @@ MAX_FLOAT: Final = 10**15  # Wh, mV or W: above this a float is a broken registe
 _SIGNED: Final = frozenset({Kind.I16, Kind.I32BE, Kind.I32LE, Kind.I64BE})
 
 
+def _turned(order: ByteOrder, data: bytes) -> bytes:
+    """Words between the wire's order and ours, either way."""
+    if order is ByteOrder.HIGH_FIRST:
+        return data
+    turned = bytearray(data)
+    turned[0::2], turned[1::2] = data[1::2], data[0::2]
+    return bytes(turned)
+
+
+def _form_of(register: Register) -> str:
+    """How `struct` takes it out of a block: as a number, or as bytes that it cannot read alone."""
+    plain = register.byte_order is ByteOrder.HIGH_FIRST and not register.mask
+    return _FORMATS[register.kind] if plain else f"{register.words * 2}s"
+
+
+def _value_of(register: Register, raw: int | bytes) -> int | None:
+    """What `struct` took out -> value in the quantity's unit; None when the meter says "no such value"."""
+    number: int | Fraction | None
+    if isinstance(raw, int):
+        number = raw
+    else:
+        number = _raw_of(register.kind, _turned(register.byte_order, raw))
+    if number is None or number == register.invalid:
+        return None
+    if register.mask and isinstance(number, int):
+        number = (number ^ (register.mask if register.inverted else 0)) & register.mask
+        number >>= register.shift
+    return _scaled(number, register.factor) + register.offset
+
+
 def _raw_of(kind: Kind, data: bytes) -> int | Fraction | None:
     """A raw value that `struct` alone cannot read; None for nibbles that are no digits, floats that are no number."""
     if kind in _BCD:
@@ -81,15 +111,12 @@ def decode_value(register: Register, data: bytes) -> int | None:
     if register.kind in DATA_KINDS:
         return decode_item(register, data)
     assert len(data) == register.words * 2, register.quantity
-    form = _FORMATS[register.kind]
-    raw: int | Fraction | None = (
-        _raw_of(register.kind, data) if form.endswith("s") else struct.unpack(">" + form, data)[0]
-    )
-    return None if raw is None or raw == register.invalid else _scaled(raw, register.factor)
+    (raw,) = struct.unpack(">" + _form_of(register), data)
+    return _value_of(register, raw)
 
 
 def encode_value(register: Register, value: int) -> bytes:
-    """Value in the quantity's unit -> register bytes.
+    """Value in the quantity's unit -> register bytes; of a part of a word, with all other bits 0 (see `put_in`).
 
     Raises Refused `value_out_of_range`, `value_too_fine`: a setting must be stored as it was asked for.
     """
@@ -100,7 +127,7 @@ def encode_value(register: Register, value: int) -> bytes:
         if decode_value(register, data) != value:
             raise Refused("value_too_fine", quantity=register.quantity.value, value=value)
         return data
-    raw, rest = divmod(value * register.factor.denominator, register.factor.numerator)
+    raw, rest = divmod((value - register.offset) * register.factor.denominator, register.factor.numerator)
     if rest:
         raise Refused("value_too_fine", quantity=register.quantity.value, value=value)
     return _encode_raw(register, raw, value)
@@ -110,16 +137,39 @@ def encode_floor(register: Register, value: int) -> bytes:
     """As encode_value, but a value finer than the register is cut: what a real meter shows of itself."""
     if register.kind in _FLOATS:
         return _encode_float(register, value)
-    raw = value * register.factor.denominator // register.factor.numerator
+    raw = (value - register.offset) * register.factor.denominator // register.factor.numerator
     return _encode_raw(register, raw, value)
+
+
+def put_in(register: Register, held: bytes, data: bytes) -> bytes:
+    """The words that hold a register, `held`, with its own `data` in them: other parts of the word stay."""
+    kept = _others(register)
+    return bytes(old & keep | new for old, keep, new in zip(held, kept, data, strict=True)) if any(kept) else data
+
+
+def without(register: Register, held: bytes) -> bytes:
+    """The words that hold a register without it: what a write of it must leave as it was."""
+    return bytes(old & keep for old, keep in zip(held, _others(register), strict=True))
+
+
+def _same(register: Register, held: bytes, other: bytes) -> bool:
+    """Do both hold the same of the register?"""
+    return all((old ^ new) & ~keep == 0 for old, new, keep in zip(held, other, _others(register), strict=True))
+
+
+def _others(register: Register) -> bytes:
+    """The bits of its words, as they travel, that are not its own."""
+    if not register.mask:
+        return bytes(register.words * 2)
+    return _turned(register.byte_order, (0xFFFF ^ register.mask).to_bytes(2, "big"))
 
 
 def _encode_float(register: Register, value: int) -> bytes:
     """The float next to the value."""
     if abs(value) > MAX_FLOAT:
         raise Refused("value_out_of_range", quantity=register.quantity.value, value=value)
-    data = struct.pack(">f", Fraction(value) / register.factor)
-    return data[2:] + data[:2] if register.kind in _LOW_WORD_FIRST else data
+    data = struct.pack(">f", Fraction(value - register.offset) / register.factor)
+    return _turned(register.byte_order, data[2:] + data[:2] if register.kind in _LOW_WORD_FIRST else data)
 
 
 def _encode_raw(register: Register, raw: int, value: int) -> bytes:
@@ -128,11 +178,15 @@ def _encode_raw(register: Register, raw: int, value: int) -> bytes:
         if kind in _BCD:
             if not 0 <= raw < 10 ** (size * 2):
                 raise OverflowError
-            return bytes.fromhex(str(raw).zfill(size * 2))
+            return _turned(register.byte_order, bytes.fromhex(str(raw).zfill(size * 2)))
+        if register.mask:
+            if raw < 0 or raw << register.shift & ~register.mask:
+                raise OverflowError
+            raw = raw << register.shift ^ (register.mask if register.inverted else 0)
         data = raw.to_bytes(size, "big", signed=kind in _SIGNED)
     except OverflowError:
         raise Refused("value_out_of_range", quantity=register.quantity.value, value=value) from None
-    return data[2:] + data[:2] if kind in _LOW_WORD_FIRST else data
+    return _turned(register.byte_order, data[2:] + data[:2] if kind in _LOW_WORD_FIRST else data)
 
 
 class Layout:
@@ -146,16 +200,24 @@ class Layout:
             (each for each in profile.registers.values() if inside(each, block)), key=lambda each: each.address
         )
         form, at = ">", block.address
+        places: list[int] = []  # of each register among what is taken out: parts of one word are one
         for each in held:
+            if places and each.address < at:
+                places.append(places[-1])
+                continue
+            places.append(places[-1] + 1 if places else 0)
             form += f"{(each.address - at) * 2}x" if each.address > at else ""
-            form += _FORMATS[each.kind]
+            form += _form_of(each)
             at = each.address + each.words
         self._unpack = struct.Struct(form).unpack_from
-        self._held = tuple(held)
+        self._held = tuple(zip(held, places, strict=True))
         self._quantities = tuple(each.quantity for each in held)
         self._factors = tuple(each.factor.numerator for each in held)
         self._plain = all(
-            each.factor.denominator == 1 and each.invalid is None and not _FORMATS[each.kind].endswith("s")
+            each.factor.denominator == 1
+            and each.invalid is None
+            and each.offset == 0
+            and not _form_of(each).endswith("s")
             for each in held
         )
 
@@ -172,10 +234,10 @@ class Layout:
                 for quantity, raw, factor in zip(self._quantities, raws, self._factors, strict=True)
             }
         values: dict[Quantity, int] = {}
-        for each, raw in zip(self._held, raws, strict=True):
-            number = _raw_of(each.kind, raw) if isinstance(raw, bytes) else raw
-            if number is not None and number != each.invalid:
-                values[each.quantity] = _scaled(number, each.factor)
+        for each, place in self._held:
+            value = _value_of(each, raws[place])
+            if value is not None:
+                values[each.quantity] = value
         return values
 
 
@@ -210,7 +272,7 @@ def order_write(profile: Profile, order: Order, circuit_index: int) -> tuple[int
     if not 0 <= raw < 2**31:
         raise Refused("value_out_of_range", quantity="order", value=order.amount)
     address = block.address + profile.offset(circuit_index, shared=False)
-    return address, _ORDER.pack(order.count, block.kinds[order.kind], raw)
+    return address, _turned(block.byte_order, _ORDER.pack(order.count, block.kinds[order.kind], raw))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,7 +292,7 @@ def decode_order(profile: Profile, address: int, data: bytes) -> WrittenOrder | 
         return None
     for index in range(1, profile.circuits + 1):
         if address == block.address + profile.offset(index, shared=False):
-            count, kind, raw = _ORDER.unpack(data)
+            count, kind, raw = _ORDER.unpack(_turned(block.byte_order, data))
             return WrittenOrder(
                 circuit_index=index, count=count, kind=block.kind_of(kind), amount=_scaled(raw, block.factor)
             )
@@ -238,11 +300,25 @@ def decode_order(profile: Profile, address: int, data: bytes) -> WrittenOrder | 
 
 
 def relay_write(profile: Profile, wish: Wish, circuit_index: int) -> tuple[int, tuple[int, ...]] | None:
-    """Address and words of a wish; None when the model cannot be told so."""
+    """Address of a wish and its words as they travel, or the values of its bits (see `relay_parts`); None when the
+    model cannot be told so."""
     command = profile.relay
     if command is None or wish not in command.words:
         return None
-    return command.address + profile.offset(circuit_index, shared=command.shared), command.words[wish]
+    words = command.words[wish]
+    if command.byte_order is ByteOrder.LOW_FIRST and not relay_parts(profile):
+        words = tuple((word & 0xFF) << 8 | word >> 8 for word in words)
+    return command.address + profile.offset(circuit_index, shared=command.shared), words
+
+
+def relay_parts(profile: Profile) -> tuple[Register, ...]:
+    """The bits of one word that a relay command sets, in the order of a wish's words; none where it writes words."""
+    if profile.relay is None or not profile.relay.words:
+        return ()
+    named = [Quantity.FORCE_CONTROL, Quantity.FORCED_STATE]
+    if len(next(iter(profile.relay.words.values()))) == 1:
+        named = [Quantity.RELAY]
+    return tuple(profile.registers[each] for each in named if profile.registers[each].mask)
 
 
 class RegisterImage:
@@ -272,7 +348,7 @@ class RegisterImage:
             for first, words in self._spans:
                 at = (start - first) * 2
                 if 0 <= at and at + len(data) <= len(words):
-                    words[at : at + len(data)] = data
+                    words[at : at + len(data)] = put_in(register, bytes(words[at : at + len(data)]), data)
 
     def read(self, address: int, count: int) -> bytes | None:
         """Bytes of `count` registers, or None where an exception 02 is due."""
@@ -283,27 +359,40 @@ class RegisterImage:
         return None
 
     def values(self, address: int, data: bytes) -> dict[int, dict[Quantity, int]] | None:
-        """A write of whole registers -> circuit -> values; None when it cuts a register or leaves the map."""
+        """A write of whole registers -> circuit -> values; None when it cuts a register or leaves the map.
+
+        Of a word in parts those are written that change; None when a bit does that is part of nothing.
+        """
         found: dict[int, dict[Quantity, int]] = {}
         at, end = address, address + len(data) // 2
         while at < end:
-            hit = _starting_at(self.profile, at)
-            if hit is None or at + hit[1].words > end:
+            hits = _starting_at(self.profile, at)
+            if not hits or at + hits[0][1].words > end:
                 return None
-            index, register = hit
-            part = data[(at - address) * 2 : (at - address + register.words) * 2]
-            value = decode_value(register, part)
-            if value is None:
+            words = hits[0][1].words
+            part = data[(at - address) * 2 : (at - address + words) * 2]
+            held = self.read(at, words) or bytes(words * 2)
+            rest = (held, part)
+            for index, each in hits:
+                values = found.setdefault(index, {})
+                rest = (without(each, rest[0]), without(each, rest[1]))
+                if each.mask and _same(each, held, part):
+                    continue
+                value = decode_value(each, part)
+                if value is None:
+                    return None
+                values[each.quantity] = value
+            if rest[0] != rest[1]:
                 return None
-            found.setdefault(index, {})[register.quantity] = value
-            at += register.words
+            at += words
         return found
 
 
-def _starting_at(profile: Profile, address: int) -> tuple[int, Register] | None:
-    """Circuit and register whose first word stands at `address`."""
-    for each in profile.registers.values():
-        for index in range(1, (1 if each.shared else profile.circuits) + 1):
-            if each.address + profile.offset(index, shared=each.shared) == address:
-                return index, each
-    return None
+def _starting_at(profile: Profile, address: int) -> list[tuple[int, Register]]:
+    """Circuit and register whose first word stands at `address`; several where it is a word in parts."""
+    return [
+        (index, each)
+        for each in profile.registers.values()
+        for index in range(1, (1 if each.shared else profile.circuits) + 1)
+        if each.address + profile.offset(index, shared=each.shared) == address
+    ]

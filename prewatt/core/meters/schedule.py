@@ -274,9 +274,10 @@ def _words(slots: int) -> int:
 
 def _places(table: Table, most_tables: int) -> Places:
     tables = table.names("tables")
-    if len(tables) != most_tables or not all(type(each) is int and 0 <= each <= 0xFFFF for each in tables):
+    places = tuple(each - table.base for each in tables if type(each) is int)
+    if len(tables) != most_tables or len(places) != most_tables or not all(0 <= each <= 0xFFFF for each in places):
         raise table.refuse("tables", tables)
-    return Places(zones=table.integer("zones", 0, 0xFFFF), tables=tuple(each for each in tables if type(each) is int))
+    return Places(zones=table.address("zones"), tables=places)
 
 
 def schedule_of(
@@ -300,7 +301,7 @@ def schedule_of(
         in_force.done()
         if table.has("standby"):
             standby = table.table("standby")
-            sets, swaps = (*sets, _places(standby, most_tables)), (standby.integer("swap", 0, 0xFFFF),)
+            sets, swaps = (*sets, _places(standby, most_tables)), (standby.address("swap"),)
             standby.done()
     table.done()
     made = ScheduleTable(

@@ -28,11 +28,12 @@ def shown(value: object) -> str:
 class Table:
     """A TOML table whose every key must be asked for: what is left over is a typing error."""
 
-    def __init__(self, raw: object, name: str) -> None:
+    def __init__(self, raw: object, name: str, base: int = 0) -> None:
         if not isinstance(raw, dict):
             raise Refused("profile_value", key=name, value="not a table")
         self._raw: dict[str, object] = dict(raw)
         self.name = name
+        self.base = base  # what register addresses are counted from, here and in the tables within
 
     def has(self, key: str) -> bool:
         return key in self._raw
@@ -50,6 +51,17 @@ class Table:
     def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
         value = self._take(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self.refuse(key, value)
+        return value
+
+    def address(self, key: str, most: int = 0xFFFF, default: int | None = None) -> int:
+        """The address of a register as it goes over the wire, from 0; `most` and `default` are of that kind too."""
+        shown = None if default is None else default + self.base
+        return self.integer(key, self.base, most + self.base, shown) - self.base
+
+    def choice(self, key: str, allowed: tuple[int, ...]) -> int:
+        value = self.integer(key, min(allowed), max(allowed))
+        if value not in allowed:
             raise self.refuse(key, value)
         return value
 
@@ -85,13 +97,13 @@ class Table:
         return names(value)
 
     def table(self, key: str) -> "Table":
-        return Table(self._take(key, None), f"{self.name}.{key}")
+        return Table(self._take(key, None), f"{self.name}.{key}", self.base)
 
     def tables(self, key: str) -> "list[Table]":
         raw = self._take(key, [])
         if not isinstance(raw, list):
             raise self.refuse(key, raw)
-        return [Table(each, f"{self.name}.{key}[{index}]") for index, each in enumerate(raw)]
+        return [Table(each, f"{self.name}.{key}[{index}]", self.base) for index, each in enumerate(raw)]
 
     def items(self) -> dict[str, object]:
         taken, self._raw = self._raw, {}

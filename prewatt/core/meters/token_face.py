@@ -147,12 +147,12 @@ def token_face_of(root: Table, credit_unit: str, *, max_block: int) -> TokenFace
 
 
 def _wire(table: Table, credit_unit: str, max_block: int) -> TokenWire:
-    address = table.integer("address", 0, 0x10000 - DIGIT_WORDS)
-    echo = table.integer("echo", 0, 0x10000 - DIGIT_WORDS, address)  # else the written registers show it
-    result = table.integer("result", 0, 0xFFFF)
+    address = table.address("address", 0x10000 - DIGIT_WORDS)
+    echo = table.address("echo", 0x10000 - DIGIT_WORDS, address)  # else the written registers show it
+    result = table.address("result")
     credit, factor = None, Fraction(1)
     if table.has("credit"):
-        credit = table.integer("credit", 0, 0x10000 - CREDIT_WORDS)
+        credit = table.address("credit", 0x10000 - CREDIT_WORDS)
         _, factor = scale_of(table, Quantity.TOKEN_CREDIT, credit_unit)
     spare, shared = table.integer("spare", 0, 1, 0), table.flag("shared")
     brought = [(credit, CREDIT_WORDS)] if credit is not None else []

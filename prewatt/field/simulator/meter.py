@@ -132,6 +132,7 @@ class Meter:
         self.pulses = PULSES if plate is None or not plate.pulses else plate.pulses[0]
         self.drift_ppm = int(site.number) * 7 % (2 * DRIFT_PPM + 1) - DRIFT_PPM
         self._image = RegisterImage(profile)
+        self._in_parts = any(each.mask for each in profile.registers.values())
         states = list(circuits) or [
             first_state(each, purse=self.has_purse, at_ms=at_ms, wallet=profile.wallet) for each in site.circuits
         ]
@@ -334,6 +335,8 @@ class Meter:
             return Handled(reply=done if no is None else ExceptionReply(function=function, code=int(no)), kept=True)
         if self.keep_times(address, data, at_ms):
             return Handled(reply=done, kept=True)
+        for index in self.circuits if self._in_parts else ():  # of a word in parts, those are written that change
+            self._show(index, at_ms)
         values = self._image.values(address, data)
         if values is None or any(index not in self.circuits for index in values):
             return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS)))

@@ -97,8 +97,8 @@ def way(profile: Profile, quantity: Quantity) -> tuple[object, ...] | None:
     functions = frozenset(block.function for block in blocks if inside(held, block))
     stride = 0 if held.shared else profile.stride
     return (
-        profile.protocol, held.address, held.kind, held.factor, held.invalid, held.at, held.size, held.bit, functions,
-        stride, profile.ratio_applied, profile.rollover_kwh,
+        profile.protocol, held.address, held.how, held.invalid, functions, stride, profile.ratio_applied,
+        profile.rollover_kwh,
     )  # fmt: skip
 
 

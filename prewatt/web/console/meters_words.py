@@ -147,7 +147,7 @@ def register_lines(
             RegisterLine(
                 name=label(quantity, _language(), money=profile.wallet is not None),
                 address=register.place(offset),
-                kind=register.kind.value,
+                kind=register.form,
                 value=shown,
                 unit=unit,
                 quality=quality,

@@ -136,7 +136,7 @@ def opinions(profile: Profile, frames: Sequence[Frame], row: MeterRow, zone: Zon
             Opinion(
                 name=label(quantity, language, money=profile.wallet is not None),
                 place=register.place(address - register.address), raw=_words(raw) if raw is not None else "",
-                value=value, unit=unit, kind=register.kind.value, scale=format(register.scale.normalize(), "f"),
+                value=value, unit=unit, kind=register.form, scale=register.scaling,
                 mark=mark, source=source,
             )
         )  # fmt: skip

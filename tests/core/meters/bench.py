@@ -135,7 +135,9 @@ class FakeMeter:
         return True
 
     def _values(self, request: WriteMultiple) -> bool:
-        written = RegisterImage(self.profile).values(request.address, request.data)
+        image = RegisterImage(self.profile)
+        image.put(self.values)
+        written = image.values(request.address, request.data)
         if written is None:
             return False
         for quantity, value in written[1].items():

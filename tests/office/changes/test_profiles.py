@@ -17,6 +17,7 @@ from prewatt.office.staff.models import AuditRow, Operator, Role
 from tests.cast import NOON, Cast, assemble
 
 pytestmark = pytest.mark.django_db
+TOTAL = 'quantity = "energy_import_total"'
 SPM = shipped_text("pilot-spm9511").replace('code = "pilot-spm9511"', 'code = "ours"')
 ACREL = shipped_text("acrel-ddsy1352").replace('code = "acrel-ddsy1352"', 'code = "theirs"')
 
@@ -69,6 +70,8 @@ def test_a_meter_moves_by_an_act_and_the_head_end_is_told(cast: Cast) -> None:
         (SPM.replace("resolution = 10 ", "resolution = 20 "), "balance"),
         (SPM.replace("ratio_applied = true", "ratio_applied = false"), "energy_import_total"),
         (SPM.replace("rollover_kwh = 10_000_000", "rollover_kwh = 1_000_000"), "energy_import_total"),
+        (SPM.replace(TOTAL, f'{TOTAL}\noffset = "-1"'), "energy_import_total"),
+        (SPM.replace(TOTAL, f'{TOTAL}\nbyte_order = "low_first"'), "energy_import_total"),
     ],
 )
 def test_the_purse_of_a_contract_is_never_read_or_told_otherwise(cast: Cast, text: str, of: str) -> None:

@@ -14,6 +14,8 @@ from prewatt.office.metering.jobs import decode
 from prewatt.office.metering.models import JobRow
 from prewatt.office.staff.models import Operator, Role, Scope
 from tests.cast import NOON, Cast, assemble
+from tests.core.meters.control_word import OURS as CONTROL_WORD
+from tests.core.meters.control_word import from_one
 
 pytestmark = pytest.mark.django_db
 MODELS = "/console/meters/models"
@@ -107,6 +109,18 @@ def test_a_check_says_what_changed_against_what_it_was_copied_from(cast: Cast, e
     assert 'data-test="model-sound"' in told
     assert "<del>quiet_ms = 20</del>" in told and "<ins>quiet_ms = 35</ins>" in told
     assert not ProfileVersion.objects.exists() and not JobRow.objects.exists()
+
+
+def test_a_check_shows_how_each_register_lies_in_its_words(cast: Cast, erin: Client) -> None:
+    told = erin.post(EDIT, {"act": "check", "text": CONTROL_WORD}).content.decode()
+    assert 'data-test="model-sound"' in told and 'data-test="address-base"' not in told
+    for shown in ("0021h .3", "0021h !.0", "0030h &amp;FF00h", "u32le low_first", "0.1 + 100", "0.01 - 2.5"):
+        assert f">{shown}<" in told, shown
+    told = erin.post(EDIT, {"act": "check", "text": from_one(CONTROL_WORD)}).content.decode()
+    assert 'data-test="address-base"' in told and ">0021h .3<" in told
+    wrong = CONTROL_WORD.replace("bit = 4", "bit = 3")
+    answer = erin.post(EDIT, {"act": "check", "text": wrong})
+    assert answer.status_code == 422 and "profile_overlap" in answer.content.decode()
 
 
 def test_a_draft_is_tried_on_a_meter_and_shows_its_words(cast: Cast, erin: Client) -> None:

@@ -3,7 +3,7 @@
 No script ever writes a balance, sends a write twice, or believes a write that was not read back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from prewatt.core.meters.codes import BLOCKS_CLOSING, exception_code, signed_amount
@@ -28,7 +28,16 @@ from prewatt.core.meters.drivers.modbus_token import enter_token
 from prewatt.core.meters.jobs import Intent, Job, Order, OrderKind, Outcome, Verdict, Wish
 from prewatt.core.meters.model import Custody, Group, Profile, Switch
 from prewatt.core.meters.quantities import Quantity, StatusBit
-from prewatt.core.meters.registers import RegisterImage, layouts, order_write, relay_write
+from prewatt.core.meters.registers import (
+    RegisterImage,
+    encode_value,
+    layouts,
+    order_write,
+    put_in,
+    relay_parts,
+    relay_write,
+    without,
+)
 from prewatt.core.refusals import Refused
 from prewatt.core.wire.modbus import ExceptionReply, ReadReply, Reply, WriteReply
 
@@ -223,6 +232,8 @@ def _relay(talk: Talk, job: Job) -> Script:
     if ended is not None:
         return ended
     address, words = command
+    if relay_parts(talk.profile):
+        return (yield from _relay_bits(talk, wish, address, words))
     data = b"".join(word.to_bytes(2, "big") for word in words)
     written = RegisterImage(talk.profile).values(address, data)
     assert written is not None and len(written) == 1, talk.profile.code
@@ -239,6 +250,47 @@ def _relay(talk: Talk, job: Job) -> Script:
         return talk.end(Verdict.REFUSED, blocked)
     reply = yield from talk.write(address, data)
     return (yield from _relay_witness(talk, target, reply))
+
+
+def _beside(talk: Talk) -> bytes | None:
+    """The relay's word as it was last read, without what a command sets and what follows from it."""
+    assert talk.profile.relay is not None
+    address = talk.profile.relay.address
+    word = talk.word(Group.STATUS, address)
+    moving = [talk.profile.registers.get(each) for each in (Quantity.RELAY, Quantity.STATUS)]
+    for each in (*relay_parts(talk.profile), *moving):
+        if word is not None and each is not None and each.mask and each.address == address:
+            word = without(each, word)
+    return word
+
+
+def _relay_bits(talk: Talk, wish: Wish, address: int, values: Sequence[int]) -> Script:
+    """Bits of a word that holds other things too: two looks that agree on all of it, one write that keeps the others,
+    and a look at whether they stand."""
+    parts = relay_parts(talk.profile)
+    target = {each.quantity: value for each, value in zip(parts, values, strict=True)}
+    ended = yield from talk.look_again(Group.STATUS, SUPPLY, LOOK_AGAIN_MS, lambda: _beside(talk))
+    word, others = talk.word(Group.STATUS, parts[0].address), _beside(talk)
+    if ended is not None:
+        return ended
+    if word is None or not target.keys() <= talk.values.keys():  # an optional block that this meter has not
+        return talk.end(Verdict.REFUSED, "wish_not_supported")
+    if _followed(talk, target):
+        return _done(talk, target)
+    blocked = _blocked(talk, wish)
+    if blocked is not None:
+        return talk.end(Verdict.REFUSED, blocked)
+    for each in parts:
+        word = put_in(each, word, encode_value(each, target[each.quantity]))
+    reply = yield from talk.write(address, word)
+    outcome = yield from _relay_witness(talk, target, reply)
+    if outcome.verdict is Verdict.DONE and _beside(talk) != others:
+        ended = yield from talk.look_again(Group.STATUS, SUPPLY, LOOK_AGAIN_MS, lambda: _beside(talk))
+        if ended is not None:
+            return talk.end(Verdict.UNKNOWN, "write_unanswered")
+        if _beside(talk) != others:
+            return talk.end(Verdict.DISPUTED, "settings_moved_another")
+    return outcome
 
 
 def _relay_witness(talk: Talk, target: Mapping[Quantity, int], reply: Reply | None) -> Script:

@@ -9,7 +9,7 @@ from prewatt.core.meters.drivers.modbus_talk import Talk, Values, rejection
 from prewatt.core.meters.jobs import Job, Verdict
 from prewatt.core.meters.model import ClockWay, Group
 from prewatt.core.meters.quantities import Quantity
-from prewatt.core.meters.registers import encode_value, layouts
+from prewatt.core.meters.registers import encode_value, layouts, put_in, without
 from prewatt.core.refusals import Refused
 from prewatt.core.wire.modbus import WriteReply
 
@@ -26,7 +26,7 @@ def _patch(talk: Talk, settings: Mapping[Quantity, int]) -> tuple[int, bytes]:
         register = talk.profile.registers[quantity]
         at = (register.address - layout.block.address) * 2
         data = encode_value(register, value)
-        block[at : at + len(data)] = data
+        block[at : at + len(data)] = put_in(register, bytes(block[at : at + len(data)]), data)
         first, last = min(first, at), max(last, at + len(data))
     return layout.address + first // 2, bytes(block[first:last])
 
@@ -35,11 +35,12 @@ def _beside(talk: Talk, written: Collection[Quantity]) -> bytes:
     """The block as it was last read, without what is written and what moves by itself: the write must leave it so."""
     (layout,) = layouts(talk.profile, Group.SETTINGS, talk.circuit_index)
     block = bytearray(talk.raw[layout.address])
-    registers = [talk.profile.registers[each] for each in written]
-    spans = [(each.address, each.words) for each in registers] + [(each, 1) for each in layout.block.live]
-    for address, words in spans:
+    for each in (talk.profile.registers[quantity] for quantity in written):
+        at = (each.address - layout.block.address) * 2
+        block[at : at + each.words * 2] = without(each, bytes(block[at : at + each.words * 2]))
+    for address in layout.block.live:
         at = (address - layout.block.address) * 2
-        block[at : at + words * 2] = bytes(words * 2)
+        block[at : at + 2] = bytes(2)
     return bytes(block)
 
 
@@ -68,8 +69,10 @@ def write_settings(talk: Talk, job: Job) -> Script:
     old = _settings_of(talk)
     if not job.settings.keys() <= old.keys():  # an optional block that this meter has not
         return talk.end(Verdict.REFUSED, "setting_not_supported")
-    if {**old, **job.settings} == old:
-        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS)
+    in_parts = any(talk.profile.registers[each].mask for each in job.settings)  # whose other bits are written too
+    if in_parts or {**old, **job.settings} == old:
+        beside = (lambda: _beside(talk, job.settings)) if in_parts else (lambda: b"")
+        ended = yield from talk.look_again(Group.SETTINGS, talk.profile.settings, LOOK_AGAIN_MS, beside)
         if ended is not None:
             return ended
         old = _settings_of(talk)

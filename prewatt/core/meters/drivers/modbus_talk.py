@@ -42,6 +42,14 @@ class Talk:
     def end(self, verdict: Verdict, code: str | None = None) -> Outcome:
         return Outcome(verdict=verdict, code=code, values=self.values, sent=self.sent)
 
+    def word(self, group: Group, address: int) -> bytes | None:
+        """One word of circuit 1's map as the last read of the group brought it; None when it did not."""
+        for layout in layouts(self.profile, group, self.circuit_index):
+            at = (address - layout.block.address) * 2
+            if 0 <= at < layout.size and layout.address in self.raw:
+                return self.raw[layout.address][at : at + 2]
+        return None
+
     def read(
         self, group: Group, *, vary: bool = False, holding: Quantity | None = None
     ) -> Generator[Ask | Pause, Reply | None, Outcome | None]:
