@@ -23,6 +23,7 @@ from prewatt.core.meters.quantities import Quantity, StatusBit
 from prewatt.core.meters.rating import Rating
 from prewatt.core.meters.schedule import ScheduleTable
 from prewatt.core.meters.token_face import TokenFace
+from prewatt.core.meters.unlock import Unlock
 from prewatt.core.meters.wallet import Wallet
 from prewatt.core.wire.dlt645 import Access, Command
 
@@ -326,6 +327,7 @@ class Profile:
     schedule: ScheduleTable | None = None  # its times of use
     prices: PriceTable | None = None  # what it can be told to drain by, and whether it keeps a standby set
     access: Access | None = None  # DL/T 645: authority, password and operator of commands, as the works set them
+    unlock: Unlock | None = None  # Modbus: what it wants written before it takes settings or a command
     address_base: int = 0  # Modbus: what its text counts addresses from; everywhere else they count from 0
 
     @cached_property

@@ -144,6 +144,8 @@ def line_of(text: str, refused: Refused) -> int | None:
         return _first(heads, "model")
     if "key" in params and (hit := _PLACE.match(params["key"])):
         return _keyed(text, heads, hit)
+    if refused.code == "profile_unlock":
+        return _first(heads, "unlock")
     if refused.code == "profile_byte_order":
         return _first(heads, params["table"])
     if refused.code in ("profile_relay", "profile_control"):

@@ -34,6 +34,7 @@ from prewatt.core.meters.scales import provenance, units_of
 from prewatt.core.meters.schedule import schedule_of
 from prewatt.core.meters.tables import Table
 from prewatt.core.meters.token_face import token_face_of
+from prewatt.core.meters.unlock import check_unlock, unlock_of
 from prewatt.core.meters.wallet import wallet_of
 from prewatt.core.refusals import Refused, Text, register
 
@@ -199,6 +200,7 @@ def load(text: str) -> Profile:
         flags=held.flags,
         access=held.access,
         address_base=held.address_base,
+        unlock=unlock_of(root) if protocol is Protocol.MODBUS else None,
         token=token_face_of(root, credit_unit, max_block=held.max_block),
         behaviour=behaviour_of(root),
         rating=rating_of(root, baud_default=baud, bauds=BAUDS),
@@ -221,7 +223,7 @@ def load(text: str) -> Profile:
     root.done()
     if not profile.custody:
         raise model.refuse("custody", "[]")
-    for check in (_check_blocks, _check_witness, _check_settings, _check_relay, _check_token):
+    for check in (_check_blocks, _check_witness, _check_settings, _check_relay, _check_token, _check_unlock):
         check(profile)
     return profile
 
@@ -293,6 +295,23 @@ def _check_settings(profile: Profile) -> None:
             continue
         if len(blocks) != 1 or not inside(profile.registers[quantity], blocks[0]):
             raise Refused("profile_not_writable", quantity=quantity.value)
+
+
+def _check_unlock(profile: Profile) -> None:
+    """Whatever else stands there would be written with it, or move by it."""
+    if profile.unlock is None:
+        return
+    spans = [each[:2] for each in spans_of(profile.registers.values(), profile.order, profile.circuits, profile.stride)]
+    for block in (block for blocks in profile.blocks.values() for block in blocks):
+        for index in range(1, profile.circuits + 1):
+            first = block.address + profile.offset(index, shared=block.shared)
+            spans.append((first, first + block.count + block.spare))
+    tables = [each is not None and each.writable for each in (profile.schedule, profile.prices)]
+    if profile.bus is not None:
+        spans.append((profile.bus.address, profile.bus.address + profile.bus.words))
+    opens = bool(profile.settings) or profile.relay is not None or profile.clock is not None
+    wire = profile.token is not None and profile.token.wire is not None
+    check_unlock(profile.unlock, spans, opens=opens, tables=any(tables) or wire)
 
 
 def _check_token(profile: Profile) -> None:

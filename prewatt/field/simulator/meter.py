@@ -87,6 +87,7 @@ class MeterState:
     next_freeze_ms: int = 0  # true time of the next midnight on the meter's clock
     silent: bool = False
     hung_until_ms: int = 0  # its processor hangs until its watchdog starts it again
+    unlocked: bool = False  # it takes settings and commands, where its model wants to be told so first
     restarts: int = 0  # how often that was
     unit: int = 0  # another address than the site file's; 0 the same
     address: str = ""  # of DL/T 645, likewise
@@ -333,6 +334,10 @@ class Meter:
         if bus is not None and address == bus.address:
             no = write_unit(self.state, bus, self.unit, data, at_ms)
             return Handled(reply=done if no is None else ExceptionReply(function=function, code=int(no)), kept=True)
+        unlock = self.profile.unlock
+        if unlock is not None and address == unlock.address:
+            self.state.unlocked = data == unlock.value.to_bytes(2, "big")
+            return Handled(reply=done, kept=True)
         if self.keep_times(address, data, at_ms):
             return Handled(reply=done, kept=True)
         for index in self.circuits if self._in_parts else ():  # of a word in parts, those are written that change
@@ -348,8 +353,11 @@ class Meter:
                 return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_ADDRESS)))
             if any(value < 0 or (quantity in _SWITCHING and value > 1) for quantity, value in part.items()):
                 return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_VALUE)))
+        if unlock is not None and not self.state.unlocked:
+            return Handled(reply=ExceptionReply(function=function, code=int(ExceptionCode.ILLEGAL_DATA_VALUE)))
         for index, part in values.items():
             self._set(self.circuits[index], part, at_ms)
+        self.state.unlocked &= unlock is not None and unlock.lock is not None  # else it locks itself again
         self.settle(at_ms)
         return Handled(reply=done, kept=True)
 

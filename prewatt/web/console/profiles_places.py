@@ -31,7 +31,8 @@ class PlaceWords:
 
 def place_words(profile: Profile) -> list[PlaceWords]:
     """All that a profile says and that is no register of its own, in the order of harm that a wrong one does."""
-    return [*_credit(profile), *_switching(profile), *_facts(profile), *_tables(profile), *_rest(profile)]
+    said = (_credit, _switching, _unlocking, _facts, _tables, _rest)
+    return [line for each in said for line in each(profile)]
 
 
 def _said(what: str, where: Iterable[int], says: str, of: Sourced, *, data: bool) -> PlaceWords:
@@ -71,6 +72,14 @@ def _switching(profile: Profile) -> Iterator[PlaceWords]:
     }
     says = "; ".join(f"{_named(wish)}: {each}" for wish, each in told.items())
     yield _said(_("Relay"), [relay.address], says, relay, data=_is_data(profile))
+
+
+def _unlocking(profile: Profile) -> Iterator[PlaceWords]:
+    if (unlock := profile.unlock) is not None:
+        says = _("written before settings and commands")
+        if unlock.lock is not None:
+            says = _("written before settings and commands, and locked again after")
+        yield _said(_("Unlocking"), [unlock.address], says, unlock, data=False)
 
 
 def _facts(profile: Profile) -> Iterator[PlaceWords]:

@@ -64,6 +64,16 @@ def test_a_relay_in_bits_follows_and_every_other_bit_stays() -> None:
     assert meter.writes == 3, "what stands so already is not written"
 
 
+@pytest.mark.parametrize("job", [relay(Wish.TRIP), Job(intent=Intent.WRITE_SETTINGS, settings={Quantity.PAY_MODE: 1})])
+def test_a_bit_that_changed_since_the_first_look_is_not_put_back(job: Job) -> None:
+    """A late reply shows the meter's past: what it says of the other bits must not be written over them."""
+    line, meter = wired()
+    line.before[1] = lambda _: meter.words.update({0x21: 0x5180, 0x30: 0x0945})
+    assert line.run(job, number="").verdict is Verdict.DONE
+    assert (meter.words[0x21] & 0xFFE6, meter.words[0x30] & 0xFFFD) == (0x5180, 0x0945)
+    assert meter.writes == 1
+
+
 def test_a_meter_that_turns_another_bit_of_the_word_is_disputed() -> None:
     line, meter = wired(spills=0x4000)
     outcome = line.run(relay(Wish.TRIP), number="")

@@ -123,6 +123,13 @@ def test_a_check_shows_how_each_register_lies_in_its_words(cast: Cast, erin: Cli
     assert answer.status_code == 422 and "profile_overlap" in answer.content.decode()
 
 
+def test_an_unlocking_stands_beside_the_registers(cast: Cast, erin: Client) -> None:
+    unlock = "\n[unlock]\naddress = 0x900\nvalue = 0x5AA5\nlock = 0\nassumed = true\n"
+    beside = page(erin, saved(erin, CONTROL_WORD + unlock)).split('data-test="places"')[1].split("</section>")[0]
+    assert "0900h" in beside and "written before settings and commands, and locked again after" in beside
+    assert "5AA5" not in beside, "what opens it stands in the text alone"
+
+
 def test_a_draft_is_tried_on_a_meter_and_shows_its_words(cast: Cast, erin: Client) -> None:
     number = cast.shop_103.meter.number
     head, tail = OURS.split('quantity = "balance"')

@@ -248,7 +248,9 @@ def _relay(talk: Talk, job: Job) -> Script:
     blocked = _blocked(talk, wish)
     if blocked is not None:
         return talk.end(Verdict.REFUSED, blocked)
-    reply = yield from talk.write(address, data)
+    locked, reply = yield from talk.told(address, data)
+    if locked is not None:
+        return locked
     return (yield from _relay_witness(talk, target, reply))
 
 
@@ -282,7 +284,9 @@ def _relay_bits(talk: Talk, wish: Wish, address: int, values: Sequence[int]) -> 
         return talk.end(Verdict.REFUSED, blocked)
     for each in parts:
         word = put_in(each, word, encode_value(each, target[each.quantity]))
-    reply = yield from talk.write(address, word)
+    locked, reply = yield from talk.told(address, word)
+    if locked is not None:
+        return locked
     outcome = yield from _relay_witness(talk, target, reply)
     if outcome.verdict is Verdict.DONE and _beside(talk) != others:
         ended = yield from talk.look_again(Group.STATUS, SUPPLY, LOOK_AGAIN_MS, lambda: _beside(talk))

@@ -80,7 +80,9 @@ def write_settings(talk: Talk, job: Job) -> Script:
     if new == old:
         return talk.end(Verdict.DONE)
     address, data = _patch(talk, job.settings)
-    reply = yield from talk.write(address, data)
+    locked, reply = yield from talk.told(address, data)
+    if locked is not None:
+        return locked
     ended = yield from talk.read(Group.SETTINGS, vary=True)
     rejected = rejection(reply)
     if ended is None and (_settings_of(talk) != new or _beside(talk, job.settings) != others):
@@ -119,7 +121,9 @@ def set_clock(talk: Talk, job: Job) -> Script:
     except Refused as refused:
         return talk.end(Verdict.REFUSED, refused.code)
     address = register.address + talk.profile.offset(talk.circuit_index, shared=register.shared)
-    reply = yield from talk.write(address, data)
+    locked, reply = yield from talk.told(address, data)
+    if locked is not None:
+        return locked
     talk.values.pop(Quantity.CLOCK, None)
     ended = yield from talk.read(register.group, holding=Quantity.CLOCK)
     if ended is not None:

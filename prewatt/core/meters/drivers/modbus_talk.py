@@ -19,6 +19,7 @@ from prewatt.core.wire.modbus import (
     ReadRequest,
     Reply,
     WriteMultiple,
+    WriteReply,
 )
 
 CACHED_REQUESTS: Final = 4096  # the blocks of all models and circuits, each with and without its spare register
@@ -161,6 +162,32 @@ class Talk:
         reply = yield ask
         self.taken = ask.taken
         return reply
+
+    def told(
+        self, address: int, data: bytes
+    ) -> Generator[Ask | Pause, Reply | None, tuple[Outcome | None, Reply | None]]:
+        """The one write of settings, clock or relay, between unlocking and locking where the model wants that: what it
+        ends with before anything was written, or the reply.
+
+        Whether it was locked again is not asked: what was written is settled by the reads that follow, and the next
+        write unlocks it anyway.
+        """
+        unlock = self.profile.unlock
+        if unlock is None:
+            return None, (yield from self.write(address, data))
+        ask = Ask(_one_word(unlock.address, unlock.value), write=True)
+        reply = yield ask
+        no = rejection(reply)
+        opened = isinstance(reply, WriteReply) or ask.taken
+        if opened:
+            reply = yield from self.write(address, data)
+        if unlock.lock is not None and no is None:  # also where nobody said whether it is open
+            yield Ask(_one_word(unlock.address, unlock.lock), write=True)
+        return (None, reply) if opened else (self.end(Verdict.REFUSED, no or "unlock_unanswered"), None)
+
+
+def _one_word(address: int, value: int) -> WriteMultiple:
+    return WriteMultiple(function=Function.WRITE_REGISTERS, address=address, count=1, data=value.to_bytes(2, "big"))
 
 
 @lru_cache(maxsize=CACHED_REQUESTS)
