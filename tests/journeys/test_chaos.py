@@ -29,6 +29,8 @@ KILL_EVERY_S = (3.0, 9.0)
 POINTS = ("any time", "just sold", "sent")  # when the blow falls: what the killer has seen of an order of its own
 SEEN_WITHIN_S = 3.0
 SETTLED = ("confirmed", "refused", "disputed")
+HEARD_S = 90.0
+PURSES = 2  # in money, of the demo: one on a line, one that dials in
 READING_S = 0.1  # to show one sale, on a busy machine
 SOAK_S = 900.0  # some two thousand orders on two cores
 
@@ -125,14 +127,25 @@ def kill_until(site: Running, shops: list[dict[str, Any]], until: float, seed: i
         strike(site, victim, point, tally)
 
 
+def heard(site: Running) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The circuits that are sold to, and those of them whose meters hold money: both of these have been read since the
+    start, one after it has dialled in."""
+    deadline = time.monotonic() + HEARD_S
+    while True:
+        shops = site.shops()
+        money = [shop for shop in shops if shop["credit_unit"] != "Wh"]
+        if len(money) == PURSES:
+            return shops, money
+        assert time.monotonic() < deadline, f"of the purses in money only these answer: {money}"
+        time.sleep(0.5)
+
+
 def run_chaos(site: Running, seconds: float, seed: int) -> Tally:
     """Sell under faults and kills for a while, then calm down and reckon."""
+    shops, money = heard(site)
     lines = sorted({meter["line"] for meter in site.sim("GET", "/meters")})
     for number, line in enumerate(lines):
         site.sim("POST", f"/lines/{line}/faults", {"seed": seed + number, **FAULTS})
-    shops = site.shops()
-    money = [shop for shop in shops if shop["credit_unit"] != "Wh"]  # their meters hold money
-    assert money, "no purse in money is sold to"
     tally, until = Tally(), time.monotonic() + seconds
     with ThreadPoolExecutor(SELLERS) as pool:
         sellers = [
