@@ -130,8 +130,8 @@ def _wants(made: Swap) -> Iterator[Want]:
         wanted = parameters.newest(part.old_supply.circuit_id, since=part.old_supply.valid_from)
         for quantity, version in sorted(wanted.items()):
             if quantity in (*settings.WRITABLE, *settings.OWN):  # a price is the plan's
-                profile = all_profiles()[part.new_circuit.meter.profile]
-                fits = settings.may_write(profile, part.new_supply, quantity)
+                profile = all_profiles().get(part.new_circuit.meter.profile)
+                fits = profile is not None and settings.may_write(profile, part.new_supply, quantity)
                 yield Want(
                     what=quantity.value, index=part.index, version=version.pk,
                     code="" if fits else "setting_not_supported", ask=partial(_setting, made, part, quantity, version),

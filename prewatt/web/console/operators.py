@@ -32,7 +32,7 @@ OPERATORS_MOST = 500  # on the page; a larger house is asked for a search then
 DUTIES = {
     "cashier": _lazy("sells, opens contracts, hands over shifts"),
     "manager": _lazy("also returns, refunds, closes, prices, relays, the trail"),
-    "finance": _lazy("reads the books, refunds, closes days, the trail"),
+    "finance": _lazy("reads the books, refunds, the trail"),
     "electrician": _lazy("meters, lines, relays, tags; no money"),
     "administrator": _lazy("operators, places, prices; no selling"),
 }

@@ -40,7 +40,7 @@ _PHASE: Final = (
     "phase_break",
     "current_break",
 )
-# bits 1 to 5 are the standard's (annex C), 8 on the filing's; seven public decoders and firmwares agree
+# bits 1 to 5 are the standard's (annex C), from 8 on the filing's; public decoders and firmwares read them so
 _WORD_1: Final = (
     "",
     "demand_by_interval",
